@@ -1,0 +1,118 @@
+# Every command that a person types here.  `make help` lists them.
+
+PREFIX = /usr/local
+QMAIL = /var/qmail
+BUILD = build
+CFLAGS ?= -O2 -g
+JOBS ?= $(shell nproc)
+
+# Another python3 may stand before Debian's on PATH and lack the packages.  This is asked late, in the recipes that
+# need it, because before that ci/install-deps may have had to run.
+PYTHON ?= $(shell for python in python3 /usr/bin/python3; do \
+	$$python -c 'import pytest, xdist, hypothesis, aiosmtpd, dns, trustme' 2>/dev/null && echo $$python && exit; \
+	done; echo python3)
+export PYTHONDONTWRITEBYTECODE = 1
+
+# pytest's closing line is to be the last one, with no "Leaving directory" behind it.
+MAKEFLAGS += --no-print-directory
+
+PROGRAM = $(BUILD)/Qremote
+OBJECTS = $(patsubst src/%.c,$(BUILD)/obj/%.o,$(wildcard src/*.c))
+PURE = $(shell sed -n '/^---- pure/,$$s|^[a-z].*|src/&.c|p' src/LAYERS)
+MAN = $(wildcard man/*.[1-8])
+
+WARNINGS = -Wall -Wextra -Wconversion -Wshadow -Wmissing-prototypes -Wstrict-prototypes -Wformat=2 -Wvla \
+	$(if $(filter 1,$(WERROR)),-Werror)
+FORTIFY = -D_FORTIFY_SOURCE=2
+COMPILE = $(CC) -std=c11 -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 $(FORTIFY) $(WARNINGS) -fstack-protector-strong \
+	$(CPPFLAGS) $(CFLAGS)
+LINK = -Wl,-z,relro -Wl,-z,now -Wl,--as-needed $(LDFLAGS)
+
+all: $(PROGRAM) ## build/Qremote (the default); nothing is installed
+
+$(PROGRAM): $(OBJECTS)
+	$(COMPILE) -pie $(LINK) -o $@ $^ $(shell pkg-config --libs libcares)
+
+$(BUILD)/obj/%.o: src/%.c Makefile | libcares
+	@mkdir -p $(@D)
+	$(COMPILE) -fPIE -MMD -MP $(FILE_FLAGS) -c -o $@ $<
+
+-include $(OBJECTS:.o=.d)
+
+# Only the files that need them see these; a plain `make` after `make QMAIL=/elsewhere` must compile config.c anew.
+$(BUILD)/obj/dns.o: FILE_FLAGS = $(shell pkg-config --cflags libcares)
+$(BUILD)/obj/config.o: FILE_FLAGS = -DQMAIL_HOME='"$(QMAIL)"'
+$(BUILD)/obj/config.o: $(BUILD)/qmail-home
+$(BUILD)/qmail-home: FORCE
+	@mkdir -p $(@D)
+	@echo '$(QMAIL)' | cmp -s - $@ || echo '$(QMAIL)' >$@
+
+# One plain message instead of a compiler's dozens.
+libcares:
+	@pkg-config --exists libcares 2>/dev/null || { \
+		echo 'pkg-config does not find libcares' >&2; ci/install-deps -n build; exit 1; }
+
+# The pure floors for the tests, which call them through ctypes.  With -z defs it fails if they need anything above.
+$(BUILD)/libpure.so: $(PURE) $(wildcard src/*.h) src/LAYERS Makefile
+	@mkdir -p $(@D)
+	$(COMPILE) -fPIC -shared -Wl,-z,defs $(LINK) -o $@ $(PURE)
+
+demo: deps ## one mail finds its way, told line by line
+	@$(MAKE) $(PROGRAM)
+	$(PYTHON) -m mocksrv run -v fixtures/cases/demo/a-mail-finds-its-way.case -- $(PROGRAM)
+
+check: export WERROR ?= $(if $(CI),1)
+check: deps ## all tests, JOBS at a time
+	@$(MAKE) $(PROGRAM) $(BUILD)/libpure.so
+	@$(PYTHON) -m pytest -n $(JOBS) -q
+
+lint: deps-ci ## the style and the structure of the sources
+	@$(MAKE) $(PROGRAM)
+	ci/check-layers
+	ci/check-functions
+	ci/check-globals
+	ci/check-purity
+	clang-format --dry-run --Werror src/*.[ch]
+	shellcheck .ci/run $$(grep -l '^#!/bin/sh' ci/*)
+	for page in $(MAN); do mandoc -T lint -W warning $$page || exit; done
+
+# -D_FORTIFY_SOURCE would hide functions from the sanitizers.  A report ends the program, and the harness looks for it.
+SANITIZE = -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all
+sanitize: deps ## the corpus, with a Qremote that watches its own memory
+	@$(MAKE) BUILD=build/asan FORTIFY= CFLAGS='$(SANITIZE)'
+	QREMOTE="$(CURDIR)/build/asan/Qremote" $(PYTHON) -m pytest -n $(JOBS) -q fixtures/cases
+
+ci: export WERROR = 1
+ci: deps-ci ## everything that must hold before a change is taken; the tests come last
+	@$(MAKE) lint
+	@$(MAKE) BUILD=build/clang CC=clang
+	@$(MAKE) sanitize
+	@$(MAKE) check
+
+deps:
+	@ci/install-deps
+
+deps-ci:
+	@ci/install-deps ci
+
+install: $(PROGRAM) ## into $(DESTDIR)$(PREFIX); QMAIL=/var/qmail is where the control files are
+	install -D -m 755 $(PROGRAM) $(DESTDIR)$(PREFIX)/bin/Qremote
+	for page in $(MAN); do \
+		install -D -m 644 $$page $(DESTDIR)$(PREFIX)/share/man/man$${page##*.}/$${page##*/} || exit; done
+
+uninstall: ## what install put there
+	rm -f $(DESTDIR)$(PREFIX)/bin/Qremote
+	for page in $(MAN); do rm -f $(DESTDIR)$(PREFIX)/share/man/man$${page##*.}/$${page##*/} || exit; done
+
+format: ## the C sources as .clang-format wants them
+	clang-format -i src/*.[ch]
+
+clean: ## all that was built
+	rm -rf build
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
+
+FORCE:
+.PHONY: all demo check lint sanitize ci deps deps-ci install uninstall format clean help libcares FORCE
+.DELETE_ON_ERROR:

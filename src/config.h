@@ -1,0 +1,31 @@
+#ifndef CONFIG_H
+#define CONFIG_H
+
+#include "address.h"
+#include "buf.h"
+#include "report.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* Everything that the control files say; see CONTROL FILES in the manual page. */
+struct config {
+	char helohost[NAME_SIZE];
+	int64_t timeout_connect; /* milliseconds */
+	int64_t timeout_remote;  /* milliseconds */
+	struct buf smtproutes;   /* the file as it is; every line is well formed */
+	struct buf dnsservers;   /* `address:port` with commas between; empty: those of resolv.conf */
+};
+
+/*
+ * Reads the control files below `home`/control.  Returns false, with Z 4.3.0 in `failure`, where one cannot be read or
+ * is malformed; the text names file and line.
+ */
+bool config_load(struct config *config, const char *home, struct report *failure);
+
+/* The qmail home: QMAILHOME in the environment, else the one fixed when the program was built. */
+const char *config_home(void);
+
+void config_free(struct config *config);
+
+#endif

@@ -1,0 +1,124 @@
+/*
+ * deliver - walks the candidates until one gives a final outcome
+ *
+ * main.c calls it once everything local is in order.  RFC 5321 section 5.1: every address of every exchanger is tried;
+ * which failures let the next one have its turn is said in session.h, at `settled`.
+ */
+#include "deliver.h"
+
+#include "conn.h"
+#include "session.h"
+#include "transaction.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+/* One walk over all candidates. */
+struct walk {
+	const struct delivery *delivery;
+	struct session *session;
+	struct report *result; /* the last failure of the worst kind, or how it ended */
+	bool settled;
+	bool lacking_smtputf8; /* a server did not offer it, and nothing else was wrong with it */
+};
+
+/* RES-8: a temporary failure anywhere means that trying again makes sense. */
+static void keep_failure(struct walk *walk, struct report *failure)
+{
+	if (walk->settled || failure->letter == 'Z' || walk->result->letter != 'Z')
+		report_move(walk->result, failure);
+	else
+		report_free(failure);
+}
+
+static void name_server(struct session *session, const struct candidate *candidate)
+{
+	char address[ADDRESS_TEXT_SIZE];
+	address_print(&candidate->address, address);
+	snprintf(session->who, sizeof session->who, "%s%s[%s]", candidate->name, *candidate->name ? " " : "", address);
+}
+
+/* Sets the parts of a session that belong to one server; its buffers need none. */
+static void begin(struct walk *walk, const struct candidate *candidate)
+{
+	struct session *session = walk->session;
+	session->config = walk->delivery->config;
+	session->trace = walk->delivery->trace;
+	session->offers = (struct capabilities){0};
+	session->settled = session->lacks_smtputf8 = session->out_of_step = session->end_put = false;
+	name_server(session, candidate);
+}
+
+static void try_candidate(struct walk *walk, const struct candidate *candidate)
+{
+	const struct delivery *delivery = walk->delivery;
+	struct session *session = walk->session;
+	struct report accepted = {0};
+	char what[128];
+	begin(walk, candidate);
+	trace_note(delivery->trace, '*', "connecting to %s port %u", session->who, delivery->destination->port);
+	int descriptor = conn_open(&candidate->address, delivery->destination->port, delivery->config->timeout_connect);
+	if (descriptor < 0) {
+		snprintf(what, sizeof what, "cannot be reached: %s.", strerror(errno));
+		session_fail(session, 'Z', "4.4.1", what, NULL);
+		keep_failure(walk, &session->failure);
+		return;
+	}
+	stream_open(&session->stream, &conn_transport, &descriptor, delivery->config->timeout_remote);
+	if (session_open(session))
+		transaction_run(session, delivery->envelope, delivery->message, &accepted);
+	session_quit(session);
+	close(descriptor);
+	walk->settled = session->settled;
+	walk->lacking_smtputf8 = walk->lacking_smtputf8 || session->lacks_smtputf8;
+	keep_failure(walk, accepted.letter ? &accepted : &session->failure);
+	report_free(&session->failure);
+	report_free(&accepted);
+}
+
+static void try_all(struct walk *walk)
+{
+	struct candidate candidates[CANDIDATES_MAX];
+	const struct exchangers *exchangers = &walk->delivery->destination->exchangers;
+	size_t count = exchangers_candidates(exchangers, candidates);
+	if (exchangers_are_unknown(exchangers))
+		report_write(walk->result, 'Z', "4.4.3", "The address of a mail server", "cannot be looked up now.");
+	for (size_t i = 0; i < count && !walk->settled; i++)
+		try_candidate(walk, &candidates[i]);
+}
+
+/*
+ * No server offered SMTPUTF8: the recipients that need it are refused, and the others get their mail without them.
+ * Returns whether there are any others.
+ */
+static bool refuse_utf8_recipients(struct walk *walk)
+{
+	struct envelope *envelope = walk->delivery->envelope;
+	char letter = walk->result->letter == 'Z' ? 's' : 'h';
+	if (envelope->sender_utf8)
+		return false;
+	for (size_t i = 0; i < envelope->count; i++) {
+		struct recipient *recipient = &envelope->recipients[i];
+		if (recipient->utf8 && !recipient->report.letter)
+			report_write(&recipient->report, letter, letter == 's' ? "4.6.7" : "5.6.7", recipient->argument,
+				     "needs SMTPUTF8, which no server offers.");
+	}
+	return envelope_open_count(envelope) > 0;
+}
+
+void deliver(const struct delivery *delivery, struct report *result)
+{
+	struct walk walk = {.delivery = delivery, .session = mem_array(1, sizeof(struct session)), .result = result};
+	if (!walk.session) {
+		report_write(result, 'Z', "4.3.0", "Qremote", "is out of memory.");
+		return;
+	}
+	try_all(&walk);
+	if (!walk.settled && walk.lacking_smtputf8 && refuse_utf8_recipients(&walk)) {
+		report_free(result);
+		try_all(&walk);
+	}
+	mem_free(walk.session);
+}

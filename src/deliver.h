@@ -1,0 +1,25 @@
+#ifndef DELIVER_H
+#define DELIVER_H
+
+#include "config.h"
+#include "envelope.h"
+#include "message.h"
+#include "resolve.h"
+#include "trace.h"
+
+/* What goes out, and what is known about the world. */
+struct delivery {
+	const struct config *config;
+	const struct trace *trace;
+	const struct destination *destination;
+	const struct message *message;
+	struct envelope *envelope;
+};
+
+/*
+ * Tries the servers of the destination, one after the other, until one settles the matter.  Decides the recipients that
+ * were answered for, and always writes a message report.
+ */
+void deliver(const struct delivery *delivery, struct report *result);
+
+#endif

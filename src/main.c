@@ -1,0 +1,120 @@
+/*
+ * main - arguments, descriptors, and the stages in their order
+ *
+ * qmail-rspawn runs it for each mail: descriptor 0 is the message, descriptor 1 a pipe for the reports, and descriptor
+ * 2 a copy of that pipe.  Whatever a library wrote to 1 or 2 would turn a success into a bounce, so both become
+ * /dev/null before anything else happens, and the reports leave by a descriptor that nobody else knows, in one write at
+ * the end.
+ */
+#include "config.h"
+#include "deliver.h"
+#include "envelope.h"
+#include "message.h"
+#include "report.h"
+#include "resolve.h"
+#include "trace.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <unistd.h>
+
+enum { ARGUMENTS_LEAST = 4 };
+
+/* Moves the reports to a descriptor of their own and closes the old ways to them.  Returns it; -1 if 1 was closed. */
+static int take_reports_away(void)
+{
+	int reports = fcntl(1, F_DUPFD_CLOEXEC, 3);
+	int null = open("/dev/null", O_RDWR);
+	if (null < 0)
+		null = open("/", O_RDONLY); /* no /dev here: a descriptor that cannot be written to does as well */
+	for (int descriptor = 1; null >= 0 && descriptor <= 2; descriptor++)
+		if (null != descriptor)
+			dup2(null, descriptor);
+	if (null > 2)
+		close(null);
+	return reports;
+}
+
+/* A caller may ignore these, block them, or leave their default, which ends the process: none of it changes us. */
+static void ignore_write_signals(void)
+{
+	struct sigaction ignore = {.sa_handler = SIG_IGN};
+	sigaction(SIGPIPE, &ignore, NULL);
+	sigaction(SIGXFSZ, &ignore, NULL);
+}
+
+/* Writes all of it, in one write(2) if the other side lets us. */
+static void write_reports(int descriptor, struct span reports)
+{
+	while (reports.length > 0) {
+		ssize_t length = write(descriptor, reports.data, reports.length);
+		if (length < 0 && errno == EAGAIN) {
+			struct pollfd writable = {.fd = descriptor, .events = POLLOUT};
+			poll(&writable, 1, -1);
+		} else if (length < 0 && errno != EINTR) {
+			return; /* nobody listens; the caller takes silence for a temporary failure */
+		}
+		if (length > 0) {
+			reports.data += length;
+			reports.length -= (size_t)length;
+		}
+	}
+}
+
+/* Everything of one run. */
+struct run {
+	struct message message;
+	struct config config;
+	struct envelope envelope;
+	struct host host;
+	struct destination destination;
+	struct report result;
+	struct trace trace;
+};
+
+/* The stages; each gives way to the next only if all is well so far. */
+static void run_stages(struct run *run, int argc, char **argv)
+{
+	struct report *failure = &run->result;
+	if (argc < ARGUMENTS_LEAST) {
+		report_write(failure, 'D', "5.3.5", "Qremote", "needs a host, a sender and a recipient.");
+		return;
+	}
+	if (!message_open(&run->message, 0, failure) || !config_load(&run->config, config_home(), failure) ||
+	    !envelope_build(&run->envelope, argv[2], argv + 3, (size_t)argc - 3, failure) ||
+	    !host_parse(&run->host, argv[1], failure) ||
+	    !resolve_host(&run->destination, &run->host, &run->config, failure))
+		return;
+	struct delivery delivery = {&run->config, &run->trace, &run->destination, &run->message, &run->envelope};
+	deliver(&delivery, &run->result);
+}
+
+static void free_run(struct run *run)
+{
+	trace_close(&run->trace);
+	destination_free(&run->destination);
+	envelope_free(&run->envelope);
+	config_free(&run->config);
+	message_close(&run->message);
+	report_free(&run->result);
+}
+
+int main(int argc, char **argv)
+{
+	static const char no_memory[] = "ZQremote is out of memory. (#4.3.0)\n";
+	int reports = take_reports_away();
+	struct run run = {0};
+	ignore_write_signals();
+	run.trace = trace_open(reports);
+	run_stages(&run, argc, argv);
+	trace_note(&run.trace, '*', "the message report is %c", run.result.letter);
+	envelope_emit(&run.envelope, &run.result);
+	struct span octets = {run.envelope.results.data, run.envelope.results.length};
+	if (run.envelope.results.failed || run.result.text.failed)
+		octets = (struct span){no_memory, sizeof no_memory}; /* its NUL ends the record */
+	write_reports(reports, octets);
+	free_run(&run);
+	return 0;
+}

@@ -1,0 +1,209 @@
+/*
+ * resolve - from the host argument to the servers that are tried
+ *
+ * main.c has the argument read, deliver.c walks what is found.  First smtproutes, then the literal, then MX, then the
+ * host's own addresses (RFC 5321 section 5.1).
+ */
+#include "resolve.h"
+
+#include "conn.h"
+#include "dns.h"
+#include "route.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/socket.h>
+
+bool host_parse(struct host *host, const char *argument, struct report *failure)
+{
+	struct span text = span_of(argument);
+	*host = (struct host){0};
+	host->literal = address_parse_literal(text, &host->address);
+	if (host->literal) {
+		memcpy(host->name, text.data, text.length);
+		return true;
+	}
+	if (name_copy(text, host->name))
+		return true;
+	report_write(failure, 'D', "5.1.2", *argument ? argument : "An empty host",
+		     "is neither a domain name in ASCII nor an address literal.");
+	return false;
+}
+
+/* One search, from its beginning to its end. */
+struct search {
+	struct destination *destination;
+	const struct host *host;
+	const struct config *config;
+	struct route route;
+	struct dns *dns; /* opened with the first question */
+	struct report *failure;
+};
+
+static bool fail(const struct search *search, char letter, const char *code, const char *what)
+{
+	report_write(search->failure, letter, code, search->host->name, what);
+	return false;
+}
+
+static bool fail_locally(const struct search *search, const char *what)
+{
+	report_write(search->failure, 'Z', "4.3.0", "Qremote", what);
+	return false;
+}
+
+static bool open_dns(struct search *search)
+{
+	const char *why;
+	char what[128];
+	if (search->dns)
+		return true;
+	search->dns = dns_open((struct span){search->config->dnsservers.data, search->config->dnsservers.length}, &why);
+	if (search->dns)
+		return true;
+	snprintf(what, sizeof what, "cannot ask the DNS: %s.", why);
+	return fail_locally(search, what);
+}
+
+/* The host or the relay as the only exchanger. */
+static bool use_single(struct search *search, const char *name, const struct address *literal)
+{
+	struct exchangers *exchangers = &search->destination->exchangers;
+	exchangers->list = mem_array(1, sizeof *exchangers->list);
+	if (!exchangers->list)
+		return fail_locally(search, "is out of memory.");
+	exchangers->count = 1;
+	struct exchanger *exchanger = &exchangers->list[0];
+	if (!literal)
+		snprintf(exchanger->name, sizeof exchanger->name, "%s", name);
+	else if (literal->family == AF_INET)
+		buf_add(&exchanger->ipv4, literal, sizeof *literal);
+	else
+		buf_add(&exchanger->ipv6, literal, sizeof *literal);
+	return true;
+}
+
+static bool use_relay(struct search *search)
+{
+	struct span relay = search->route.relay;
+	struct address address;
+	char name[NAME_SIZE];
+	if (address_parse(relay, &address) || address_parse_literal(relay, &address))
+		return use_single(search, NULL, &address);
+	return name_copy(relay, name) && use_single(search, name, NULL);
+}
+
+/* Numbers that put exchangers of equal preference in random order. */
+static void draw(struct exchangers *exchangers)
+{
+	for (size_t i = 0; i < exchangers->count; i++)
+		if (getrandom(&exchangers->list[i].draw, sizeof exchangers->list[i].draw, 0) < 0)
+			return; /* without random numbers the order of DNS has to do */
+}
+
+static bool use_mx(struct search *search)
+{
+	struct exchangers *exchangers = &search->destination->exchangers;
+	bool null_mx;
+	if (!open_dns(search))
+		return false;
+	switch (dns_exchangers(search->dns, search->host->name, exchangers, &null_mx)) {
+	case DNS_FOUND:
+		if (null_mx)
+			return fail(search, 'D', "5.1.10", "accepts no mail: its MX record says so.");
+		draw(exchangers);
+		exchangers_order(exchangers);
+		return true;
+	case DNS_NO_DATA:
+		return use_single(search, search->host->name, NULL);
+	case DNS_NO_NAME:
+		return fail(search, 'D', "5.1.2", "does not exist in the DNS.");
+	case DNS_NO_MEMORY:
+		return fail_locally(search, "is out of memory.");
+	default:
+		return fail(search, 'Z', "4.4.3", "cannot be looked up in the DNS now.");
+	}
+}
+
+static bool look_up_addresses(struct search *search)
+{
+	struct exchangers *exchangers = &search->destination->exchangers;
+	bool named = false;
+	for (size_t i = 0; i < exchangers->count; i++)
+		named = named || *exchangers->list[i].name;
+	if (named && !open_dns(search))
+		return false;
+	if (named)
+		dns_addresses(search->dns, exchangers);
+	return !exchangers_failed(exchangers) || fail_locally(search, "is out of memory.");
+}
+
+/* RFC 5321 section 5.1: mail must not loop through this machine. */
+static bool drop_self(struct search *search, bool *dropped)
+{
+	struct buf own = {0};
+	*dropped = false;
+	if (search->destination->port != SMTP_PORT || search->route.relay.length > 0)
+		return true;
+	conn_own_addresses(&own);
+	bool known = !own.failed;
+	if (known)
+		*dropped = exchangers_drop_self(&search->destination->exchangers,
+						(const struct address *)(const void *)own.data,
+						own.length / sizeof(struct address));
+	buf_free(&own);
+	return known || fail_locally(search, "cannot tell the addresses of this machine.");
+}
+
+/* Says why there is no address to try. */
+static bool fail_without_address(const struct search *search, bool dropped)
+{
+	char where[64];
+	if (exchangers_are_unknown(&search->destination->exchangers))
+		return fail(search, 'Z', "4.4.3", "has no mail server whose address can be looked up now.");
+	if (dropped)
+		return fail(search, 'D', "5.4.6",
+			    "has this machine as its best mail server, which does not take its mail.");
+	if (search->route.relay.length == 0)
+		return fail(search, 'D', "5.4.4", "has no mail server with an address.");
+	snprintf(where, sizeof where, "control/smtproutes line %zu", search->route.line);
+	report_write(search->failure, 'Z', "4.3.0", where, "names a relay that has no address.");
+	return false;
+}
+
+static bool run(struct search *search)
+{
+	struct span host = span_of(search->host->name);
+	struct span routes = {search->config->smtproutes.data, search->config->smtproutes.length};
+	struct candidate candidates[CANDIDATES_MAX];
+	bool dropped;
+	bool found;
+	route_find(routes, host, &search->route); /* every line was checked when the file was read */
+	search->destination->port = search->route.port;
+	if (search->route.relay.length > 0)
+		found = use_relay(search);
+	else if (search->host->literal)
+		found = use_single(search, NULL, &search->host->address);
+	else
+		found = use_mx(search);
+	if (!found || !look_up_addresses(search) || !drop_self(search, &dropped))
+		return false;
+	return exchangers_candidates(&search->destination->exchangers, candidates) > 0 ||
+	       fail_without_address(search, dropped);
+}
+
+bool resolve_host(struct destination *destination, const struct host *host, const struct config *config,
+		  struct report *failure)
+{
+	struct search search = {.destination = destination, .host = host, .config = config, .failure = failure};
+	*destination = (struct destination){0};
+	bool found = run(&search);
+	dns_close(search.dns);
+	return found;
+}
+
+void destination_free(struct destination *destination)
+{
+	exchangers_free(&destination->exchangers);
+}

@@ -1,0 +1,16 @@
+#ifndef TRANSACTION_H
+#define TRANSACTION_H
+
+#include "envelope.h"
+#include "message.h"
+#include "session.h"
+
+/*
+ * Hands the message over in an open session (RFC 5321 section 3.3).  Decides every recipient that the server answered
+ * for, and gives the message report: in `session->failure` where it is Z or D, else, K, in `accepted`.
+ * `session->settled` says whether another server may be tried.
+ */
+void transaction_run(struct session *session, struct envelope *envelope, const struct message *message,
+		     struct report *accepted);
+
+#endif
