@@ -18,23 +18,29 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <unistd.h>
 
 enum { ARGUMENTS_LEAST = 4 };
 
-/* Moves the reports to a descriptor of their own and closes the old ways to them.  Returns it; -1 if 1 was closed. */
-static int take_reports_away(void)
+/*
+ * Moves the reports to a descriptor of their own, close-on-exec, and puts /dev/null in place of 1 and 2.  Returns false
+ * where there is no descriptor for them; `reports` is -1 where 1 was closed.
+ */
+static bool take_reports_away(int *reports)
 {
-	int reports = fcntl(1, F_DUPFD_CLOEXEC, 3);
+	*reports = fcntl(1, F_DUPFD_CLOEXEC, 3);
+	if (*reports < 0 && errno != EBADF)
+		return false;
+	close(1);
+	close(2);
 	int null = open("/dev/null", O_RDWR);
 	if (null < 0)
 		null = open("/", O_RDONLY); /* no /dev here: a descriptor that cannot be written to does as well */
 	for (int descriptor = 1; null >= 0 && descriptor <= 2; descriptor++)
 		if (null != descriptor)
 			dup2(null, descriptor);
-	if (null > 2)
-		close(null);
-	return reports;
+	return true;
 }
 
 /* A caller may ignore these, block them, or leave their default, which ends the process: none of it changes us. */
@@ -104,16 +110,21 @@ static void free_run(struct run *run)
 int main(int argc, char **argv)
 {
 	static const char no_memory[] = "ZQremote is out of memory. (#4.3.0)\n";
-	int reports = take_reports_away();
+	static const char no_descriptor[] = "ZQremote is out of descriptors. (#4.3.0)\n";
 	struct run run = {0};
+	int reports;
 	ignore_write_signals();
+	if (!take_reports_away(&reports)) {
+		write_reports(1, (struct span){no_descriptor, sizeof no_descriptor}); /* its NUL ends the record */
+		return 0;
+	}
 	run.trace = trace_open(reports);
 	run_stages(&run, argc, argv);
 	trace_note(&run.trace, '*', "the message report is %c", run.result.letter);
 	envelope_emit(&run.envelope, &run.result);
 	struct span octets = {run.envelope.results.data, run.envelope.results.length};
 	if (run.envelope.results.failed || run.result.text.failed)
-		octets = (struct span){no_memory, sizeof no_memory}; /* its NUL ends the record */
+		octets = (struct span){no_memory, sizeof no_memory};
 	write_reports(reports, octets);
 	free_run(&run);
 	return 0;

@@ -43,10 +43,8 @@ bool message_open(struct message *message, int descriptor, struct report *failur
 	struct stat status;
 	char why[128];
 	*message = (struct message){0};
-	if (fstat(descriptor, &status) != 0)
-		return refuse(failure, "cannot be read: descriptor 0 is closed.");
-	if (!S_ISREG(status.st_mode))
-		return refuse(failure, "cannot be read: descriptor 0 is no regular file.");
+	if (fstat(descriptor, &status) != 0 || !S_ISREG(status.st_mode))
+		return refuse(failure, "cannot be read: descriptor 0 is closed or no regular file.");
 	off_t offset = lseek(descriptor, 0, SEEK_CUR);
 	if (offset < 0)
 		return refuse(failure, "cannot be read: descriptor 0 has no offset.");
