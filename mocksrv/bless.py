@@ -1,0 +1,148 @@
+"""Rewrites a case from what the client did: C lines, `report` and `exit`. All else stays, octet for octet.
+
+A wrong blessing makes a wrong program right, so it is never done where CI is set, and its diff is for people to read.
+"""
+
+import contextlib
+import os
+import re
+from pathlib import Path
+
+from mocksrv.case import Case, read_case
+from mocksrv.octets import decode, encode, visible
+from mocksrv.player import WAIT, Player
+from mocksrv.script import Hear
+from mocksrv.show import explain, report_lines
+from mocksrv.world import Result, check
+
+_QUIET = 0.1  # seconds without an octet that end a burst
+
+
+class Refused(Exception):
+    """Why a case cannot be blessed."""
+
+
+def bless(path: Path, program: Path) -> Result:
+    """Rewrites the case from what the program does, and plays it once more. Raises Refused, CaseError or OSError."""
+    if os.environ.get("CI"):
+        raise Refused("nothing is blessed where CI is set")
+    result = check(read_case(path), program, BlessingPlayer)
+    if result.skipped:
+        return result
+    if result.failures:
+        raise Refused(f"only C lines, report and exit can be blessed:\n{explain(result)}")
+    if not result.stdout.endswith(b"\0"):
+        raise Refused(f"{path}: what the client printed does not end with a report: {visible(result.stdout)}")
+    lines = decode(path.read_bytes()).split("\n")
+    path.write_bytes(encode("\n".join(_rewritten(result, lines))))
+    return check(read_case(path), program)
+
+
+class BlessingPlayer(Player):
+    """Takes whatever comes before the server's turn as the burst, and notes in `edits` how the case should say it."""
+
+    judges_outcome = False
+
+    def hear(self, burst: list[Hear]) -> None:
+        """Takes a burst. Lines that fit stay as they are written."""
+        self._take_in(WAIT)
+        for step in burst:
+            fresh = self._take_through(step)
+            if fresh is None:
+                self._edits[step.line] = []
+            elif fresh:
+                self._edits[step.line] = [*fresh, step.source]
+        if self._received:
+            last = burst[-1]
+            self._edits[last.line] = [*self._edits.get(last.line, [last.source]), *self._take_lines()]
+
+    def expect_silence(self, seconds: float, end_allowed: bool = False) -> bool:
+        """What comes nevertheless becomes lines before the step at which it came."""
+        self._take_in(max(seconds, _QUIET))
+        if self._received:
+            source = next(step.source for step in self._transcript.dialogue.steps if step.line == self._at)
+            self._edits[self._at] = [*self._take_lines(), source]
+        return super().expect_silence(seconds, end_allowed)
+
+    def expect_end(self) -> None:
+        """What still comes becomes lines at the end of the dialogue."""
+        self._take_in(WAIT)
+        if self._received:
+            last = self._transcript.dialogue.steps[-1]
+            self._edits[last.line] = [*self._edits.get(last.line, [last.source]), *self._take_lines()]
+        super().expect_end()
+
+    @property
+    def _edits(self) -> dict[int, list[str]]:
+        return self._transcript.edits
+
+    def _take_in(self, patience: float) -> None:
+        """Waits for so many seconds, then until it is quiet."""
+        with contextlib.suppress(OSError):
+            while self._readable(patience) and (octets := self._socket.recv(65536)):
+                self._received += octets
+                patience = _QUIET
+
+    def _take_through(self, step: Hear) -> list[str] | None:
+        """Takes what fits the step and all lines before it, which are returned. None if it fits nowhere."""
+        start = 0
+        while start < len(self._received) or start == 0:
+            length = self._fitting(step, bytes(self._received[start:]))
+            if length is not None:
+                fresh = _lines(bytes(self._received[:start]))
+                del self._received[: start + length]
+                return fresh
+            start = self._received.find(b"\n", start) + 1
+            if start == 0:
+                break
+        return None
+
+    def _fitting(self, step: Hear, octets: bytes) -> int | None:
+        """How many of the first octets are what the step wants; None if they are not."""
+        if not step.pattern.is_open:
+            fixed = step.pattern.fixed(self._facts)
+            return len(fixed) if octets.startswith(fixed) else None
+        line = octets[: octets.find(b"\n") + 1]
+        return len(line) if step.pattern.match(line, self._facts, self._bound) else None
+
+    def _take_lines(self) -> list[str]:
+        lines = _lines(bytes(self._received))
+        self._received.clear()
+        return lines
+
+
+def _lines(octets: bytes) -> list[str]:
+    """C lines for what was received."""
+    return [_c_line(line) for line in re.findall(rb"[^\n]*\n|[^\n]+$", octets)]
+
+
+def _c_line(line: bytes) -> str:
+    text = visible(line).replace("{", r"\x7b")
+    plain = decode(line.removesuffix(b"\r\n"))
+    return f"C: {plain}" if text == plain + r"\r\n" else f"C= {text}"
+
+
+def _rewritten(result: Result, lines: list[str]) -> list[str]:
+    """The lines of the file with the edits of the dialogues, and with the outcome."""
+    edits: dict[int, list[str]] = {}
+    for transcript in result.transcripts:
+        edits |= transcript.edits
+    added: list[str] = []
+    if result.stdout != result.case.report:
+        added += _replace(edits, result.case, "report", report_lines(result.stdout))
+    if result.status != result.case.exit:
+        added += _replace(edits, result.case, "exit", [str(result.status)])
+    end = len(lines) - (lines[-1] == "")
+    return [text for number, line in enumerate(lines[:end], 1) for text in edits.get(number, [line])] + added + lines[end:]
+
+
+def _replace(edits: dict[int, list[str]], case: Case, name: str, content: list[str]) -> list[str]:
+    """Notes a section's new content; returns the section as lines to be added where there is none."""
+    section = next((section for section in case.sections if section.name == name), None)
+    header = f"-- {name} --"
+    if section is None:
+        return [header, *content]
+    for number, _ in enumerate(section.content(), section.line + 1):
+        edits[number] = []
+    edits[section.line] = [header, *content]
+    return []

@@ -1,0 +1,229 @@
+"""One case file: text -> `Case`. What a case may say is told in qremote-case(5)."""
+
+import ipaddress
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NoReturn
+
+from mocksrv.octets import decode, encode, unescape
+from mocksrv.script import CaseError, Dialogue, parse_dialogue, parse_endpoint
+from mocksrv.zone import Zone, ZoneError, parse_zone
+
+DNS_PORT = 53
+_HEADER = re.compile(r"-- (\S+)(?: (.*\S))? --")
+_META = ("spec", "rfc", "address", "order")
+_MANNERS = ("absent", "directory", "unreadable")
+_ONCE = ("run", "message", "report", "exit")
+
+
+@dataclass(frozen=True)
+class Section:
+    """A section as it stands in the file: its header's line number and argument, and the lines below it."""
+
+    name: str
+    argument: str
+    line: int
+    body: list[str]
+
+    def content(self) -> list[str]:
+        """The lines without the blank ones at the end."""
+        end = len(self.body)
+        while end and not self.body[end - 1].strip():
+            end -= 1
+        return self.body[:end]
+
+
+@dataclass(frozen=True)
+class Control:
+    """A control file: its octets, or the manner in which it is no readable file."""
+
+    octets: bytes = b""
+    manner: str | None = None
+
+
+@dataclass(frozen=True)
+class NameServer:
+    """A zone and the address and port at which it is served."""
+
+    address: str
+    port: int
+    zone: Zone
+
+
+@dataclass(frozen=True)
+class Case:
+    """A whole case. `report` is None where the file has none yet; `sections` serve those who rewrite the file."""
+
+    path: Path
+    title: str
+    meta: dict[str, list[str]]
+    prose: list[str]
+    run: str
+    servers: list[NameServer]
+    message: bytes
+    control: dict[str, Control]
+    dialogues: list[Dialogue]
+    report: bytes | None
+    exit: int
+    sections: list[Section]
+
+    @property
+    def ordered(self) -> bool:
+        """Whether the dialogues must happen in the order of the file."""
+        return self.meta.get("order") != ["any"]
+
+
+def read_case(path: Path) -> Case:
+    """The case in a file. Raises CaseError, or OSError if the file cannot be read."""
+    return _Reader(path, decode(path.read_bytes())).case()
+
+
+class _Reader:
+    """Collects the sections of one file, and complains with its name."""
+
+    def __init__(self, path: Path, text: str) -> None:
+        self._path = path
+        # Only LF ends a line: `splitlines` would also cut at characters that mail may hold.
+        lines = text.removesuffix("\n").split("\n")
+        self._head, self._sections = self._split(lines)
+
+    def case(self) -> Case:
+        title, meta, prose = self._read_head()
+        if self._one("run") is None:
+            self._fail(1, "there is no `-- run --` section")
+        dialogues = [
+            parse_dialogue(str(self._path), one.line, one.argument, one.content()) for one in self._named("dialogue")
+        ]
+        return Case(
+            path=self._path, title=title, meta=meta, prose=prose, run=self._run(), servers=list(self._servers()),
+            message=self._message(), control=dict(self._controls()), dialogues=dialogues, report=self._report(),
+            exit=self._exit(), sections=self._sections,
+        )  # fmt: skip
+
+    def _fail(self, line: int, what: str) -> NoReturn:
+        raise CaseError(f"{self._path}:{line}: {what}")
+
+    def _split(self, lines: list[str]) -> tuple[list[str], list[Section]]:
+        head: list[str] = []
+        sections: list[Section] = []
+        for number, line in enumerate(lines, 1):
+            if found := _HEADER.fullmatch(line):
+                sections.append(self._section(found[1], found[2] or "", number))
+            else:
+                (sections[-1].body if sections else head).append(line)
+        names = [section.name for section in sections]
+        for index, section in enumerate(sections):
+            if section.name in _ONCE and section.name in names[:index]:
+                self._fail(section.line, f"a second `{section.name}` section")
+        return head, sections
+
+    def _section(self, name: str, argument: str, line: int) -> Section:
+        takes_argument = name in ("dns", "message", "dialogue") or name.startswith("control/")
+        if not takes_argument and name not in _ONCE:
+            known = "run, dns, message, control/FILE, dialogue, report, exit"
+            self._fail(line, f"no such section: {name} (there are {known})")
+        if argument and not takes_argument:
+            self._fail(line, f"`{name}` takes no argument")
+        return Section(name, argument, line, [])
+
+    def _named(self, name: str) -> list[Section]:
+        return [section for section in self._sections if section.name == name]
+
+    def _one(self, name: str) -> Section | None:
+        return next(iter(self._named(name)), None)
+
+    def _read_head(self) -> tuple[str, dict[str, list[str]], list[str]]:
+        title, *rest = self._head or [""]
+        if not title.strip():
+            self._fail(1, "the first line must be a title")
+        meta: dict[str, list[str]] = {}
+        for number, line in enumerate(rest, 2):
+            if not line.strip():
+                return title, meta, rest[number - 1 :]
+            key, colon, value = line.partition(":")
+            if not colon or key not in _META:
+                self._fail(number, f"expected one of {', '.join(f'`{one}: `' for one in _META)}or a blank line")
+            meta[key] = value.split()
+            self._check_meta(number, key, meta[key])
+        return title, meta, []
+
+    def _check_meta(self, line: int, key: str, values: list[str]) -> None:
+        if key == "order" and values != ["any"]:
+            self._fail(line, "expected `order: any`")
+        if key == "address":
+            for value in values:
+                try:
+                    ipaddress.ip_address(value)
+                except ValueError as error:
+                    self._fail(line, str(error))
+
+    def _run(self) -> str:
+        section = self._one("run")
+        assert section is not None
+        lines = [line for line in section.body if line.strip()]
+        if len(lines) != 1:
+            self._fail(section.line, "`run` must have one line")
+        return lines[0]
+
+    def _servers(self) -> Iterator[NameServer]:
+        for section in self._named("dns"):
+            try:
+                address, port = parse_endpoint(section.argument or "127.0.0.1", DNS_PORT)
+                zone = parse_zone(enumerate(section.body, section.line + 1))
+                yield NameServer(str(ipaddress.ip_address(address)), port, zone)
+            except ZoneError as error:
+                self._fail(error.line, error.what)
+            except ValueError as error:
+                self._fail(section.line, str(error))
+
+    def _message(self) -> bytes:
+        section = self._one("message")
+        if section is None:
+            return b""
+        if not section.argument:
+            return b"".join(encode(line) + b"\n" for line in section.body)
+        if section.content():
+            self._fail(section.line + 1, "a message has a file or lines, not both")
+        for parent in self._path.absolute().parents:
+            file = parent / "messages" / section.argument
+            if parent.name == "fixtures" and file.is_file():
+                return file.read_bytes()
+        self._fail(section.line, f"no such file: fixtures/messages/{section.argument}")
+
+    def _controls(self) -> Iterator[tuple[str, Control]]:
+        for section in self._sections:
+            if not section.name.startswith("control/"):
+                continue
+            name = section.name.removeprefix("control/")
+            if not name or name.startswith("/") or ".." in name.split("/"):
+                self._fail(section.line, f"not a name below the control directory: {name}")
+            if section.argument and section.argument not in _MANNERS:
+                self._fail(section.line, f"expected `-- {section.name} [{'|'.join(_MANNERS)}] --`")
+            if section.argument and section.content():
+                self._fail(section.line + 1, f"a control file that is {section.argument} has no lines")
+            octets = b"".join(encode(line) + b"\n" for line in section.body)
+            yield name, Control(octets, section.argument or None)
+
+    def _report(self) -> bytes | None:
+        section = self._one("report")
+        if section is None:
+            return None
+        report = b""
+        for number, line in enumerate(section.content(), section.line + 1):
+            try:
+                octets = unescape(line)
+            except ValueError as error:
+                self._fail(number, str(error))
+            report += octets if octets.endswith(b"\0") else octets + b"\n"
+        return report
+
+    def _exit(self) -> int:
+        section = self._one("exit")
+        if section is None:
+            return 0
+        text = "\n".join(section.content())
+        if not re.fullmatch(r"\d{1,3}", text):
+            self._fail(section.line, "`exit` must have one line, a number")
+        return int(text)

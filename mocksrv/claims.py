@@ -1,0 +1,58 @@
+"""Which dialogue a connection belongs to."""
+
+import ipaddress
+
+from mocksrv import sandbox
+from mocksrv.case import Case
+from mocksrv.script import CaseError, Dialogue
+
+
+class UnexpectedConnection(Exception):
+    """An attempt for which no dialogue is due."""
+
+
+class Claims:
+    """The dialogues that are still to happen."""
+
+    def __init__(self, case: Case) -> None:
+        """Raises CaseError if a host has no address."""
+        self.hosts = {dialogue.line: _addresses(case, dialogue) for dialogue in case.dialogues}
+        self._ordered = case.ordered
+        self._never = [dialogue for dialogue in case.dialogues if dialogue.never]
+        self.pending = [dialogue for dialogue in case.dialogues if not dialogue.never]
+
+    def claim(self, address: str, port: int) -> Dialogue:
+        """The dialogue that an attempt begins; it is then no longer pending. Raises UnexpectedConnection."""
+        due = self.pending[:1] if self._ordered else self.pending
+        for dialogue in due:
+            if self._fits(dialogue, address, port):
+                self.pending.remove(dialogue)
+                return dialogue
+        what = f"the client connects to {address} port {port}"
+        if any(self._fits(dialogue, address, port) for dialogue in self._never):
+            raise UnexpectedConnection(f"{what}, which must never happen")
+        if due:
+            raise UnexpectedConnection(f"{what}; due was {' or '.join(one.where for one in due)} (line {due[0].line})")
+        raise UnexpectedConnection(f"{what}, and no dialogue is left")
+
+    def _fits(self, dialogue: Dialogue, address: str, port: int) -> bool:
+        return address in self.hosts[dialogue.line] and port == dialogue.port
+
+
+def _addresses(case: Case, dialogue: Dialogue) -> list[str]:
+    """The addresses that a dialogue's host may be connected at."""
+    try:
+        return [str(ipaddress.ip_address(dialogue.host))]
+    except ValueError:
+        pass
+    found = [address for server in case.servers for address in server.zone.addresses(dialogue.host)]
+    known = [str(ipaddress.ip_address(one)) for one in found if is_reachable(one) or one in case.meta.get("address", [])]
+    if not known:
+        raise CaseError(f"{case.path}:{dialogue.line}: dns has no reachable address for {dialogue.host}")
+    return list(dict.fromkeys(known))
+
+
+def is_reachable(address: str) -> bool:
+    """Whether the sandbox has a route to an address."""
+    networks = (*sandbox.NETWORKS, "127.0.0.0/8", "::1/128")
+    return any(ipaddress.ip_address(address) in ipaddress.ip_network(network) for network in networks)

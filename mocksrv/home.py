@@ -1,0 +1,82 @@
+"""What the client finds around itself: a working directory, the message, control files, and an environment."""
+
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
+
+from mocksrv import sandbox
+from mocksrv.case import Case, Control
+from mocksrv.script import CaseError
+
+_DEFAULT_ME = b"client.example\n"
+_SANITIZERS = ("ASAN_OPTIONS", "UBSAN_OPTIONS")
+_BUILT = Path(__file__).parent.parent / "build/Qremote"
+
+
+def default_program() -> Path:
+    """The program under test: QREMOTE in the environment, else this repository's build."""
+    return Path(os.environ.get("QREMOTE", _BUILT)).absolute()
+
+
+def helo(case: Case) -> bytes:
+    """The name by which the client must call itself."""
+    control = _control(case)
+    for name in ("helohost", "me"):
+        if name in control and (lines := control[name].octets.split(b"\n"))[0]:
+            return lines[0].rstrip()
+    return b""
+
+
+@contextmanager
+def furnished(case: Case, program: Path) -> Iterator[Path]:
+    """A directory for one run of a case, gone afterwards. Raises CaseError if there is no program to run."""
+    if not os.access(program, os.X_OK):
+        raise CaseError(f"{program}: no such program (`make` builds it, QREMOTE names another)")
+    parent = sandbox.SCRATCH if sandbox.inside() else None
+    home = Path(tempfile.mkdtemp(prefix="mocksrv-", dir=parent))
+    try:
+        (home / "message").write_bytes(case.message)
+        (home / "bin").mkdir()
+        (home / "bin/Qremote").symlink_to(program)
+        for name, control in _control(case).items():
+            _make_control(home / "qmail/control" / name, control)
+        yield home
+    finally:
+        shutil.rmtree(home)
+
+
+def start(case: Case, home: Path) -> subprocess.Popen[bytes]:
+    """Starts the client in a process group of its own, without privileges where we can drop them."""
+    log = f"log_path={home}/sanitizer"
+    environment = {"PATH": f"{home}/bin:/usr/bin:/bin", "QMAILHOME": f"{home}/qmail"}
+    environment |= {name: ":".join(filter(None, (os.environ.get(name), log))) for name in _SANITIZERS}
+    with (home / "message").open("rb") as message, sandbox.unprivileged_exec() if sandbox.inside() else nullcontext():
+        return subprocess.Popen(
+            ["/bin/sh", "-c", case.run], cwd=home, env=environment, start_new_session=True,
+            stdin=message, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        )  # fmt: skip
+
+
+def sanitizer_text(home: Path) -> bytes:
+    """What the sanitizers had to say."""
+    return b"".join(log.read_bytes() for log in sorted(home.glob("sanitizer*")))
+
+
+def _control(case: Case) -> dict[str, Control]:
+    return {"me": Control(_DEFAULT_ME)} | case.control
+
+
+def _make_control(path: Path, control: Control) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    match control.manner:
+        case "absent":
+            pass
+        case "directory":
+            path.mkdir()
+        case manner:
+            path.write_bytes(control.octets)
+            path.chmod(0 if manner == "unreadable" else 0o644)

@@ -1,0 +1,145 @@
+"""A DNS server on one address, UDP and TCP, that answers from a zone text and remembers what it was asked."""
+
+import contextlib
+import ipaddress
+import socket
+import struct
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import dns.exception
+import dns.message
+import dns.rdatatype
+
+from mocksrv.zone import Answer, Zone, parse_zone
+
+IPV6_FREEBIND = 78  # <linux/in6.h>; Python does not know it
+_TCP_PATIENCE = 10.0  # seconds for a client to send its question
+
+
+@dataclass(frozen=True)
+class Question:
+    """One question as it arrived. `foreign`: about a name that the zone does not have; `answer` is for people."""
+
+    name: str
+    kind: str
+    transport: str
+    foreign: bool
+    answer: str
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.kind} ({self.transport}) -> {self.answer}"
+
+
+def bound_socket(address: str, port: int, kind: socket.SocketKind) -> socket.socket:
+    """A socket bound to an address, which need not be on an interface. The caller closes it. Raises OSError."""
+    version = ipaddress.ip_address(address).version
+    made = socket.socket(socket.AF_INET6 if version == 6 else socket.AF_INET, kind)
+    try:
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if version == 6:
+            made.setsockopt(socket.IPPROTO_IPV6, IPV6_FREEBIND, 1)
+        made.bind((address, port))
+    except OSError:
+        made.close()
+        raise
+    return made
+
+
+class DnsServer:
+    """Serves one zone from `start` to `stop`; also a context manager that stops.
+
+    `questions` lists what was asked, in order; it may be read at any time. Questions that are no DNS appear there with
+    the kind "malformed".
+    """
+
+    def __init__(self, zone: Zone | str) -> None:
+        """Takes a zone, or its text (raises ZoneError)."""
+        self._zone = parse_zone(enumerate(zone.split("\n"), 1)) if isinstance(zone, str) else zone
+        self._sockets: list[socket.socket] = []
+        self._threads: list[threading.Thread] = []
+        self.questions: list[Question] = []
+
+    def start(self, address: str = "127.0.0.1", port: int = 53) -> tuple[str, int]:
+        """Begins to answer, and gives back the address and port (of which 0 asks for a free one). Raises OSError."""
+        udp = bound_socket(address, port, socket.SOCK_DGRAM)
+        port = udp.getsockname()[1]
+        self._sockets.append(udp)
+        tcp = bound_socket(address, port, socket.SOCK_STREAM)
+        self._sockets.append(tcp)
+        tcp.listen()
+        for serve, one in ((self._serve_udp, udp), (self._serve_tcp, tcp)):
+            self._threads.append(threading.Thread(target=serve, args=(one,), daemon=True))
+            self._threads[-1].start()
+        return address, port
+
+    def stop(self) -> None:
+        """Stops listening; the port is free then. Answers that are delayed are never sent."""
+        sockets, self._sockets = self._sockets, []
+        for one in sockets:
+            # Linux says ENOTCONN for a UDP socket, yet wakes up the thread that waits on it.
+            with contextlib.suppress(OSError):
+                one.shutdown(socket.SHUT_RDWR)
+        for thread in self._threads:
+            thread.join()
+
+    def __enter__(self) -> "DnsServer":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def _serve_udp(self, udp: socket.socket) -> None:
+        with udp:
+            while self._sockets:
+                octets, peer = udp.recvfrom(65535)
+                if octets:
+                    self._reply(octets, "udp", lambda wire, to=peer: udp.sendto(wire, to))
+
+    def _serve_tcp(self, listener: socket.socket) -> None:
+        with listener, contextlib.suppress(OSError):
+            while True:
+                connection, _ = listener.accept()
+                threading.Thread(target=self._serve_connection, args=(connection,), daemon=True).start()
+
+    def _serve_connection(self, connection: socket.socket) -> None:
+        connection.settimeout(_TCP_PATIENCE)
+        with connection, contextlib.suppress(OSError), connection.makefile("rb") as stream:
+            while len(head := stream.read(2)) == 2:
+                octets = stream.read(struct.unpack("!H", head)[0])
+                self._reply(octets, "tcp", lambda wire: connection.sendall(struct.pack("!H", len(wire)) + wire), wait=True)
+
+    def _reply(self, octets: bytes, transport: str, send: Callable[[bytes], object], wait: bool = False) -> None:
+        """Answers one query, after its delay: on this thread if `wait`, else on one of its own."""
+        answer = self._answer(octets, transport)
+        if answer is None or answer.wire is None:
+            return
+
+        def leave() -> None:
+            with contextlib.suppress(OSError):  # stopped meanwhile, or the client went away
+                send(answer.wire)
+
+        if not answer.delay:
+            leave()
+            return
+        timer = threading.Timer(answer.delay, leave)
+        timer.daemon = True
+        timer.start()
+        if wait:
+            timer.join()
+
+    def _answer(self, octets: bytes, transport: str) -> Answer | None:
+        try:
+            query = dns.message.from_wire(octets)
+        except dns.exception.DNSException as error:
+            self.questions.append(Question(repr(octets), "malformed", transport, True, str(error)))
+            return None
+        if len(query.question) != 1:
+            self.questions.append(Question(repr(octets), "malformed", transport, True, "not one question"))
+            return None
+        answer = self._zone.answer(query, transport == "tcp")
+        asked = query.question[0]
+        kind = dns.rdatatype.to_text(asked.rdtype)
+        self.questions.append(Question(asked.name.to_text().lower(), kind, transport, answer.foreign, answer.summary))
+        return answer

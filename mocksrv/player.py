@@ -1,0 +1,281 @@
+"""Plays one dialogue over one accepted connection: straight-line, blocking, on the thread of its caller."""
+
+import contextlib
+import select
+import socket
+import struct
+import time
+from dataclasses import dataclass, field
+from itertools import groupby
+from typing import NoReturn
+
+from mocksrv.octets import first_difference, visible
+from mocksrv.pattern import Facts
+from mocksrv.script import Close, Delay, Dialogue, Drip, Hear, Read, Reset, Say, Split, Stall, Step
+
+WAIT = 10.0  # seconds for the client to do its next thing
+# Seconds for which the server listens before it speaks. A client that does not wait writes the next command right after
+# the last, and loopback delivers within microseconds; more would only make every case slower.
+QUIET = 0.005
+# Seconds in which the rest of a wrong line arrives, so that a failure can show it whole.
+_REST = 0.005
+_LONGEST_LINE = 65536
+_CHUNK = 1 << 18
+
+
+@dataclass(frozen=True)
+class Failure:
+    """What the client did wrong, at which line of the case; and the octets, where there are some to compare."""
+
+    line: int
+    what: str
+    expected: bytes | None = None
+    received: bytes | None = None
+
+
+class Mismatch(Exception):
+    """The client did not do what a step says."""
+
+    def __init__(self, failure: Failure) -> None:
+        super().__init__(failure)
+        self.failure = failure
+
+
+@dataclass
+class Transcript:
+    """What came of a dialogue: which lines went as written and, when blessing, what should stand in place of others."""
+
+    dialogue: Dialogue
+    address: str
+    done: set[int] = field(default_factory=set)
+    edits: dict[int, list[str]] = field(default_factory=dict)
+
+
+@dataclass
+class _Manner:
+    """How the next S group leaves."""
+
+    delay: float = 0.0
+    drip: Drip | None = None
+    split: bool = False
+
+
+class Player:
+    """One connection. `bound` holds what named holes matched, and is shared by the dialogues of a case."""
+
+    judges_outcome = True  # whether reports and exit status must be as the case says
+
+    def __init__(self, connection: socket.socket, transcript: Transcript, facts: Facts, bound: dict[str, bytes]) -> None:
+        self._socket = connection
+        self._transcript = transcript
+        self._facts = facts
+        self._bound = bound
+        self._received = bytearray()  # what has come and belongs to no step yet
+        self._at = transcript.dialogue.line  # the line we are at
+        self._bye = False  # whether the client's last line was QUIT
+
+    def play(self) -> None:
+        """Plays to the end and closes the connection. Raises Mismatch."""
+        self._socket.settimeout(WAIT)
+        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        manner = _Manner()
+        try:
+            for kind, steps in groupby(self._transcript.dialogue.steps, key=type):
+                group = list(steps)
+                self._at = group[0].line
+                if kind is Hear:
+                    self.hear(group)
+                elif kind is Say:
+                    self._speak(b"".join(step.octets for step in group), manner)
+                    manner = _Manner()
+                else:
+                    for step in group:
+                        self._obey(step, manner)
+                self._transcript.done.update(step.line for step in group)
+            if not isinstance(self._transcript.dialogue.steps[-1], (Close, Reset, Stall)):
+                self.expect_end()
+        except Mismatch:
+            self._reset()
+            raise
+        finally:
+            self._socket.close()
+
+    # The client's turn
+
+    def hear(self, burst: list[Hear]) -> None:
+        """Consumes a burst of C lines."""
+        for step in burst:
+            self._at = step.line
+            if step.pattern.is_open:
+                octets = self._hear_line(step)
+            else:
+                octets = step.pattern.fixed(self._facts)
+                self._hear_exactly(octets)
+            self._bye = octets.upper() == b"QUIT\r\n"
+            self._transcript.done.add(step.line)
+
+    def _hear_exactly(self, expected: bytes) -> None:
+        checked = 0
+        while True:
+            fresh = self._received[checked : len(expected)]
+            if fresh != expected[checked : checked + len(fresh)]:
+                self._rest()
+                self._fail("the client sent something else", expected, self._first_lines(expected))
+            checked += len(fresh)
+            if checked == len(expected):
+                del self._received[:checked]
+                return
+            self._receive(expected)
+
+    def _hear_line(self, step: Hear) -> bytes:
+        while b"\n" not in self._received:
+            if len(self._received) > _LONGEST_LINE:
+                self._fail("the client's line has no end", None, bytes(self._received[:1000]))
+            self._receive(step.source.encode(errors="replace"))
+        line = bytes(self._received[: self._received.index(b"\n") + 1])
+        if not step.pattern.match(line, self._facts, self._bound):
+            held = "".join(f" {{{name}}} is {visible(value)}." for name, value in self._bound.items())
+            self._fail(f"the client's line does not fit.{held}", step.source[3:].encode(), line)
+        del self._received[: len(line)]
+        return line
+
+    def _receive(self, expected: bytes) -> None:
+        """Takes in what comes next. Fails if nothing comes."""
+        try:
+            octets = self._socket.recv(_CHUNK)
+        except TimeoutError:
+            self._fail(f"nothing (more) came in {WAIT:g} s", expected, self._first_lines(expected))
+        except OSError as error:
+            self._fail(f"the connection broke: {error.strerror}", expected, self._first_lines(expected))
+        if not octets:
+            self._fail("the client hung up", expected, self._first_lines(expected))
+        self._received += octets
+
+    def _rest(self) -> None:
+        """Takes in what is still on its way."""
+        with contextlib.suppress(OSError):
+            while self._readable(_REST) and (octets := self._socket.recv(_CHUNK)):
+                self._received += octets
+
+    def _first_lines(self, expected: bytes) -> bytes:
+        """What was received, up to the end of the line in which it differs from `expected`."""
+        received = bytes(self._received)
+        end = received.find(b"\n", first_difference(expected, received))
+        return received if end < 0 else received[: end + 1]
+
+    # The server's turn
+
+    def _speak(self, octets: bytes, manner: _Manner) -> None:
+        # QUIT's reply need not be awaited.
+        gone_already = self.expect_silence(max(QUIET, manner.delay), end_allowed=self._bye)
+        if gone_already:
+            return
+        if manner.drip:
+            self._drip(octets, manner.drip)
+            return
+        for part in (octets[i : i + 1] for i in range(len(octets))) if manner.split else (octets,):
+            self._send(part)
+
+    def _drip(self, octets: bytes, drip: Drip) -> None:
+        start = time.monotonic()
+        for index in range(0, len(octets), drip.octets):
+            if index and self.expect_silence(drip.seconds, end_allowed=drip.within is not None):
+                self._check_time(time.monotonic() - start, drip)
+                return
+            self._send(octets[index : index + drip.octets], end_allowed=drip.within is not None)
+        if drip.within:
+            self._fail(f"the client waited to the end; it had to hang up within {drip.within}")
+
+    def _send(self, octets: bytes, end_allowed: bool = False) -> None:
+        try:
+            self._socket.sendall(octets)
+        except TimeoutError:
+            self._fail(f"the client does not read what the server says ({WAIT:g} s)")
+        except OSError as error:
+            if not (end_allowed or self._bye):
+                self._fail(f"the client hung up while the server spoke: {error.strerror}")
+
+    def _obey(self, step: Step, manner: _Manner) -> None:
+        match step:
+            case Delay():
+                manner.delay = step.seconds
+            case Drip():
+                manner.drip = step
+            case Split():
+                manner.split = True
+            case Read():
+                self._discard(step)
+            case Stall():
+                self._stall(step)
+            case Close():
+                self._rest_now()
+                self._socket.close()
+            case Reset():
+                self._reset()
+
+    def _stall(self, step: Stall) -> None:
+        start = time.monotonic()
+        if not self.expect_silence(step.within.high, end_allowed=True):
+            self._fail(f"the client is still there; it had to hang up within {step.within}")
+        self._check_time(time.monotonic() - start, step)
+
+    def _check_time(self, seconds: float, step: Stall | Drip) -> None:
+        if step.within is None or seconds not in step.within:
+            self._fail(f"the client hung up after {seconds:.2f} s; it had to within {step.within}")
+
+    def _discard(self, step: Read) -> None:
+        while len(self._received) < step.octets:
+            self._receive(f"({step.octets} octets)".encode())
+        del self._received[: step.octets]
+
+    def _rest_now(self) -> None:
+        """Takes in what is there. Unread octets would turn the FIN of a close into a reset."""
+        self._socket.setblocking(False)
+        with contextlib.suppress(OSError):
+            while self._socket.recv(_CHUNK):
+                pass
+
+    def _reset(self) -> None:
+        with contextlib.suppress(OSError):
+            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            self._socket.close()
+
+    # What must not happen
+
+    def expect_silence(self, seconds: float, end_allowed: bool = False) -> bool:
+        """Nothing may come for so long. Returns whether the client hung up meanwhile, if that is allowed."""
+        # An acknowledgement that is due frees what Nagle's algorithm keeps back in a client that does not wait.
+        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
+        if not self._received:
+            if not self._readable(seconds):
+                return False
+            with contextlib.suppress(ConnectionError):
+                self._received += self._socket.recv(_CHUNK)
+        if self._received:
+            self._rest()
+            self._fail("the client sent more before the server's turn", b"", bytes(self._received))
+        if not end_allowed:
+            self._fail("the client hung up before the server's turn")
+        return True
+
+    def expect_end(self) -> None:
+        """The client must hang up without another octet."""
+        self._at = self._transcript.dialogue.end
+        if not self._received:
+            try:
+                self._received += self._socket.recv(_CHUNK)
+            except TimeoutError:
+                self._fail(f"the client did not hang up in {WAIT:g} s")
+            except ConnectionError:
+                return  # it closed without reading what the server said last
+        if self._received:
+            self._rest()
+            self._fail("the client sent more after the end of the dialogue", b"", bytes(self._received))
+
+    def _readable(self, seconds: float) -> bool:
+        poll = select.poll()
+        poll.register(self._socket, select.POLLIN)
+        return bool(poll.poll(seconds * 1000))
+
+    def _fail(self, what: str, expected: bytes | None = None, received: bytes | None = None) -> NoReturn:
+        raise Mismatch(Failure(self._at, what, expected, received))

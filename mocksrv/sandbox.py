@@ -1,0 +1,180 @@
+"""A world of one's own for one function: fresh network, mount and process namespaces, without privileges.
+
+Inside, ports 25 and 53 are free, resolv.conf names 127.0.0.1, and the networks in `NETWORKS` can be listened on without
+being on an interface (a client would rightly take addresses on an interface for its own). `SCRATCH` is an empty tmpfs.
+When the function returns, raises or takes too long, the process namespace ends and everything in it with it.
+"""
+
+import contextlib
+import ctypes
+import functools
+import os
+import pickle
+import select
+import signal
+import subprocess
+import time
+import traceback
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import NoReturn, TypeVar
+
+NETWORKS = ("192.0.2.0/24", "198.51.100.0/24", "203.0.113.0/24", "2001:db8::/32")
+SCRATCH = Path("/mnt")
+TIMEOUT = 120.0  # seconds
+
+_T = TypeVar("_T")
+_CLONE_NEWNS, _CLONE_NEWUSER, _CLONE_NEWPID, _CLONE_NEWNET = 0x00020000, 0x10000000, 0x20000000, 0x40000000
+_MS_BIND, _MS_REC, _MS_PRIVATE = 0x1000, 0x4000, 0x40000
+_PR_SET_PDEATHSIG, _PR_SET_SECUREBITS = 1, 28
+_SECBIT_NOROOT = 1
+_libc = ctypes.CDLL(None, use_errno=True)
+_inside = False
+
+
+class SandboxError(Exception):
+    """The sandbox could not be made, or its function did not come to an end."""
+
+
+def run(function: Callable[..., _T], *args: object, timeout: float = TIMEOUT) -> _T:
+    """What `function(*args)` returns in a new sandbox.
+
+    Its value must be picklable. Its exception is raised here, with the traceback from inside as a note. Raises
+    SandboxError after `timeout` seconds, or if there can be no sandbox (see `available`).
+    """
+    reader, writer = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        _live(function, args, writer)
+    os.close(writer)
+    try:
+        octets = _read_all(reader, time.monotonic() + timeout)
+    finally:
+        os.close(reader)
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+    if octets is None:
+        raise SandboxError(f"not finished after {timeout:g} seconds, and killed")
+    if not octets:
+        raise SandboxError("the process in the sandbox died")
+    value, error = pickle.loads(octets)
+    if error is not None:
+        raise error
+    return value
+
+
+@functools.cache
+def available() -> str | None:
+    """Why there can be no sandbox here; None if there can. MOCKSRV_SANDBOX=none in the environment forbids it."""
+    if os.environ.get("MOCKSRV_SANDBOX") == "none":
+        return "MOCKSRV_SANDBOX=none"
+    try:
+        run(os.getpid, timeout=10.0)
+    except (OSError, SandboxError, subprocess.SubprocessError) as error:
+        return f"no namespaces here: {error}"
+    return None
+
+
+def inside() -> bool:
+    """Whether this process lives in a sandbox."""
+    return _inside
+
+
+@contextlib.contextmanager
+def unprivileged_exec() -> Iterator[None]:
+    """Within the block, programs that this thread starts have no capabilities: a file of mode 000 is closed to them."""
+    _prctl(_PR_SET_SECUREBITS, _SECBIT_NOROOT)
+    try:
+        yield
+    finally:
+        _prctl(_PR_SET_SECUREBITS, 0)
+
+
+def ip(commands: list[str]) -> None:
+    """Runs commands of ip(8). Raises SandboxError with what it says."""
+    done = subprocess.run(
+        ["ip", "-batch", "-"], input="\n".join(commands), capture_output=True, text=True, check=False,
+        env={"PATH": "/usr/sbin:/sbin:/usr/bin:/bin"},
+    )  # fmt: skip
+    if done.returncode:
+        raise SandboxError(f"ip: {done.stderr.strip()}")
+
+
+def _live(function: Callable[..., object], args: tuple[object, ...], writer: int) -> NoReturn:
+    """The forked child: makes the namespaces, and in them the process that runs the function and writes its outcome."""
+    try:
+        _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        _unshare()
+        if os.fork() == 0:
+            # The first process of a process namespace takes all others with it; it dies with its parent.
+            _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+            _furnish()
+            _send(writer, function(*args), None)
+        else:
+            os.close(writer)
+            os.wait()
+    except BaseException as error:  # whatever it is, it belongs to the caller
+        error.add_note("in the sandbox:\n" + traceback.format_exc())
+        _send(writer, None, error)
+    finally:
+        os._exit(0)
+
+
+def _unshare() -> None:
+    """Leaves for new namespaces, in which this user is root."""
+    uid, gid = os.getuid(), os.getgid()
+    _check(_libc.unshare(_CLONE_NEWUSER | _CLONE_NEWNET | _CLONE_NEWNS | _CLONE_NEWPID), "unshare")
+    for name, text in (("setgroups", "deny"), ("uid_map", f"0 {uid} 1"), ("gid_map", f"0 {gid} 1")):
+        Path("/proc/self", name).write_text(text)
+
+
+def _furnish() -> None:
+    """Mounts, loopback and routes."""
+    global _inside
+    _inside = True
+    _mount("none", "/", None, _MS_REC | _MS_PRIVATE)
+    _mount("tmpfs", str(SCRATCH), "tmpfs", 0)
+    for name, text in (("resolv.conf", "nameserver 127.0.0.1\n"), ("hosts", "")):
+        (SCRATCH / name).write_text(text)
+        _mount(str(SCRATCH / name), f"/etc/{name}", None, _MS_BIND)
+    ip(["link set lo up", *(f"route add local {network} dev lo" for network in NETWORKS)])
+
+
+def _mount(source: str, target: str, kind: str | None, flags: int) -> None:
+    done = _libc.mount(source.encode(), target.encode(), kind and kind.encode(), ctypes.c_ulong(flags), None)
+    _check(done, f"mount on {target}")
+
+
+def _prctl(option: int, value: int) -> None:
+    arguments = (ctypes.c_ulong(one) for one in (value, 0, 0, 0))
+    _check(_libc.prctl(option, *arguments), f"prctl {option}")
+
+
+def _check(result: int, what: str) -> None:
+    if result != 0:
+        number = ctypes.get_errno()
+        raise OSError(number, f"{what}: {os.strerror(number)}")
+
+
+def _send(writer: int, value: object, error: BaseException | None) -> None:
+    try:
+        octets = pickle.dumps((value, error))
+        pickle.loads(octets)  # exceptions with arguments of their own often fail only here
+    except Exception:
+        text = "\n".join(traceback.format_exception(error)) if error else f"{type(value)} cannot be pickled"
+        octets = pickle.dumps((None, SandboxError(text)))
+    with open(writer, "wb") as stream:
+        stream.write(octets)
+
+
+def _read_all(reader: int, deadline: float) -> bytes | None:
+    """What comes until the end; None if the end does not come in time."""
+    parts = []
+    while True:
+        readable, _, _ = select.select([reader], [], [], max(0.0, deadline - time.monotonic()))
+        if not readable:
+            return None
+        part = os.read(reader, 65536)
+        if not part:
+            return b"".join(parts)
+        parts.append(part)

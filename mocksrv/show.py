@@ -1,0 +1,155 @@
+"""Results as text: why a case failed, and a whole case as something to read."""
+
+import os
+import shlex
+from collections.abc import Iterator
+from difflib import SequenceMatcher
+from pathlib import Path
+
+from mocksrv import home
+from mocksrv.octets import decode, first_difference, visible
+from mocksrv.pattern import Data, Facts, Slice
+from mocksrv.player import Failure, Transcript
+from mocksrv.script import Hear, Say, Step
+from mocksrv.world import Result
+
+_WINDOW = 60  # octets shown on either side of a difference in long data
+_BODY_LINES = 20  # a longer message is shown by its beginning and end
+_LETTERS = {
+    "r": "accepted", "h": "refused for good", "s": "refused for now",
+    "K": "delivered", "Z": "try again later", "D": "failed for good",
+}  # fmt: skip
+
+
+def explain(result: Result) -> str:
+    """Why a case failed, for the person who has to mend it."""
+    lines = [f"{_short(result.case.path)}: {result.case.title}", ""]
+    for failure in result.failures:
+        lines += [f"line {failure.line}: {failure.what}", *_indented(_progress(result, failure))]
+        lines += [*_indented(_comparison(failure)), ""]
+    if result.questions:
+        lines += ["DNS questions:", *_indented(map(str, result.questions))]
+    program = shlex.quote(_short(result.program))
+    lines += [f"alone: python3 -m mocksrv run {shlex.quote(_short(result.case.path))} -- {program}"]
+    return "\n".join(lines)
+
+
+def annotated(result: Result) -> str:
+    """The whole case as it went: prose, DNS questions, dialogues with their notes, and the reports decoded."""
+    case = result.case
+    facts = Facts(home.helo(case), case.message)
+    lines = [case.title, *(f"  {key}: {' '.join(values)}" for key, values in case.meta.items()), "", *case.prose]
+    lines += [f"$ {case.run}", ""]
+    lines += [*(f"DNS  {question}" for question in result.questions), ""]
+    for transcript in result.transcripts:
+        dialogue = transcript.dialogue
+        lines.append(f"{dialogue.host} [{transcript.address}] port {dialogue.port}")
+        lines += [*_indented(line for step in dialogue.steps for line in _step_lines(step, transcript, facts)), ""]
+    lines += _decoded(result)
+    return "\n".join(lines)
+
+
+def _short(path: Path) -> str:
+    relative = os.path.relpath(path)
+    return str(path) if relative.startswith("..") else relative
+
+
+def _indented(lines: Iterator[str] | list[str] | map) -> Iterator[str]:
+    return (f"  {line}" for line in lines)
+
+
+def _progress(result: Result, failure: Failure) -> Iterator[str]:
+    """The lines of the dialogue that went well, and the one that did not."""
+    for transcript in result.transcripts:
+        dialogue = transcript.dialogue
+        if not dialogue.line <= failure.line <= dialogue.end:
+            continue
+        yield f"{dialogue.host} [{transcript.address}]:{dialogue.port}"
+        for step in dialogue.steps:
+            if step.line in transcript.done:
+                yield f"  ✓ {step.source}"
+            elif step.line >= failure.line:
+                yield f"  ✗ {step.source}"
+                return
+
+
+def _comparison(failure: Failure) -> Iterator[str]:
+    match failure:
+        case Failure(expected=None, received=None):
+            pass
+        case Failure(expected=None, received=bytes(received)):
+            yield from (visible(line) for line in received.split(b"\n"))
+        case Failure(expected=bytes(expected), received=bytes(received)) if expected.count(b"\0") or not expected:
+            yield from _line_difference(expected, received)
+        case Failure(expected=bytes(expected), received=bytes(received)):
+            start = max(0, first_difference(expected, received) - _WINDOW)
+            one, other = (visible(octets[start : start + 3 * _WINDOW]) for octets in (expected, received))
+            skipped = f"... {start} octets ... " if start else ""
+            yield f"expected: {skipped}{one}"
+            yield f"received: {skipped}{other}"
+            yield " " * (10 + len(skipped) + len(os.path.commonprefix([one, other]))) + "^"
+
+
+def _line_difference(expected: bytes, received: bytes) -> Iterator[str]:
+    """Both as lines: `  ` in both, `- ` only expected, `+ ` only received."""
+    one, other = (
+        report_lines(report if report[-1:] in (b"", b"\0", b"\n") else report + b" (no newline)")
+        for report in (expected, received)
+    )
+    for kind, start, stop, other_start, other_stop in SequenceMatcher(None, one, other, autojunk=False).get_opcodes():
+        if kind == "equal":
+            yield from (f"  {line}" for line in one[start:stop])
+        else:
+            yield from (f"- {line}" for line in one[start:stop])
+            yield from (f"+ {line}" for line in other[other_start:other_stop])
+
+
+def report_lines(report: bytes) -> list[str]:
+    r"""A report as the lines of a `report` section. It should end with NUL or newline; else the last line looks as if."""
+    lines = [visible(line) for line in report.replace(b"\0", b"\0\n").split(b"\n")]
+    return lines[:-1] if lines[-1] == "" else lines
+
+
+def _step_lines(step: Step, transcript: Transcript, facts: Facts) -> Iterator[str]:
+    yield from (f"    # {note}" for note in step.notes)
+    mark = "✓" if step.line in transcript.done else "✗"
+    match step:
+        case Say():
+            yield f"{mark} S: {visible(step.octets).removesuffix(chr(92) + 'r' + chr(92) + 'n')}"
+        case Hear() if any(isinstance(part, (Data, Slice)) for part in step.pattern.parts):
+            yield from (f"{mark} C: {line}" for line in _abbreviated(step.pattern.fixed(facts)))
+        case Hear():
+            yield f"{mark} {step.source.replace('{helo}', decode(facts.helo))}"
+        case _:
+            yield f"{mark} {step.source}"
+
+
+def _abbreviated(message: bytes) -> Iterator[str]:
+    lines = [visible(line) for line in message.removesuffix(b"\r\n").split(b"\r\n")]
+    if len(lines) <= _BODY_LINES:
+        yield from lines
+        return
+    half = _BODY_LINES // 2
+    yield from lines[:half]
+    yield f"... {len(lines) - 2 * half} lines, {len(message)} octets in all ..."
+    yield from lines[-half:]
+
+
+def _decoded(result: Result) -> Iterator[str]:
+    """The reports, each with its meaning."""
+    recipients = _recipients(result.case.run)
+    for index, record in enumerate(result.stdout.removesuffix(b"\0").split(b"\0")):
+        letter, text = decode(record[:1]), visible(record[1:]).replace(r"\n", "\n    ").strip()
+        who = (recipients[index] if index < len(recipients) else "recipient ?") if letter in "rhs" else "message"
+        yield f"{letter} = {who}: {_LETTERS.get(letter, 'no report at all')}"
+        if text:
+            yield f"    {text}"
+    yield f"exit status {result.status}"
+
+
+def _recipients(run: str) -> list[str]:
+    try:
+        words = shlex.split(run)
+        return words[words.index("Qremote") + 3 :]
+    except ValueError:
+        return []

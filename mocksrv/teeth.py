@@ -1,0 +1,60 @@
+"""Proof that a case bites: every case that `mutations` makes from one that passes must fail.
+
+Each differs from the original in one octet of one expectation: a C line's text, the octets of a hole, a report.
+"""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+from mocksrv import home
+from mocksrv.case import Case
+from mocksrv.pattern import Facts, Hole, Literal, Pattern, fixed_octets
+from mocksrv.script import Dialogue, Hear
+from mocksrv.show import explain
+from mocksrv.world import play
+
+
+def toothless(case: Case, program: Path) -> list[str]:
+    """What can be wrong without the case failing, or why it does not even pass as it is. Must be called in a sandbox."""
+    original = play(case, program)
+    if not original.passed:
+        return ["it does not pass as it is:", *explain(original).split("\n")]
+    return [what for what, mutant in mutations(case) if play(mutant, program).passed]
+
+
+def mutations(case: Case) -> Iterator[tuple[str, Case]]:
+    """Every mutant, and what is wrong with it."""
+    facts = Facts(home.helo(case), case.message)
+    for index, dialogue in enumerate(case.dialogues):
+        for what, mutant in _mutant_dialogues(dialogue, facts):
+            dialogues = [*case.dialogues[:index], mutant, *case.dialogues[index + 1 :]]
+            yield what, replace(case, dialogues=dialogues)
+    records = (case.report or b"").split(b"\0")
+    for index, record in enumerate(records[:-1]):
+        wrong = b"\0".join([*records[:index], mutated(record), *records[index + 1 :]])
+        yield f"report {index + 1}", replace(case, report=wrong)
+    yield "exit status", replace(case, exit=case.exit ^ 1)
+
+
+def mutated(octets: bytes) -> bytes:
+    """The octets with one of them changed, near the middle."""
+    if not octets:
+        return b"!"
+    middle = len(octets) // 2
+    return octets[:middle] + bytes([octets[middle] ^ 1]) + octets[middle + 1 :]
+
+
+def _mutant_dialogues(dialogue: Dialogue, facts: Facts) -> Iterator[tuple[str, Dialogue]]:
+    for index, step in enumerate(dialogue.steps):
+        if isinstance(step, Hear):
+            for pattern in _mutant_patterns(step.pattern, facts):
+                steps = (*dialogue.steps[:index], replace(step, pattern=pattern), *dialogue.steps[index + 1 :])
+                yield f"line {step.line}: {step.source}", replace(dialogue, steps=steps)
+
+
+def _mutant_patterns(pattern: Pattern, facts: Facts) -> Iterator[Pattern]:
+    for index, part in enumerate(pattern.parts):
+        if not isinstance(part, Hole):
+            wrong = Literal(mutated(fixed_octets(part, facts)))
+            yield Pattern((*pattern.parts[:index], wrong, *pattern.parts[index + 1 :]))

@@ -1,0 +1,35 @@
+"""What the self-tests share: playing a case given as text with our own client."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from mocksrv import player, sandbox
+from mocksrv.case import Case, read_case
+from mocksrv.world import Result, check
+
+CLIENT = Path(__file__).parent / "client.py"
+
+Play = Callable[[str], Result]
+
+
+@pytest.fixture
+def parse(tmp_path: Path) -> Callable[[str], Case]:
+    """Parses a case given as text."""
+
+    def parse(text: str) -> Case:
+        path = tmp_path / "test.case"
+        path.write_text(text, errors="surrogateescape")
+        return read_case(path)
+
+    return parse
+
+
+@pytest.fixture
+def play(parse: Callable[[str], Case], monkeypatch: pytest.MonkeyPatch) -> Play:
+    """Plays a case given as text in a sandbox; nothing is waited for longer than a second."""
+    if sandbox.available() is not None:
+        pytest.skip(f"sandbox: {sandbox.available()}")
+    monkeypatch.setattr(player, "WAIT", 1.0)
+    return lambda text: check(parse(text), CLIENT)

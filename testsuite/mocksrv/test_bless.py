@@ -1,0 +1,69 @@
+"""Blessing rewrites what the client said, keeps what fits, and touches nothing else."""
+
+from pathlib import Path
+
+import pytest
+from _pytest.monkeypatch import MonkeyPatch
+
+from mocksrv import sandbox
+from mocksrv.bless import Refused, bless
+
+HERE = Path(__file__).parent
+CLIENT = HERE / "client.py"
+WHOLE = (HERE / "cases/pipelined.case").read_text()
+
+pytestmark = pytest.mark.skipif(sandbox.available() is not None, reason=f"sandbox: {sandbox.available()}")
+
+
+@pytest.fixture
+def path(tmp_path: Path, monkeypatch: MonkeyPatch) -> Path:
+    monkeypatch.delenv("CI", raising=False)
+    return tmp_path / "a.case"
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("", ""),
+        ("C: MAIL FROM:<alice@sender.example>\n", "C: HELP\n"),
+        ("C: MAIL FROM:<alice@sender.example>\n", ""),
+        ("C: DATA\n", "C: DATA\nC: NOOP\nC: {n:int}\n"),
+        ("C: RCPT TO:<bob@example.org>\nC: RCPT TO:<carol@example.org>\n", "C: RCPT TO:<carol@example.org>\nC: RCPT TO:<bob@example.org>\n"),
+        ("C: QUIT\n", ""),
+        ("C: QUIT\n", "C: QUIT\nC: QUIT\n"),
+        ("r\\0\nh5", "h5"),
+        (WHOLE[WHOLE.index("-- report") :], ""),
+        (WHOLE[WHOLE.index("-- report") :], "-- exit --\n5\n\n-- report --\nnothing\n\n"),
+    ],
+)  # fmt: skip
+def test_what_is_wrong_is_mended(path: Path, old: str, new: str) -> None:
+    """Whatever was changed in a case that passes, blessing restores it (but for a section's place and status 0)."""
+    path.write_text(WHOLE.replace(old, new))
+    assert bless(path, CLIENT).passed
+    mended = path.read_text()
+    if "exit" in new:
+        assert mended == WHOLE.replace(old, "-- exit --\n0\n\n" + old + "\n")
+    else:
+        assert mended == WHOLE
+
+
+def test_holes_and_prose_survive_and_odd_octets_are_escaped(path: Path) -> None:
+    text = WHOLE.replace("C: {message}", "C: nothing like it").replace("C: QUIT", "# so long\nC: {bye:token}")
+    path.write_bytes(text.replace(".a line", ".{odd} \\").encode() + b"\n")
+    assert bless(path, CLIENT).passed
+    mended = path.read_text()
+    assert "# so long\nC: {bye:token}\n" in mended
+    assert "C: Subject: hi\nC: \nC= ..\\x7bodd} \\\\ that starts with a dot\\r\\n\nC: .\nS: 250 2.0.0" in mended
+
+
+def test_what_cannot_be_blessed_is_refused(path: Path, monkeypatch: MonkeyPatch) -> None:
+    path.write_text(WHOLE.replace("dialogue mx.example.org", "dialogue 192.0.2.26"))
+    with pytest.raises(Refused, match="only C lines, report and exit can be blessed"):
+        bless(path, CLIENT)
+    path.write_text(WHOLE[: WHOLE.index("-- dns")].replace("Qremote", "echo"))
+    with pytest.raises(Refused, match="does not end with a report"):
+        bless(path, CLIENT)
+    monkeypatch.setenv("CI", "true")
+    with pytest.raises(Refused, match="where CI is set"):
+        bless(path, CLIENT)
+    assert path.read_text() == WHOLE[: WHOLE.index("-- dns")].replace("Qremote", "echo")

@@ -1,0 +1,92 @@
+"""The command line and the pytest plugin, as people meet them."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from mocksrv import sandbox
+
+HERE = Path(__file__).parent
+ROOT = HERE.parent.parent
+CASE = HERE / "cases/pipelined.case"
+
+pytestmark = pytest.mark.skipif(sandbox.available() is not None, reason=f"sandbox: {sandbox.available()}")
+
+
+def command(*arguments: str | Path, **environment: str) -> tuple[int, str]:
+    """Exit status and all output of a Python command."""
+    done = subprocess.run(
+        [sys.executable, "-m", *map(str, arguments)], cwd=ROOT, capture_output=True, text=True, check=False,
+        env=os.environ | {"QREMOTE": str(HERE / "client.py"), "PYTHONDONTWRITEBYTECODE": "1"} | environment,
+    )  # fmt: skip
+    return done.returncode, done.stdout + done.stderr
+
+
+@pytest.fixture
+def wrong(tmp_path: Path) -> Path:
+    path = tmp_path / "wrong.case"
+    path.write_text(CASE.read_text().replace("C: RCPT TO:<carol@", "C: RCPT TO:<carole@").replace("Khost", "K"))
+    return path
+
+
+def test_run(wrong: Path) -> None:
+    assert command("mocksrv", "run", CASE) == (0, f"{CASE}: ok\n")
+    status, output = command("mocksrv", "run", CASE, wrong, "--", HERE / "client.py")
+    assert status == 1
+    for line in (
+        f"{CASE}: ok",
+        "line 24: the client sent something else",
+        "    ✓ C: RCPT TO:<bob@example.org>",
+        "    ✗ C: RCPT TO:<carole@example.org>",
+        r"  expected: RCPT TO:<carole@example.org>\r\n",
+        r"  received: RCPT TO:<carol@example.org>\r\n",
+        " " * 26 + "^",
+        f"alone: python3 -m mocksrv run {wrong} -- testsuite/mocksrv/client.py",
+    ):
+        assert line in output.split("\n")
+
+
+def test_a_report_is_compared_line_by_line(tmp_path: Path) -> None:
+    path = tmp_path / "a.case"
+    path.write_text(CASE.read_text().replace("h550 5.1.1 no such user", "h550 5.1.2 no such user"))
+    _, output = command("mocksrv", "run", path)
+    assert "    r\\0\n  - h550 5.1.2 no such user\n  + h550 5.1.1 no such user\n    \\0\n" in output
+
+
+def test_run_verbosely() -> None:
+    status, output = command("mocksrv", "run", "-v", CASE)
+    assert status == 0
+    for line in (
+        "The server offers PIPELINING, so the whole envelope is one write.",
+        "DNS  mx.example.org. A (udp) -> NOERROR: A 192.0.2.25",
+        "      # [2920#3.1] Nothing is answered before DATA has arrived.",
+        "  ✓ C: EHLO client.example",
+        "  ✓ C: ..a line that starts with a dot",
+        "h = carol@example.org: refused for good",
+    ):
+        assert line in output.split("\n")
+
+
+def test_what_cannot_be_run(tmp_path: Path) -> None:
+    assert command("mocksrv", "run", tmp_path / "none.case")[0] == 1
+    (tmp_path / "bad.case").write_text("Title\n\n-- foo --\n")
+    assert "bad.case:3: no such section" in command("mocksrv", "run", tmp_path / "bad.case")[1]
+    assert "no such program" in command("mocksrv", "run", CASE, QREMOTE="/nowhere")[1]
+    assert command("mocksrv", "run", CASE, MOCKSRV_SANDBOX="none") == (0, f"{CASE}: ok\n")
+
+
+def test_pytest_collects_cases(tmp_path: Path, wrong: Path) -> None:
+    (tmp_path / "right.case").write_text(CASE.read_text())
+    (tmp_path / "bad.case").write_text("Title\n\n-- foo --\n")
+    pytest_here = ("pytest", "-c", ROOT / "pyproject.toml", f"--rootdir={tmp_path}", "-p", "no:xdist", "-v", tmp_path)
+    status, output = command(*pytest_here)
+    assert status == 1
+    assert "right.case::right PASSED" in output
+    assert "bad.case:3: no such section" in output
+    assert "line 24: the client sent something else" in output
+    assert "1 passed" in output and "2 failed" in output
+    assert command(*pytest_here, "--bless", "--deselect=bad.case", CI="")[0] == 0
+    assert wrong.read_text() == CASE.read_text()

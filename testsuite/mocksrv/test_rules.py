@@ -1,0 +1,69 @@
+"""The five rules and the directives: the honest client passes (cases/), and each kind of wrong one is caught here."""
+
+import re
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from mocksrv.world import Result
+
+Play = Callable[[str], Result]
+CASES = Path(__file__).parent / "cases"
+
+# A case, how the client misbehaves in it (or how the case is changed), and what must be said about it.
+WRONG = [
+    ("pipelined", "split", "line 23: nothing .more. came in 1 s"),  # R1
+    ("lockstep", "early", "line 16: the client sent more before the server's turn"),  # R3
+    ("lockstep", "unasked", "line 22: the client sent more before the server's turn"),
+    ("pipelined", "case", "line 22: the client sent something else"),  # R4
+    ("pipelined", "report", "line 33: the reports differ"),
+    ("pipelined", "extra", "line 31: the client sent more before the server's turn"),  # R5
+    ("pipelined", "after", "line 32: the client sent more after the end of the dialogue"),
+    ("pipelined", "no-quit", "line 32: the client hung up"),
+    ("pipelined", "linger", "line 32: the client did not hang up in 1 s"),
+    ("pipelined", "connect", "connects to 192.0.2.99 port 4711, and no dialogue is left"),
+    ("next-server", "connect", "connects to 192.0.2.99 port 4711, and no dialogue is left"),
+    ("pipelined", "foreign", "a question about a name that the zone does not have: elsewhere.example. A"),
+    ("pipelined", "stderr", "wrote to descriptor 2"),
+    ("pipelined", "exit", "the exit status is 3, not 0"),
+    ("pipelined", "holds", "output is still open after its end"),
+]
+
+CHANGED = [
+    ("pipelined", "192.0.2.25\n-- m", "192.0.2.26\n-- m", None),
+    ("pipelined", "C: QUIT\n", "C: QUIT\n-- dialogue 192.0.2.26 --\n@refuse\n", "no connection to 192.0.2.26"),
+    ("pipelined", "hi\n\n.a", "hi\n\na", None),
+    ("pipelined", "C: QUIT\n", "C: QUIT\n-- exit --\n7\n", "the exit status is 0, not 7"),
+    ("pipelined", "dialogue mx.example.org", "dialogue 192.0.2.25:26", "connects to 192.0.2.25 port 25; due was 192.0.2.25 port 26"),
+    ("next-server", "S: 550 no\n", "@close\n", "192.0.2.66 port 25, which must never happen"),
+    ("next-server", "no-answer within=0.2..0.6", "no-answer within=0.5..0.6", r"waited 0.\d+ s for the connection"),
+    ("next-server", "no-answer within=0.2..0.6", "no-answer within=0.1..0.2", r"waited 0.\d+ s for the connection"),
+    ("next-server", "stall within=0.2..0.6", "stall within=0.5..0.6", r"hung up after 0.\d+ s; it had to within 0.5..0.6 s"),
+    ("next-server", "stall within=0.2..0.6", "stall within=0..0.1", "the client is still there"),
+    ("next-server", "@refuse", "S: 250 hello", "the client sent more after the end of the dialogue"),
+    ("lockstep", "@drip 9 0.001s", "@drip 9 0.001s within=0..1", "the client waited to the end"),
+    ("lockstep", "@delay 0.02s\n", "@delay 0.02s\n@drip 1 0.01s\n", None),
+    ("mid-message", "@read 13", "@read 100", "nothing .more. came"),
+    ("mid-message", "S: 552 too much\n@close", "S: 552 too much\n@stall within=0..1", "sent more before the server's turn"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("case", "misbehaviour", "verdict"), WRONG)
+def test_a_client_that_is_wrong_fails(play: Play, case: str, misbehaviour: str, verdict: str) -> None:
+    text = (CASES / f"{case}.case").read_text()
+    _expect(play(text.replace("Qremote", f"MISBEHAVE={misbehaviour} Qremote")), verdict)
+
+
+@pytest.mark.parametrize(("case", "old", "new", "verdict"), CHANGED)
+def test_a_case_that_says_otherwise_fails(play: Play, case: str, old: str, new: str, verdict: str | None) -> None:
+    text = (CASES / f"{case}.case").read_text()
+    assert old in text
+    changed = text.replace(old, new, 1).replace("[192.0.2.25]", "[192.0.2.26]" if new.startswith("192.0.2.26") else "[192.0.2.25]")
+    _expect(play(changed), verdict)
+
+
+def _expect(result: Result, verdict: str | None) -> None:
+    found = "\n".join(f"line {failure.line}: {failure.what}" for failure in result.failures)
+    assert re.search(verdict, found) if verdict else not found, found

@@ -1,0 +1,94 @@
+"""A sandbox is a world of its own, gives back values and errors, and leaves nothing behind."""
+
+import os
+import socket
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+from mocksrv import sandbox
+from mocksrv.nameserver import DnsServer, bound_socket
+from mocksrv.sandbox import SCRATCH, SandboxError
+
+pytestmark = pytest.mark.skipif(sandbox.available() is not None, reason=f"sandbox: {sandbox.available()}")
+
+
+def test_values_come_back() -> None:
+    assert sandbox.run(lambda *args: (args, sandbox.inside()), 1, "two") == ((1, "two"), True)
+    assert not sandbox.inside()
+
+
+def test_errors_come_back() -> None:
+    def fail() -> None:
+        raise KeyError("reason")
+
+    with pytest.raises(KeyError, match="reason") as caught:
+        sandbox.run(fail)
+    assert "in fail" in caught.value.__notes__[0]
+
+
+def test_what_cannot_come_back_is_said() -> None:
+    with pytest.raises(SandboxError, match="cannot be pickled"):
+        sandbox.run(lambda: lambda: None)
+    with pytest.raises(SandboxError, match="died"):
+        sandbox.run(os._exit, 0)
+
+
+def test_nothing_takes_longer_than_its_timeout() -> None:
+    start = time.monotonic()
+    with pytest.raises(SandboxError, match="not finished after 0.1 seconds"):
+        sandbox.run(time.sleep, 60, timeout=0.1)
+    assert time.monotonic() - start < 5
+
+
+def test_nothing_is_left(tmp_path: Path) -> None:
+    """A process that outlives the function would hold the pipe open."""
+    reader, writer = os.pipe()
+    os.set_inheritable(writer, True)
+
+    def leave() -> None:
+        (SCRATCH / "file").touch()
+        subprocess.Popen(["sleep", "60"], close_fds=False, start_new_session=True)
+
+    sandbox.run(leave)
+    os.close(writer)
+    assert os.read(reader, 1) == b""
+    os.close(reader)
+    assert not (SCRATCH / "file").exists()
+
+
+@pytest.mark.parametrize("address", ["192.0.2.1", "198.51.100.1", "203.0.113.1", "2001:db8::1", "127.0.0.1", "::1"])
+def test_its_networks_can_be_listened_on(address: str) -> None:
+    def connect() -> None:
+        with bound_socket(address, 25, socket.SOCK_STREAM) as listener:
+            listener.listen()
+            socket.create_connection((address, 25), timeout=5).close()
+
+    sandbox.run(connect)
+
+
+def test_names_come_from_our_server() -> None:
+    def look_up() -> str:
+        with DnsServer("host.example. A 192.0.2.7") as server:
+            server.start("127.0.0.1", 53)
+            return socket.gethostbyname("host.example")
+
+    assert sandbox.run(look_up) == "192.0.2.7"
+
+
+def test_programs_can_be_kept_from_files() -> None:
+    def read() -> tuple[int, int]:
+        (SCRATCH / "secret").touch(0)
+        command = ["cat", str(SCRATCH / "secret")]
+        with sandbox.unprivileged_exec():
+            without = subprocess.run(command, stderr=subprocess.DEVNULL, check=False).returncode
+        return without, subprocess.run(command, check=False).returncode
+
+    assert sandbox.run(read) == (1, 0)
+
+
+def test_it_can_be_forbidden(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MOCKSRV_SANDBOX", "none")
+    assert sandbox.available.__wrapped__() == "MOCKSRV_SANDBOX=none"

@@ -1,0 +1,103 @@
+"""What the client finds around itself, and what is judged besides the dialogues."""
+
+from collections.abc import Callable
+
+import pytest
+
+from mocksrv import world
+from mocksrv.world import Result
+
+Play = Callable[[str], Result]
+
+TWO = """Two exchangers of one preference
+{meta}
+-- run --
+RETRY=1 Qremote example.org a@b.example c@d.example
+-- dns --
+example.org. MX 1 a.example.org.
+example.org. MX 1 b.example.org.
+a.example.org. A 192.0.2.1
+b.example.org. A 192.0.2.2
+-- dialogue b.example.org --
+S: 550 no
+-- dialogue a.example.org --
+@refuse
+-- report --
+Zb.example.org [192.0.2.2] says 550 no
+\\0
+"""
+
+
+def case(run: str, report: str = "", more: str = "", meta: str = "") -> str:
+    return f"Title\n{meta}\n-- run --\n{run}\n{more}-- report --\n{report}"
+
+
+def whats(result: Result) -> list[str]:
+    return [failure.what for failure in result.failures]
+
+
+def test_order(play: Play) -> None:
+    assert whats(play(TWO.format(meta=""))) == [
+        "the client connects to 192.0.2.1 port 25; due was b.example.org (line 10)"
+    ]
+    assert play(TWO.format(meta="order: any\n")).passed
+
+
+@pytest.mark.parametrize(
+    ("run", "report"),
+    [
+        ("cat", "hi\n"),
+        ("cat <&- 2>/dev/null", "-- exit --\n1\n"),
+        ("cd qmail/control; echo *; cat me", "me\nclient.example\n"),
+        ("printf 'a\\0b\\377\\n'", "a\\0\nb\\xff\n"),
+        ("env | cut -d= -f1 | sort", "ASAN_OPTIONS\nPATH\nPWD\nQMAILHOME\nUBSAN_OPTIONS\n"),
+        ('[ "$QMAILHOME" = "$PWD/qmail" ] && command -v Qremote | sed "s:$PWD/::"', "bin/Qremote\n"),
+        ("grep -c . /etc/hosts /etc/resolv.conf", "/etc/hosts:0\n/etc/resolv.conf:1\n"),
+        ("kill -9 $$", "-- exit --\n137\n"),
+    ],
+)
+def test_surroundings(play: Play, run: str, report: str) -> None:
+    result = play(case(run, report, "-- message --\nhi\n"))
+    assert result.passed, (result.failures, result.stdout)
+
+
+@pytest.mark.parametrize(
+    ("manner", "complaint"),
+    [
+        ("", ""),
+        ("absent", "No such file or directory"),
+        ("unreadable", "Permission denied"),
+        ("directory", "Is a directory"),
+    ],
+)
+def test_control_files(play: Play, manner: str, complaint: str) -> None:
+    run = "cat qmail/control/x 2>&1 | sed 's/.*: //'"
+    assert play(case(run, f"{complaint}\n" if complaint else "", f"-- control/x {manner} --\n".replace("  ", " "))).passed
+
+
+def test_addresses_of_this_machine(play: Play) -> None:
+    run = "ip -o addr show dev lo | grep -c -e 192.0.2.77/32 -e 2001:db8::77/128"
+    assert play(case(run, "2\n", meta="address: 192.0.2.77 2001:db8::77\n")).passed
+
+
+def test_a_second_dns_server(play: Play) -> None:
+    more = "-- control/dnsservers --\n192.0.2.53:5353\n-- dns 192.0.2.53:5353 --\nexample.org. A ;@refused\n"
+    result = play(case("Qremote example.org a b", "Zdns rcode 0 ad 0 ra 1\n\\0", more))
+    assert [question.name for question in result.questions] == ["example.org."] * len(result.questions) != []
+
+
+def test_a_sanitizers_log_is_a_failure(play: Play) -> None:
+    result = play(case('echo heap-use > "${ASAN_OPTIONS##*log_path=}.1"'))
+    assert whats(result) == ["a sanitizer complains"]
+    assert result.failures[0].received == b"heap-use\n"
+
+
+def test_a_client_that_hangs_is_killed(play: Play, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(world, "LIMIT", 0.1)
+    result = play(case("sleep 60"))
+    assert whats(result) == ["the client has not ended"]
+    assert result.status is None
+
+
+def test_without_a_report_section(play: Play) -> None:
+    assert whats(play("Title\n\n-- run --\ntrue\n")) == ["the case has no `report` section yet; `--bless` writes one"]
