@@ -132,8 +132,9 @@ struct span name_split(struct span text, struct span *rest)
 /* The domain of a mailbox: as a name, but of any length, and with the letters of any script. */
 static bool is_mailbox_domain(struct span domain)
 {
+	struct address address;
 	size_t label = 0;
-	if (address_is_smtp_literal(domain))
+	if (address_parse_literal(domain, &address))
 		return true;
 	while (domain.length > 0) {
 		size_t length = text_utf8_length(domain);
@@ -194,21 +195,36 @@ static void quote(struct buf *path, struct span local)
 	buf_octet(path, '"');
 }
 
+/* The domain with its @.  qmail knows IPv6 literals without the tag that SMTP asks for. */
+static void put_domain(struct buf *path, struct span domain)
+{
+	struct address address;
+	if (address_parse_literal(domain, &address) && !address_is_smtp_literal(domain)) {
+		buf_string(path, "@[IPv6:");
+		domain.data++;
+		domain.length--;
+	} else {
+		buf_octet(path, '@');
+	}
+	buf_add(path, domain.data, domain.length);
+}
+
 bool mailbox_encode(struct buf *path, struct span mailbox, bool *utf8)
 {
 	const char *at = mailbox.length > 0 ? memrchr(mailbox.data, '@', mailbox.length) : NULL;
 	struct span local = {mailbox.data, at ? (size_t)(at - mailbox.data) : mailbox.length};
-	struct span domain = {at, mailbox.length - local.length};
+	struct span domain = {at ? at + 1 : NULL, at ? mailbox.length - local.length - 1 : 0};
 	if (mailbox.length == 0 || mailbox.length > MAILBOX_MAX || !is_text(mailbox, utf8))
 		return false;
-	if (at && !is_mailbox_domain((struct span){at + 1, domain.length - 1}))
+	if (at && !is_mailbox_domain(domain))
 		return false;
 	buf_octet(path, '<');
 	if (is_dot_string(local))
 		buf_add(path, local.data, local.length);
 	else
 		quote(path, local);
-	buf_add(path, domain.data, domain.length); /* with its @ */
+	if (at)
+		put_domain(path, domain);
 	buf_octet(path, '>');
 	return true;
 }

@@ -166,7 +166,8 @@ static bool load_dnsservers(struct config *config, const struct control *control
 		if (line.length == 0 || line.data[0] == '#')
 			continue;
 		if (!parse_server(line, &address, &port))
-			return refuse(control, "dnsservers", number, "is no address.");
+			return refuse(control, "dnsservers", number,
+				      "is neither an address nor an address and a port.");
 		address_print(&address, text);
 		buf_format(&config->dnsservers, strchr(text, ':') ? "%s[%s]:%lu" : "%s%s:%lu",
 			   config->dnsservers.length > 0 ? "," : "", text, port);

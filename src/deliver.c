@@ -103,7 +103,8 @@ static bool refuse_utf8_recipients(struct walk *walk)
 		struct recipient *recipient = &envelope->recipients[i];
 		if (recipient->utf8 && !recipient->report.letter)
 			report_write(&recipient->report, letter, letter == 's' ? "4.6.7" : "5.6.7", recipient->argument,
-				     "needs SMTPUTF8, which no server offers.");
+				     letter == 's' ? "needs SMTPUTF8, which no server that could be asked offers."
+						   : "needs SMTPUTF8, which no server offers.");
 	}
 	return envelope_open_count(envelope) > 0;
 }

@@ -7,6 +7,7 @@
 #include "message.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -45,6 +46,9 @@ bool message_open(struct message *message, int descriptor, struct report *failur
 	*message = (struct message){0};
 	if (fstat(descriptor, &status) != 0 || !S_ISREG(status.st_mode))
 		return refuse(failure, "cannot be read: descriptor 0 is closed or no regular file.");
+	if ((fcntl(descriptor, F_GETFL) & O_ACCMODE) ==
+	    O_WRONLY) /* an empty file is not mapped, so mmap(2) cannot tell */
+		return refuse(failure, "cannot be read: descriptor 0 is open for writing only.");
 	off_t offset = lseek(descriptor, 0, SEEK_CUR);
 	if (offset < 0)
 		return refuse(failure, "cannot be read: descriptor 0 has no offset.");

@@ -156,20 +156,31 @@ static bool drop_self(struct search *search, bool *dropped)
 	return known || fail_locally(search, "cannot tell the addresses of this machine.");
 }
 
+/* A relay without an address is a mistake in the file, unless the DNS only does not say. */
+static bool fail_relay(const struct search *search, bool unknown)
+{
+	const struct route *route = &search->route;
+	char where[64];
+	char what[NAME_SIZE + 80];
+	snprintf(where, sizeof where, "control/smtproutes line %zu", route->line);
+	snprintf(what, sizeof what, "names the relay %.*s, which %s.", (int)route->relay.length, route->relay.data,
+		 unknown ? "cannot be looked up now" : "has no address");
+	report_write(search->failure, 'Z', unknown ? "4.4.3" : "4.3.0", where, what);
+	return false;
+}
+
 /* Says why there is no address to try. */
 static bool fail_without_address(const struct search *search, bool dropped)
 {
-	char where[64];
-	if (exchangers_are_unknown(&search->destination->exchangers))
+	bool unknown = exchangers_are_unknown(&search->destination->exchangers);
+	if (search->route.relay.length > 0)
+		return fail_relay(search, unknown);
+	if (unknown)
 		return fail(search, 'Z', "4.4.3", "has no mail server whose address can be looked up now.");
 	if (dropped)
 		return fail(search, 'D', "5.4.6",
 			    "has this machine as its best mail server, which does not take its mail.");
-	if (search->route.relay.length == 0)
-		return fail(search, 'D', "5.4.4", "has no mail server with an address.");
-	snprintf(where, sizeof where, "control/smtproutes line %zu", search->route.line);
-	report_write(search->failure, 'Z', "4.3.0", where, "names a relay that has no address.");
-	return false;
+	return fail(search, 'D', "5.4.4", "has no mail server with an address.");
 }
 
 static bool run(struct search *search)

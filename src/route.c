@@ -69,17 +69,11 @@ static bool matches(struct span domain, struct span host)
 		return false;
 	if (domain.length == 0)
 		return true;
-	if (domain.data[0] != '.' || host.data[0] == '[')
+	if (domain.data[0] != '.')
 		return span_equal(domain, host);
 	if (host.length <= domain.length)
 		return false;
 	return span_equal(domain, (struct span){host.data + host.length - domain.length, domain.length});
-}
-
-/* A whole host is never shorter than a suffix that matches too, so length alone tells which is more specific. */
-static bool is_better(struct span domain, const struct route *best, size_t best_length)
-{
-	return best->line == 0 || domain.length >= best_length;
 }
 
 const char *route_find(struct span text, struct span host, struct route *route)
@@ -98,7 +92,8 @@ const char *route_find(struct span text, struct span host, struct route *route)
 			route->line = number;
 			return wrong;
 		}
-		if (matches(domain, host) && is_better(domain, route, best_length)) {
+		/* The whole host is longer than any suffix of it, and a suffix than the empty domain. */
+		if (matches(domain, host) && domain.length >= best_length) {
 			*route = found;
 			best_length = domain.length;
 		}
