@@ -113,10 +113,14 @@ int conn_open(const struct address *address, uint16_t port, int64_t timeout)
 	struct sockaddr_storage storage;
 	socklen_t length = socket_address(address, port, &storage);
 	int one = 1;
+	/* A flight counts as written when the kernel has it.  Megabytes that wait there for a slow line would use up
+	 * the time in which the server has to answer (CTL-3). */
+	int unsent = STREAM_OUT;
 	int descriptor = socket(address->family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (descriptor < 0)
 		return -1;
 	setsockopt(descriptor, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+	setsockopt(descriptor, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &unsent, sizeof unsent);
 	int error = 0;
 	if (connect(descriptor, (struct sockaddr *)&storage, length) != 0)
 		error = finish_connect(descriptor, timeout);

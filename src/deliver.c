@@ -83,8 +83,9 @@ static void try_all(struct walk *walk)
 	struct candidate candidates[CANDIDATES_MAX];
 	const struct exchangers *exchangers = &walk->delivery->destination->exchangers;
 	size_t count = exchangers_candidates(exchangers, candidates);
-	if (exchangers_are_unknown(exchangers))
-		report_write(walk->result, 'Z', "4.4.3", "The address of a mail server", "cannot be looked up now.");
+	const char *unknown = exchangers_unknown(exchangers);
+	if (unknown)
+		report_write(walk->result, 'Z', "4.4.3", unknown, "cannot be looked up in the DNS now.");
 	for (size_t i = 0; i < count && !walk->settled; i++)
 		try_candidate(walk, &candidates[i]);
 }

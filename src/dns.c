@@ -21,7 +21,10 @@ enum { SOCKETS_MAX = 64, TIMEOUT_FIRST = 5000, TRIES = 3 };
 
 struct dns {
 	ares_channel channel;
-	struct pollfd sockets[SOCKETS_MAX];
+	struct pollfd *sockets; /* SOCKETS_MAX of them */
+	struct pollfd
+		*ready; /* the copy that poll(2) works on; allocated, since libfaketime (in tests) knows poll(2) but
+			 * not the form that fortification makes of it where the size of the array can be seen */
 	nfds_t socket_count;
 	size_t unanswered;
 };
@@ -46,10 +49,30 @@ static void note_socket(void *context, ares_socket_t descriptor, int readable, i
 	dns->sockets[i] = (struct pollfd){.fd = descriptor, .events = events};
 }
 
+static void release(struct dns *dns)
+{
+	mem_free(dns->sockets);
+	mem_free(dns->ready);
+	mem_free(dns);
+}
+
+static struct dns *allocate(void)
+{
+	struct dns *dns = mem_array(1, sizeof *dns);
+	if (!dns)
+		return NULL;
+	dns->sockets = mem_array(SOCKETS_MAX, sizeof *dns->sockets);
+	dns->ready = mem_array(SOCKETS_MAX, sizeof *dns->ready);
+	if (dns->sockets && dns->ready)
+		return dns;
+	release(dns);
+	return NULL;
+}
+
 struct dns *dns_open(struct span servers, const char **why)
 {
 	char lookups[] = "b"; /* c-ares copies it */
-	struct dns *dns = mem_array(1, sizeof *dns);
+	struct dns *dns = allocate();
 	*why = "out of memory";
 	if (!dns)
 		return NULL;
@@ -68,7 +91,7 @@ struct dns *dns_open(struct span servers, const char **why)
 						   ARES_OPT_LOOKUPS | ARES_OPT_SOCK_STATE_CB);
 	if (status != ARES_SUCCESS) {
 		*why = ares_strerror(status);
-		mem_free(dns);
+		release(dns);
 		return NULL;
 	}
 	if (servers.length > 0)
@@ -86,7 +109,7 @@ static void wait_for_answers(struct dns *dns)
 {
 	while (dns->unanswered > 0) {
 		struct timeval until;
-		struct pollfd ready[SOCKETS_MAX];
+		struct pollfd *ready = dns->ready;
 		nfds_t count = dns->socket_count;
 		int timeout = -1;
 		if (ares_timeout(dns->channel, NULL, &until))
@@ -169,6 +192,8 @@ static void take_exchangers(void *context, int status, int timeouts, unsigned ch
 	question->dns->unanswered--;
 	if (status == ARES_SUCCESS)
 		status = ares_parse_mx_reply(answer, length, &list);
+	if (status == ARES_SUCCESS && !list)
+		status = ARES_ENODATA; /* an alias whose target has no MX records */
 	question->status = status_of(status, answer, length);
 	if (question->status == DNS_FOUND)
 		question->status = collect_exchangers(question, list);
@@ -255,5 +280,5 @@ void dns_close(struct dns *dns)
 		return;
 	ares_destroy(dns->channel);
 	ares_library_cleanup();
-	mem_free(dns);
+	release(dns);
 }

@@ -88,12 +88,12 @@ size_t exchangers_candidates(const struct exchangers *exchangers, struct candida
 	return filled;
 }
 
-bool exchangers_are_unknown(const struct exchangers *exchangers)
+const char *exchangers_unknown(const struct exchangers *exchangers)
 {
 	for (size_t i = 0; i < exchangers->count; i++)
 		if (exchangers->list[i].unknown)
-			return true;
-	return false;
+			return exchangers->list[i].name;
+	return NULL;
 }
 
 bool exchangers_failed(const struct exchangers *exchangers)

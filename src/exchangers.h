@@ -45,8 +45,9 @@ bool exchangers_drop_self(struct exchangers *exchangers, const struct address *o
  * CANDIDATES_MAX and returns how many. */
 size_t exchangers_candidates(const struct exchangers *exchangers, struct candidate candidates[CANDIDATES_MAX]);
 
-/* Whether a lookup failed for the moment, so that what is missing may be there later. */
-bool exchangers_are_unknown(const struct exchangers *exchangers);
+/* The name of the first exchanger of which a lookup failed for the moment, so that what is missing may be there later;
+ * NULL if there is none. */
+const char *exchangers_unknown(const struct exchangers *exchangers);
 
 /* Whether memory was short while addresses were collected. */
 bool exchangers_failed(const struct exchangers *exchangers);

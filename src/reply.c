@@ -9,6 +9,8 @@
 #include <stdio.h>
 #include <string.h>
 
+enum { SHOWN_MAX = 200 };
+
 void reply_begin(struct reply *reply)
 {
 	reply->code = 0;
@@ -32,17 +34,33 @@ static int line_code(struct span line)
 	return (line.data[0] - '0') * 100 + (line.data[1] - '0') * 10 + (line.data[2] - '0');
 }
 
+static void keep_line(struct reply *reply, struct span line)
+{
+	memcpy(reply->text + reply->length, line.data, line.length);
+	reply->length += line.length;
+	reply->text[reply->length++] = '\n';
+}
+
+/* Keeps, for the report, what can be shown of a line that is wrong. */
+static enum reply_state refuse_line(struct reply *reply, struct span line)
+{
+	line = span_trim(line);
+	if (line.length > SHOWN_MAX)
+		line.length = SHOWN_MAX;
+	if (line.length > 0 && line.length + 1 <= REPLY_MAX - reply->length)
+		keep_line(reply, line);
+	return REPLY_MALFORMED;
+}
+
 static enum reply_state take_line(struct reply *reply, struct span line)
 {
 	int code = line_code(line);
 	if (code == 0 || (reply->lines > 0 && code != reply->code))
-		return REPLY_MALFORMED;
+		return refuse_line(reply, line);
 	if (line.length > REPLY_LINE_MAX || reply->lines == REPLY_LINES_MAX ||
 	    line.length + 1 > REPLY_MAX - reply->length)
-		return REPLY_MALFORMED;
-	memcpy(reply->text + reply->length, line.data, line.length);
-	reply->length += line.length;
-	reply->text[reply->length++] = '\n';
+		return refuse_line(reply, line);
+	keep_line(reply, line);
 	reply->code = code;
 	reply->lines++;
 	return line.length > 3 && line.data[3] == '-' ? REPLY_INCOMPLETE : REPLY_COMPLETE;
@@ -56,7 +74,7 @@ enum reply_state reply_feed(struct reply *reply, struct span input, size_t *used
 		struct span rest;
 		struct span line = span_split(input, '\n', &rest);
 		if (!rest.data) /* CR LF, of which only the CR came, may follow the longest line */
-			return line.length > REPLY_LINE_MAX + 1 ? REPLY_MALFORMED : REPLY_INCOMPLETE;
+			return line.length > REPLY_LINE_MAX + 1 ? refuse_line(reply, line) : REPLY_INCOMPLETE;
 		*used += line.length + 1;
 		if (line.length > 0 && line.data[line.length - 1] == '\r')
 			line.length--;

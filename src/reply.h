@@ -24,7 +24,8 @@ void reply_begin(struct reply *reply);
  * Takes whole lines from the octets that came, up to the end of the reply, and says in `used` how many octets these
  * were: what is behind belongs to the next reply.  A line ends with LF, with or without CR before it.  Malformed are
  * a line that does not begin with a code, changes it, or is longer than REPLY_LINE_MAX octets (its end not counted),
- * and a reply of more than REPLY_LINES_MAX lines or REPLY_MAX octets.
+ * and a reply of more than REPLY_LINES_MAX lines or REPLY_MAX octets.  The text of a malformed reply ends with the
+ * beginning of the line that is wrong.
  */
 enum reply_state reply_feed(struct reply *reply, struct span input, size_t *used);
 

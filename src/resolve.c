@@ -172,11 +172,13 @@ static bool fail_relay(const struct search *search, bool unknown)
 /* Says why there is no address to try. */
 static bool fail_without_address(const struct search *search, bool dropped)
 {
-	bool unknown = exchangers_are_unknown(&search->destination->exchangers);
+	bool unknown = exchangers_unknown(&search->destination->exchangers);
 	if (search->route.relay.length > 0)
 		return fail_relay(search, unknown);
 	if (unknown)
 		return fail(search, 'Z', "4.4.3", "has no mail server whose address can be looked up now.");
+	if (dropped && search->host->literal)
+		return fail(search, 'D', "5.4.6", "is this machine, which does not take mail for it.");
 	if (dropped)
 		return fail(search, 'D', "5.4.6",
 			    "has this machine as its best mail server, which does not take its mail.");

@@ -14,13 +14,13 @@ static const struct {
 	const char *refusal; /* a sentence without its subject */
 	const char *detail;  /* subject and detail of the code (RFC 3463) where the server gives none */
 } stages[] = {
-	[STAGE_GREETING] = {"the connection", "does not take mail now.", "3.2"}, /* RFC 5321 section 3.1 */
-	[STAGE_EHLO] = {"EHLO", "refused EHLO.", "3.2"},                         /* section 4.1.1.1 */
-	[STAGE_HELO] = {"HELO", "refused HELO.", "3.2"},                         /* section 4.1.1.1 */
-	[STAGE_MAIL] = {"MAIL", "does not like sender.", "1.0"},                 /* section 4.1.1.2 */
-	[STAGE_RCPT] = {"RCPT", "does not like recipient.", "1.0"},              /* section 4.1.1.3 */
-	[STAGE_DATA] = {"DATA", "refused DATA.", "3.0"},                         /* section 4.1.1.4 */
-	[STAGE_MESSAGE] = {"the message", "refused the message.", "6.0"},        /* section 4.1.1.4 */
+	[STAGE_GREETING] = {"the new connection", "does not take mail now.", "3.2"}, /* RFC 5321 section 3.1 */
+	[STAGE_EHLO] = {"EHLO", "refused EHLO.", "3.2"},                             /* section 4.1.1.1 */
+	[STAGE_HELO] = {"HELO", "refused HELO.", "3.2"},                             /* section 4.1.1.1 */
+	[STAGE_MAIL] = {"MAIL", "refused MAIL.", "1.0"},                             /* section 4.1.1.2 */
+	[STAGE_RCPT] = {"RCPT", "does not like recipient.", "1.0"},                  /* section 4.1.1.3 */
+	[STAGE_DATA] = {"DATA", "refused DATA.", "3.0"},                             /* section 4.1.1.4 */
+	[STAGE_MESSAGE] = {"the message", "refused the message.", "6.0"},            /* section 4.1.1.4 */
 };
 
 void session_fail(struct session *session, char letter, const char *code, const char *what, const struct reply *reply)
@@ -105,7 +105,7 @@ bool session_read_reply(struct session *session, enum stage stage)
 		last_look = true;
 	}
 	if (state == REPLY_MALFORMED) {
-		fail_at(session, stage, "4.5.0", "gave no valid SMTP reply to", NULL);
+		fail_at(session, stage, "4.5.0", "gave no valid SMTP reply to", &session->reply);
 		return false;
 	}
 	trace_text(session->trace, 'S', (struct span){session->reply.text, session->reply.length});
@@ -122,8 +122,9 @@ bool session_is_closing(const struct session *session)
 static void refusal_code(const struct session *session, enum stage stage, char code[REPLY_ENHANCED_SIZE])
 {
 	int class = stage > STAGE_HELO ? reply_class(&session->reply) : 4;
+	const char *detail = session_is_closing(session) ? stages[STAGE_GREETING].detail : stages[stage].detail;
 	if (!reply_enhanced(&session->reply, code))
-		snprintf(code, REPLY_ENHANCED_SIZE, "%d.%s", class, stages[stage].detail);
+		snprintf(code, REPLY_ENHANCED_SIZE, "%d.%s", class, detail);
 }
 
 static const char *refusal(const struct session *session, enum stage stage)

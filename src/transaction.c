@@ -92,29 +92,35 @@ static bool put_next(struct transaction *transaction)
 	return put;
 }
 
-/* Puts as many commands as the server allows and the buffer holds. */
+/*
+ * Puts as many commands as the server allows.  Where the buffer is full it is written, since a server may answer only
+ * when it has all of them; but once the server speaks it must be heard, or both sides would wait for room.
+ */
 static void put_commands(struct transaction *transaction)
 {
+	struct stream *stream = &transaction->session->stream;
 	size_t window = transaction->session->offers.pipelining ? transaction->total : 1;
-	while (transaction->sent < transaction->total && transaction->sent - transaction->answered < window &&
-	       put_next(transaction))
-		continue;
+	size_t unread = 0;
+	while (transaction->sent < transaction->total && transaction->sent - transaction->answered < window) {
+		if (put_next(transaction))
+			continue;
+		stream_input(stream, &unread);
+		if (unread > 0 || !stream_advance(stream))
+			return;
+	}
 }
 
 static void judge_mail(struct transaction *transaction)
 {
 	struct session *session = transaction->session;
-	switch (reply_class(&session->reply)) {
-	case 2:
+	int class = reply_class(&session->reply);
+	if (class == 2) {
 		transaction->mail_accepted = true;
-		break;
-	case 4:
-	case 5:
-		session->settled = reply_class(&session->reply) == 5;
-		session_refused(session, STAGE_MAIL);
-		break;
-	default:
+	} else if (class == 3) {
 		session_unexpected(session, STAGE_MAIL);
+	} else {
+		session->settled = class == 5;
+		session_refused(session, STAGE_MAIL);
 	}
 }
 
@@ -131,8 +137,11 @@ static void judge_recipient(struct transaction *transaction)
 	struct session *session = transaction->session;
 	int class = reply_class(&session->reply);
 	struct recipient *recipient = take_recipient(transaction->envelope, &transaction->next_answered);
-	if (!transaction->mail_accepted)
+	if (!transaction->mail_accepted) {
+		if (session_is_closing(session))
+			session_refused(session, STAGE_RCPT);
 		return;
+	}
 	if (class == 3) {
 		session_unexpected(session, STAGE_RCPT);
 		return;
