@@ -52,8 +52,8 @@ struct span name_split(struct span text, struct span *rest);
  * Turns an address in qmail's internal form (addresses(5)) into the path of MAIL or RCPT (RFC 5321 section 4.1.2),
  * angle brackets included: a local part that is no dot-string is quoted, an IPv6 literal gets its tag.  The text behind
  * the last @ is the domain; without @ all is local part.  `utf8` tells whether it needs SMTPUTF8 (RFC 6531).  False,
- * with nothing appended, for what cannot be an address: see ADR-3 in the manual page, and paths over MAILBOX_MAX
- * octets.
+ * with nothing appended, for what cannot be an address (see ADR-3 in the manual page), such as one of more than
+ * MAILBOX_MAX octets.
  */
 bool mailbox_encode(struct buf *path, struct span mailbox, bool *utf8);
 

@@ -172,6 +172,8 @@ static bool load_dnsservers(struct config *config, const struct control *control
 		buf_format(&config->dnsservers, strchr(text, ':') ? "%s[%s]:%lu" : "%s%s:%lu",
 			   config->dnsservers.length > 0 ? "," : "", text, port);
 	}
+	if (config->dnsservers.length > 0)
+		buf_octet(&config->dnsservers, '\0');
 	return !config->dnsservers.failed || refuse(control, "dnsservers", 0, "cannot be read: out of memory.");
 }
 

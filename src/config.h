@@ -14,7 +14,7 @@ struct config {
 	int64_t timeout_connect; /* milliseconds */
 	int64_t timeout_remote;  /* milliseconds */
 	struct buf smtproutes;   /* the file as it is; every line is well formed */
-	struct buf dnsservers;   /* `address:port` with commas between; empty: those of resolv.conf */
+	struct buf dnsservers;   /* `address:port` with commas between, a string; no data: those of resolv.conf */
 };
 
 /*

@@ -51,6 +51,12 @@ static void begin(struct walk *walk, const struct candidate *candidate)
 	name_server(session, candidate);
 }
 
+/* Troubles that say nothing about the server. */
+static bool is_local(int error)
+{
+	return error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM;
+}
+
 static void try_candidate(struct walk *walk, const struct candidate *candidate)
 {
 	const struct delivery *delivery = walk->delivery;
@@ -61,8 +67,9 @@ static void try_candidate(struct walk *walk, const struct candidate *candidate)
 	trace_note(delivery->trace, '*', "connecting to %s port %u", session->who, delivery->destination->port);
 	int descriptor = conn_open(&candidate->address, delivery->destination->port, delivery->config->timeout_connect);
 	if (descriptor < 0) {
+		bool local = is_local(errno);
 		snprintf(what, sizeof what, "cannot be reached: %s.", strerror(errno));
-		session_fail(session, 'Z', "4.4.1", what, NULL);
+		session_fail(session, 'Z', local ? "4.3.0" : "4.4.1", what, NULL);
 		keep_failure(walk, &session->failure);
 		return;
 	}

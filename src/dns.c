@@ -69,7 +69,7 @@ static struct dns *allocate(void)
 	return NULL;
 }
 
-struct dns *dns_open(struct span servers, const char **why)
+struct dns *dns_open(const char *servers, const char **why)
 {
 	char lookups[] = "b"; /* c-ares copies it */
 	struct dns *dns = allocate();
@@ -94,8 +94,8 @@ struct dns *dns_open(struct span servers, const char **why)
 		release(dns);
 		return NULL;
 	}
-	if (servers.length > 0)
-		status = ares_set_servers_ports_csv(dns->channel, servers.data);
+	if (servers)
+		status = ares_set_servers_ports_csv(dns->channel, servers);
 	if (status != ARES_SUCCESS) {
 		*why = ares_strerror(status);
 		dns_close(dns);

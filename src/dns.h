@@ -15,10 +15,10 @@ enum dns_status {
 struct dns;
 
 /*
- * Makes ready to ask `servers` ("address:port", commas between), or those of resolv.conf where it is empty.  Returns
+ * Makes ready to ask `servers` ("address:port", commas between), or those of resolv.conf where it is NULL.  Returns
  * NULL, with a constant string in `why`, if that fails.
  */
-struct dns *dns_open(struct span servers, const char **why);
+struct dns *dns_open(const char *servers, const char **why);
 
 /*
  * Asks for the MX records of a name.  `exchangers` must be empty; with DNS_FOUND it has one member for each record,

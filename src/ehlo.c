@@ -6,12 +6,14 @@
  */
 #include "ehlo.h"
 
+#include <limits.h>
+
 /* RFC 1870 section 4: no number and 0 both mean that no limit is named; so does one that no message reaches. */
 static uint64_t size_limit(struct span parameters)
 {
 	struct span rest;
 	unsigned long limit;
-	if (!parameters.data || !span_number(span_split(parameters, ' ', &rest), 0, UINT32_MAX * 1000000UL, &limit))
+	if (!parameters.data || !span_number(span_split(parameters, ' ', &rest), 0, ULONG_MAX, &limit))
 		return 0;
 	return limit;
 }

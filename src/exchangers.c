@@ -88,6 +88,14 @@ size_t exchangers_candidates(const struct exchangers *exchangers, struct candida
 	return filled;
 }
 
+bool exchangers_have_address(const struct exchangers *exchangers)
+{
+	for (size_t i = 0; i < exchangers->count; i++)
+		if (exchangers->list[i].ipv6.length > 0 || exchangers->list[i].ipv4.length > 0)
+			return true;
+	return false;
+}
+
 const char *exchangers_unknown(const struct exchangers *exchangers)
 {
 	for (size_t i = 0; i < exchangers->count; i++)

@@ -13,7 +13,7 @@ enum { EXCHANGERS_MAX = 100, CANDIDATES_MAX = 100 };
 
 /* A host that takes mail for a domain (RFC 5321 section 5.1). */
 struct exchanger {
-	char name[NAME_SIZE]; /* empty for an address literal */
+	char name[NAME_SIZE]; /* empty for an address literal, and where DNS gave something that is no host name */
 	uint16_t preference;
 	uint32_t draw;   /* random: orders those of equal preference */
 	struct buf ipv6; /* its addresses: an array of struct address in each */
@@ -44,6 +44,9 @@ bool exchangers_drop_self(struct exchangers *exchangers, const struct address *o
 /* The addresses in the order in which they are to be tried, IPv6 first for each exchanger: fills at most
  * CANDIDATES_MAX and returns how many. */
 size_t exchangers_candidates(const struct exchangers *exchangers, struct candidate candidates[CANDIDATES_MAX]);
+
+/* Whether there is any address to try. */
+bool exchangers_have_address(const struct exchangers *exchangers);
 
 /* The name of the first exchanger of which a lookup failed for the moment, so that what is missing may be there later;
  * NULL if there is none. */

@@ -43,7 +43,7 @@ bool message_open(struct message *message, int descriptor, struct report *failur
 {
 	struct stat status;
 	char why[128];
-	*message = (struct message){0};
+	*message = (struct message){.octets = {"", 0}};
 	if (fstat(descriptor, &status) != 0 || !S_ISREG(status.st_mode))
 		return refuse(failure, "cannot be read: descriptor 0 is closed or no regular file.");
 	if ((fcntl(descriptor, F_GETFL) & O_ACCMODE) ==

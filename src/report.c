@@ -42,7 +42,7 @@ void report_move(struct report *to, struct report *from)
 
 void report_emit(struct buf *results, const struct report *report)
 {
-	if (!report->letter)
+	if (!report->letter || report->text.failed)
 		return;
 	buf_octet(results, report->letter);
 	if (report->letter != 'r')

@@ -32,7 +32,8 @@ void report_add_reply(struct report *report, const struct reply *reply);
 /* Puts `from` in place of `to`, and leaves `from` empty. */
 void report_move(struct report *to, struct report *from);
 
-/* Appends the octets of one record to the results, its NUL included; nothing where nothing is decided. */
+/* Appends the octets of one record to the results, its NUL included; nothing where nothing is decided, or its
+ * text could not be kept. */
 void report_emit(struct buf *results, const struct report *report);
 
 void report_free(struct report *report);

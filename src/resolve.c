@@ -59,7 +59,7 @@ static bool open_dns(struct search *search)
 	char what[128];
 	if (search->dns)
 		return true;
-	search->dns = dns_open((struct span){search->config->dnsservers.data, search->config->dnsservers.length}, &why);
+	search->dns = dns_open(search->config->dnsservers.data, &why);
 	if (search->dns)
 		return true;
 	snprintf(what, sizeof what, "cannot ask the DNS: %s.", why);
@@ -189,7 +189,6 @@ static bool run(struct search *search)
 {
 	struct span host = span_of(search->host->name);
 	struct span routes = {search->config->smtproutes.data, search->config->smtproutes.length};
-	struct candidate candidates[CANDIDATES_MAX];
 	bool dropped;
 	bool found;
 	route_find(routes, host, &search->route); /* every line was checked when the file was read */
@@ -202,8 +201,7 @@ static bool run(struct search *search)
 		found = use_mx(search);
 	if (!found || !look_up_addresses(search) || !drop_self(search, &dropped))
 		return false;
-	return exchangers_candidates(&search->destination->exchangers, candidates) > 0 ||
-	       fail_without_address(search, dropped);
+	return exchangers_have_address(&search->destination->exchangers) || fail_without_address(search, dropped);
 }
 
 bool resolve_host(struct destination *destination, const struct host *host, const struct config *config,

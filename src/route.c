@@ -10,21 +10,16 @@
 
 #include <string.h>
 
-static bool is_name(struct span text)
-{
-	char name[NAME_SIZE];
-	return name_copy(text, name);
-}
-
 static bool is_literal(struct span text)
 {
 	struct address address;
 	return address_parse_literal(text, &address);
 }
 
+/* A name may be written with its final dot. */
 static struct span without_final_dot(struct span name)
 {
-	if (name.length > 1 && name.data[name.length - 1] == '.')
+	if (name.length > 1 && name.data[0] != '[' && name.data[name.length - 1] == '.')
 		name.length--;
 	return name;
 }
@@ -32,11 +27,8 @@ static struct span without_final_dot(struct span name)
 static const char *check_domain(struct span domain)
 {
 	bool suffix = domain.length > 0 && domain.data[0] == '.';
-	if (suffix) {
-		domain.data++;
-		domain.length--;
-	}
-	if ((domain.length == 0 && !suffix) || is_name(domain) || (!suffix && is_literal(domain)))
+	struct span name = {domain.data + suffix, domain.length - suffix};
+	if (domain.length == 0 || name_is_valid(name) || (!suffix && is_literal(domain)))
 		return NULL;
 	return "is malformed: its domain is no domain name.";
 }
@@ -52,8 +44,8 @@ static const char *parse_line(struct span line, struct span *domain, struct rout
 		return wrong;
 	if (!rest.data)
 		return "is malformed: it has no colon.";
-	route->relay = name_split(rest, &rest);
-	if (route->relay.length > 0 && !is_name(route->relay) && !is_literal(route->relay))
+	route->relay = without_final_dot(name_split(rest, &rest));
+	if (route->relay.length > 0 && !name_is_valid(route->relay) && !is_literal(route->relay))
 		return "is malformed: its relay is neither a name nor an address.";
 	struct span port_text = span_split(rest, ':', &rest);
 	if (port_text.length > 0 && !span_number(port_text, 1, UINT16_MAX, &port))

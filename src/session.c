@@ -28,7 +28,7 @@ void session_fail(struct session *session, char letter, const char *code, const 
 	if (session->failure.letter)
 		return;
 	report_write(&session->failure, letter, code, session->who, what);
-	if (reply)
+	if (reply && reply->length > 0)
 		report_add_reply(&session->failure, reply);
 	trace_note(session->trace, '*', "%s %s", session->who, what);
 }
@@ -67,8 +67,9 @@ bool session_is_in_step(struct session *session, enum stage next)
 		return true;
 	input.data = stream_input(&session->stream, &input.length);
 	reply_begin(&session->reply);
-	bool whole = reply_feed(&session->reply, input, &used) == REPLY_COMPLETE;
-	fail_at(session, next, "4.5.0", "sent something unasked before", whole ? &session->reply : NULL);
+	reply_feed(&session->reply, input, &used);
+	trace_text(session->trace, 'S', (struct span){session->reply.text, session->reply.length});
+	fail_at(session, next, "4.5.0", "sent something unasked before", &session->reply);
 	return false;
 }
 
@@ -104,11 +105,11 @@ bool session_read_reply(struct session *session, enum stage stage)
 		stream_salvage(stream);
 		last_look = true;
 	}
+	trace_text(session->trace, 'S', (struct span){session->reply.text, session->reply.length});
 	if (state == REPLY_MALFORMED) {
 		fail_at(session, stage, "4.5.0", "gave no valid SMTP reply to", &session->reply);
 		return false;
 	}
-	trace_text(session->trace, 'S', (struct span){session->reply.text, session->reply.length});
 	stream_restart_clock(stream);
 	return true;
 }
@@ -163,9 +164,10 @@ void session_report_recipient(const struct session *session, struct report *repo
 static bool say_hello(struct session *session, enum stage stage, const char *verb)
 {
 	static const struct span nothing = {"", 0};
-	return session_is_in_step(session, stage) &&
-	       session_put(session, span_of(verb), span_of(session->config->helohost), nothing) &&
-	       session_read_reply(session, stage) && reply_class(&session->reply) == 2;
+	if (!session_is_in_step(session, stage))
+		return false;
+	session_put(session, span_of(verb), span_of(session->config->helohost), nothing);
+	return session_read_reply(session, stage) && reply_class(&session->reply) == 2;
 }
 
 /* Ends an opening that failed. */

@@ -6,7 +6,6 @@
  */
 #include "stream.h"
 
-#include <errno.h>
 #include <string.h>
 
 void stream_open(struct stream *stream, const struct stream_transport *transport, void *context, int64_t timeout)
@@ -15,7 +14,6 @@ void stream_open(struct stream *stream, const struct stream_transport *transport
 	stream->context = context;
 	stream->timeout = timeout;
 	stream->error = STREAM_OK;
-	stream->error_number = 0;
 	stream->in_start = stream->in_end = 0;
 	stream->out_start = stream->out_end = 0;
 	stream_restart_clock(stream);
@@ -28,10 +26,8 @@ void stream_restart_clock(struct stream *stream)
 
 static void stream_fail(struct stream *stream, enum stream_error error)
 {
-	if (stream->error)
-		return;
-	stream->error_number = errno;
-	stream->error = error;
+	if (!stream->error)
+		stream->error = error;
 }
 
 char *stream_space(struct stream *stream, size_t *room)

@@ -8,7 +8,7 @@
 
 /*
  * What is below a stream.  read and write never block: they return the number of octets, 0 from read at the end of
- * the input, STREAM_AGAIN where nothing is possible now, STREAM_FAILED with errno set where nothing will ever be.
+ * the input, STREAM_AGAIN where nothing is possible now, STREAM_FAILED where nothing will ever be.
  */
 #define STREAM_AGAIN (-1)
 #define STREAM_FAILED (-2)
@@ -39,7 +39,6 @@ struct stream {
 	int64_t timeout;  /* milliseconds that each response may take */
 	int64_t deadline; /* of the response that is waited for */
 	enum stream_error error;
-	int error_number; /* errno where error is STREAM_BROKEN */
 	size_t in_start, in_end;
 	size_t out_start, out_end;
 	char in[STREAM_IN];

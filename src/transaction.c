@@ -11,7 +11,6 @@
 
 #include <inttypes.h>
 #include <stdio.h>
-#include <string.h>
 
 enum { LONGEST_LINE = 998 }; /* octets of text in a line, RFC 5321 section 4.5.3.1.6 */
 
@@ -28,10 +27,8 @@ struct transaction {
 	size_t next_sent; /* recipients before these were sent, or answered */
 	size_t next_answered;
 	bool mail_accepted;
-	bool data_accepted;                  /* 354 */
-	size_t accepted;                     /* recipients */
-	char temporary[REPLY_ENHANCED_SIZE]; /* codes of the last recipients that were refused, or empty */
-	char permanent[REPLY_ENHANCED_SIZE];
+	bool data_accepted; /* 354 */
+	size_t accepted;    /* recipients */
 };
 
 static enum stage stage_of(const struct transaction *transaction, size_t position)
@@ -124,12 +121,18 @@ static void judge_mail(struct transaction *transaction)
 	}
 }
 
-/* Every recipient was refused: the message report tells so once. */
+/* Every recipient was refused: the message report tells so once, with the code of the last one that decides it. */
 static void report_refusal(struct transaction *transaction)
 {
-	bool temporary = *transaction->temporary;
-	session_fail(transaction->session, temporary ? 'Z' : 'D',
-		     temporary ? transaction->temporary : transaction->permanent, "accepted no recipient.", NULL);
+	const struct envelope *envelope = transaction->envelope;
+	const struct report *decisive = &envelope->recipients[0].report;
+	for (size_t i = 1; i < envelope->count; i++) {
+		const struct report *report = &envelope->recipients[i].report;
+		if (report->letter == 's' || decisive->letter == 'h')
+			decisive = report;
+	}
+	session_fail(transaction->session, decisive->letter == 's' ? 'Z' : 'D', decisive->code,
+		     "accepted no recipient.", NULL);
 }
 
 static void judge_recipient(struct transaction *transaction)
@@ -150,8 +153,6 @@ static void judge_recipient(struct transaction *transaction)
 	session_report_recipient(session, &recipient->report);
 	if (class == 2)
 		transaction->accepted++;
-	else
-		strcpy(class == 4 ? transaction->temporary : transaction->permanent, recipient->report.code);
 	if (session_is_closing(session))
 		session_refused(session, STAGE_RCPT);
 	else if (transaction->answered + 1 == transaction->data && transaction->accepted == 0)
@@ -227,12 +228,12 @@ static bool send_message(struct transaction *transaction)
 		stream_commit(stream, body_encode(&body, space, room));
 		if (body_is_done(&body) && stream_put(stream, ".\r\n", 3))
 			break;
-		if (!flush(session) || stream_has_input(stream))
+		if (!flush(session) || stream_has_input(stream) || stream->error)
 			return false;
 	}
 	session->end_put = true;
 	bool gone = flush(session);
-	trace_note(session->trace, 'C', "(message of %zu octets, and the dot)", transaction->message->octets.length);
+	trace_note(session->trace, 'C', "(the message: %" PRIu64 " octets)", transaction->message->facts.size);
 	return gone;
 }
 
@@ -270,8 +271,10 @@ static void hand_over(struct transaction *transaction, struct report *accepted)
 /* RFC 2920 section 3.1: a server that says 354 although nobody is to get the message waits for its end. */
 static void send_lone_dot(struct session *session)
 {
-	if (session_is_in_step(session, STAGE_MESSAGE) && stream_put(&session->stream, ".\r\n", 3) &&
-	    session_read_reply(session, STAGE_MESSAGE) && reply_class(&session->reply) == 2)
+	if (!session_is_in_step(session, STAGE_MESSAGE))
+		return;
+	session_put(session, span_of("."), nothing, nothing);
+	if (session_read_reply(session, STAGE_MESSAGE) && reply_class(&session->reply) == 2)
 		session->settled = true; /* whatever it took there, it must not come twice */
 }
 
