@@ -1,0 +1,219 @@
+"""Qremote as qmail-rspawn starts it, and a plain SMTP server that tells what it saw: what the tests of faults need.
+
+For the sandbox only: the server listens where the outer world would not let it.
+"""
+
+import os
+import re
+import socket
+import subprocess
+import threading
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import BinaryIO
+
+from mocksrv import sandbox
+from mocksrv.home import default_program
+from mocksrv.nameserver import bound_socket
+
+ADDRESS = "192.0.2.25"
+HOST = f"[{ADDRESS}]"
+SENDER = "alice@sender.example"
+RECIPIENT = "bob@example.org"
+MESSAGE = b"Subject: hi\n\n.a line that starts with a dot\nand one that does not\n"
+PATIENCE = 20.0  # seconds after which something hangs
+
+_RECORDS = re.compile(rb"((?:r\0|[hs][^\0]+\n\0)*)([KZD][^\0]+\n)\0")
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of one run of Qremote."""
+
+    status: int
+    stdout: bytes
+    stderr: bytes
+
+    @property
+    def report(self) -> str:
+        """The message report. Fails unless the run kept what it promises whatever happens (SYN-2, SYN-3, RES-1)."""
+        assert (self.status, self.stderr) == (0, b""), self
+        found = _RECORDS.fullmatch(self.stdout)
+        assert found, f"no recipient reports with one message report behind them: {self.stdout!r}"
+        assert b"\n\n" not in self.stdout, self
+        return found[2].decode()
+
+    @property
+    def letters(self) -> str:
+        """The letters of all reports, the message report's last."""
+        assert self.report
+        return "".join(chr(record[0]) for record in self.stdout.split(b"\0")[:-1])
+
+
+def furnish(home: Path, **files: str) -> Path:
+    """A qmail home with these control files; `me` is there in any case."""
+    control = home / "control"
+    control.mkdir(parents=True, exist_ok=True)
+    for name, text in ({"me": "client.example\n"} | files).items():
+        (control / name).write_text(text)
+    return home
+
+
+def memory_file(octets: bytes) -> int:
+    """A descriptor that Qremote takes for a regular file, at offset 0; the caller closes it."""
+    descriptor = os.memfd_create("message")
+    os.write(descriptor, octets)
+    os.lseek(descriptor, 0, os.SEEK_SET)
+    return descriptor
+
+
+def command(*arguments: str) -> list[str]:
+    """Qremote with its arguments, or those of the simplest delivery."""
+    return [str(default_program()), *(arguments or (HOST, SENDER, RECIPIENT))]
+
+
+def environment(**more: str | None) -> dict[str, str]:
+    """What Qremote finds around itself, its home among it; None takes a variable away."""
+    home = furnish(sandbox.SCRATCH / "qmail")
+    return {name: value for name, value in ({"QMAILHOME": str(home)} | more).items() if value is not None}
+
+
+def qremote(
+    *arguments: str,
+    message: bytes = MESSAGE,
+    variables: Mapping[str, str | None] | None = None,
+    before: Callable[[], None] | None = None,
+    wrapper: tuple[str, ...] = (),
+) -> Outcome:
+    """Runs Qremote to its end; `before` runs in the child, `wrapper` is a command that starts it."""
+    stdin = memory_file(message)
+    try:
+        done = subprocess.run(
+            [*wrapper, *command(*arguments)], stdin=stdin, capture_output=True, preexec_fn=before,
+            env=environment(**(variables or {})), check=False, timeout=PATIENCE,
+        )  # fmt: skip
+    finally:
+        os.close(stdin)
+    return Outcome(done.returncode, done.stdout, done.stderr)
+
+
+@dataclass
+class Session:
+    """What the server saw of one connection."""
+
+    commands: list[str] = field(default_factory=list)
+    message: bytes = b""  # all that came behind 354
+    spoken: int = 0  # octets that the server sent
+    accepted: bool = False  # it said, to its end, that it takes the message
+
+    @property
+    def end_read(self) -> bool:
+        """Whether the end of the message came."""
+        return self.message == b".\r\n" or self.message.endswith(b"\r\n.\r\n")
+
+
+class _Cut(Exception):
+    """The server hangs up here."""
+
+
+@dataclass
+class Peer:
+    """A server on port 25 that takes every mail; a context manager.
+
+    `replies` maps the beginning of a command to another reply; "" stands for the greeting, "." for the end of the
+    message. The first `busy` connections are greeted with 421. After `cut` octets of its output, or `deaf` octets of a
+    message (and the reply "early"), it hangs up: at once, or, with `half`, for its own direction only.
+    """
+
+    offers: tuple[str, ...] = ("PIPELINING", "8BITMIME", "SIZE")
+    replies: dict[str, str] = field(default_factory=dict)
+    cut: int | None = None
+    deaf: int | None = None
+    half: bool = False
+    busy: int = 0
+    address: str = ADDRESS
+    sessions: list[Session] = field(default_factory=list)
+
+    def __enter__(self) -> "Peer":
+        self._listener = bound_socket(self.address, 25, socket.SOCK_STREAM)
+        self._listener.listen()
+        self._thread = threading.Thread(target=self._serve, daemon=True)
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._listener.shutdown(socket.SHUT_RDWR)  # wakes up accept()
+        self._thread.join(PATIENCE)
+        self._listener.close()
+        assert not self._thread.is_alive(), "the server still waits for the client"
+
+    @property
+    def accepted(self) -> list[Session]:
+        """The sessions in which a message was taken."""
+        return [session for session in self.sessions if session.accepted]
+
+    def _serve(self) -> None:
+        with suppress(OSError):
+            while True:
+                connection, _ = self._listener.accept()
+                session = Session()
+                self.sessions.append(session)
+                connection.settimeout(PATIENCE)
+                connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                with connection, suppress(OSError), connection.makefile("rb") as stream:
+                    try:
+                        self._talk(session, connection, stream)
+                    except _Cut:
+                        if self.half:
+                            connection.shutdown(socket.SHUT_WR)
+                            session.message += stream.read()
+
+    def _say(self, session: Session, connection: socket.socket, text: str) -> None:
+        octets = text.encode() + b"\r\n"
+        left = len(octets) if self.cut is None else min(len(octets), self.cut - session.spoken)
+        connection.sendall(octets[:left])
+        session.spoken += left
+        session.accepted |= left == len(octets) and session.end_read and text.startswith("2")
+        if session.spoken == self.cut:
+            raise _Cut
+
+    def _talk(self, session: Session, connection: socket.socket, stream: BinaryIO) -> None:
+        if self.cut == 0:
+            raise _Cut
+        if len(self.sessions) <= self.busy:
+            self._say(session, connection, "421 busy")
+            return
+        self._say(session, connection, self.replies.get("", "220 mx.example.org ESMTP"))
+        for line in stream:
+            command = line.decode("latin-1").removesuffix("\r\n")
+            session.commands.append(command)
+            reply = self._reply(command)
+            self._say(session, connection, reply)
+            if command == "DATA" and reply.startswith("354"):
+                self._listen_to_message(session, connection, stream)
+                self._say(session, connection, self.replies.get(".", "250 2.0.0 queued as 4711"))
+            if command == "QUIT":
+                return
+
+    def _listen_to_message(self, session: Session, connection: socket.socket, stream: BinaryIO) -> None:
+        lines = [] if self.deaf == 0 else stream
+        for line in lines:
+            session.message += line
+            if line == b".\r\n" and session.end_read:
+                return
+            if self.deaf is not None and len(session.message) >= self.deaf:
+                break
+        if "early" in self.replies:
+            self._say(session, connection, self.replies["early"])
+        raise _Cut
+
+    def _reply(self, command: str) -> str:
+        for beginning, reply in self.replies.items():
+            if beginning and command.startswith(beginning):
+                return reply
+        if command.startswith("EHLO"):
+            lines = ["mx.example.org", *self.offers]
+            return "\r\n".join([*(f"250-{line}" for line in lines[:-1]), f"250 {lines[-1]}"])
+        return {"DATA": "354 go", "QUIT": "221 bye"}.get(command, "250 ok")

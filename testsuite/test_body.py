@@ -1,0 +1,119 @@
+"""body.c: no message can end DATA early (SMTP smuggling), and every message arrives as its canonical form."""
+
+import itertools
+import re
+from collections.abc import Iterator
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from testsuite.pure import encode, examine
+
+ALPHABET = b"\r\n.a"
+LONGEST = 7
+# Line ends, dots and their neighbours make up most of what can go wrong.
+MESSAGES = st.lists(
+    st.sampled_from([b"\r", b"\n", b"\r\n", b".", b"a", b"\0", b"\x80", b"\xff"]) | st.binary(max_size=3)
+).map(b"".join)
+
+
+def canonical(message: bytes) -> bytes:
+    """TR-2 and TR-3, octet by octet: nothing of this stands in body.c or in mocksrv."""
+    lines, line, after_cr = [], bytearray(), False
+    for octet in message:
+        if octet == 0x0A and after_cr:
+            after_cr = False
+            continue
+        after_cr = octet == 0x0D
+        if octet in (0x0A, 0x0D):
+            lines.append(bytes(line))
+            line.clear()
+        else:
+            line.append(octet)
+    if line:
+        lines.append(bytes(line))
+    return b"".join(line + b"\r\n" for line in lines)
+
+
+def enough(message: bytes) -> int:
+    """Room for all that may leave for a message: each octet may become two, and its last line may get an end."""
+    return 2 * len(message) + 2
+
+
+def at_once(message: bytes) -> bytes:
+    """What leaves for a message if there is room for all of it."""
+    return encode(message, [enough(message)])
+
+
+def received(wire: bytes) -> bytes:
+    """What a server makes of the octets behind DATA (RFC 5321 section 4.5.2). Fails where they are not in order."""
+    stream = b"\r\n" + wire
+    assert stream.find(b"\r\n.\r\n") == len(stream) - 5, f"ends early, or not at all: {wire!r}"
+    assert not re.search(rb"\r(?!\n)|(?<!\r)\n", wire), f"a bare CR or LF: {wire!r}"
+    lines = wire.split(b"\r\n")[:-2]
+    return b"".join(line.removeprefix(b".") + b"\r\n" for line in lines)
+
+
+def check(message: bytes, wire: bytes) -> None:
+    """All that is promised for a message and the octets that leave for it."""
+    assert received(wire + b".\r\n") == canonical(message), message
+    doubled = sum(line.startswith(b".") for line in canonical(message).split(b"\r\n"))
+    assert examine(message).size == len(wire) - doubled, message
+
+
+def every_message() -> Iterator[bytes]:
+    """Every string of at most LONGEST octets of the alphabet."""
+    for length in range(LONGEST + 1):
+        yield from map(bytes, itertools.product(ALPHABET, repeat=length))
+
+
+@pytest.mark.spec("TR-1", "TR-2", "TR-3")
+def test_no_message_of_seven_octets_ends_data_early() -> None:
+    """The proof of TR-3, with one big buffer."""
+    count = 0
+    for message in every_message():
+        check(message, at_once(message))
+        count += 1
+    assert count == 21845
+
+
+@pytest.mark.spec("TR-3")
+@pytest.mark.parametrize("room", [2, 3, 4, 5])
+def test_no_buffer_end_ends_data_early(room: int) -> None:
+    """The same if the out buffer fills up at every place."""
+    for message in every_message():
+        wire = encode(message, [room] * (LONGEST + 1))
+        assert wire == at_once(message), message
+
+
+@pytest.mark.spec("TR-1", "TR-2", "TR-3")
+@given(MESSAGES)
+def test_any_message_arrives_as_its_canonical_form(message: bytes) -> None:
+    """Also with NULs and 8-bit octets, which have no meaning here."""
+    check(message, at_once(message))
+
+
+@given(MESSAGES, st.lists(st.integers(0, 9)))
+def test_no_split_changes_the_octets(message: bytes, rooms: list[int]) -> None:
+    """Whatever room there is each time, also none, the same octets leave, and none beyond the room."""
+    assert encode(message, [*rooms, enough(message)]) == at_once(message)
+
+
+@pytest.mark.spec("EXT-2")
+@given(MESSAGES)
+def test_facts(message: bytes) -> None:
+    """What body_examine() says of a message is so."""
+    facts = examine(message)
+    assert facts.size == len(canonical(message))
+    assert facts.longest_line == max(map(len, canonical(message).split(b"\r\n")))
+    assert facts.eightbit == any(octet > 127 for octet in message)
+    assert facts.nul == (b"\0" in message)
+
+
+@pytest.mark.parametrize("end", [b"\n", b"\r\n", b"\r", b""])
+@pytest.mark.parametrize("length", [997, 998, 999, 70000])
+def test_long_lines_are_measured_without_their_end(length: int, end: bytes) -> None:
+    """A last line without an end counts like any other, and a doubled dot does not (TR-5)."""
+    for first in (b"a", b"."):
+        assert examine(b"short\n" + first + b"b" * (length - 1) + end).longest_line == length

@@ -1,0 +1,50 @@
+"""make install puts there what make uninstall takes away, and QMAIL reaches the program."""
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+
+
+def make(*arguments: str) -> None:
+    """Runs make for itself, not as a part of the make that runs the tests."""
+    outer = ("MAKEFLAGS", "MFLAGS", "MAKELEVEL", "QMAIL", "PREFIX")
+    environment = {name: value for name, value in os.environ.items() if name not in outer}
+    done = subprocess.run(["make", "-s", *arguments], cwd=ROOT, env=environment, capture_output=True, check=False)
+    assert done.returncode == 0, done
+
+
+def files(directory: Path) -> set[str]:
+    """All files below a directory."""
+    return {str(path.relative_to(directory)) for path in directory.rglob("*") if not path.is_dir()}
+
+
+def test_install_and_uninstall(tmp_path: Path) -> None:
+    """The program and its manual pages come and go; nothing is compiled."""
+    (tmp_path / "usr/bin").mkdir(parents=True)
+    (tmp_path / "usr/bin/other").touch()
+    where = (f"DESTDIR={tmp_path}", "PREFIX=/usr")
+    make("-o", "build/Qremote", "install", *where)
+    pages = {f"usr/share/man/man{page.suffix[1:]}/{page.name}" for page in (ROOT / "man").glob("*.[1-8]")}
+    assert "usr/share/man/man8/Qremote.8" in pages
+    assert files(tmp_path) == {"usr/bin/other", "usr/bin/Qremote", *pages}
+    installed = tmp_path / "usr/bin/Qremote"
+    assert installed.read_bytes() == (ROOT / "build/Qremote").read_bytes()
+    assert installed.stat().st_mode & 0o777 == 0o755
+    assert all((tmp_path / page).stat().st_mode & 0o777 == 0o644 for page in pages)
+    make("uninstall", *where)
+    assert files(tmp_path) == {"usr/bin/other"}
+
+
+@pytest.mark.spec("SYN-5")
+def test_the_qmail_home_is_compiled_in(tmp_path: Path) -> None:
+    """/var/qmail, or what QMAIL says; another one is noticed although nothing else has changed."""
+    made = tmp_path / "obj/config.o"
+    standard, other = ((), b"/var/qmail\0"), (("QMAIL=/srv/mail/qmail",), b"/srv/mail/qmail\0")
+    for arguments, home in (standard, other, standard):
+        make(f"BUILD={tmp_path}", *arguments, str(made))
+        assert home in made.read_bytes()
+        assert (b"/srv/mail" in made.read_bytes()) == (b"/srv" in home)

@@ -1,0 +1,52 @@
+"""The structs of pure.py are those of the headers: else its tests would read the wrong octets."""
+
+import ctypes
+import re
+import subprocess
+from pathlib import Path
+
+from testsuite import pure
+
+ENUMS = (
+    "NAME_SIZE", "REPLY_LINE_MAX", "REPLY_LINES_MAX", "REPLY_MAX", "REPLY_ENHANCED_SIZE", "REPORT_REPLY_MAX",
+    "REPORT_MAX", "EXCHANGERS_MAX", "CANDIDATES_MAX", "REPLY_INCOMPLETE", "REPLY_COMPLETE", "REPLY_MALFORMED",
+)  # fmt: skip
+
+
+def layout(struct: type[ctypes.Structure]) -> list[int]:
+    """Size, and offset and size of each member."""
+    members = [getattr(struct, name) for name, _ in struct._fields_]
+    return [ctypes.sizeof(struct), *(number for one in members for number in (one.offset, one.size))]
+
+
+def compiler_view(directory: Path) -> dict[str, list[int]]:
+    """The same, and the constants, as the C compiler sees them."""
+    prints = [f'printf("{name} %d\\n", (int){name});' for name in ENUMS]
+    for tag, struct in pure.STRUCTS.items():
+        sizes = [f"sizeof(struct {tag})"]
+        for name, _ in struct._fields_:
+            sizes += [f"offsetof(struct {tag}, {name})", f"sizeof((struct {tag} *)0)->{name}"]
+        prints.append(f'printf("{tag}{" %zu" * len(sizes)}\\n", {", ".join(sizes)});')
+    headers = ["body", "ehlo", "route", "exchangers", "envelope"]
+    includes = "\n".join([*(f'#include "{name}.h"' for name in headers), "#include <stdio.h>"])
+    (directory / "view.c").write_text(f"{includes}\nint main(void)\n{{\n{chr(10).join(prints)}\n}}\n")
+    compiler = ["cc", "-std=c11", "-D_GNU_SOURCE", "-I", pure.ROOT / "src"]
+    subprocess.run([*compiler, "-o", directory / "view", directory / "view.c"], check=True)
+    lines = subprocess.run([directory / "view"], capture_output=True, text=True, check=True).stdout.splitlines()
+    return {line.split()[0]: [int(word) for word in line.split()[1:]] for line in lines}
+
+
+def test_structs_and_constants_are_those_of_the_headers(tmp_path: Path) -> None:
+    """Every offset, size and constant of the bindings is the compiler's."""
+    expected = compiler_view(tmp_path)
+    assert expected == {name: [getattr(pure, name)] for name in ENUMS} | {t: layout(s) for t, s in pure.STRUCTS.items()}
+
+
+def test_no_member_is_missing() -> None:
+    """Every struct that a header of the pure floors defines has all its members here."""
+    headers = ("text", "buf", "body", "reply", "report", "ehlo", "address", "route", "exchangers", "envelope")
+    text = "".join((pure.ROOT / "src" / f"{name}.h").read_text() for name in headers)
+    text = re.sub(r"/\*.*?\*/", "", text, flags=re.S)
+    for tag, body in re.findall(r"^struct (\w+) \{\n(.*?)^\};", text, re.M | re.S):
+        members = re.findall(r"(\w+)(?:\[\w+\])?;", body)
+        assert members == [name for name, _ in pure.STRUCTS[tag]._fields_], tag
