@@ -15,7 +15,8 @@ def main(arguments: list[str]) -> int:
     arguments, program = _split(arguments)
     parser = argparse.ArgumentParser(prog="mocksrv", description="A scriptable SMTP and DNS peer.")
     commands = parser.add_subparsers(required=True)
-    run = commands.add_parser("run", help="play cases against a program", usage="mocksrv run [-v] [--bless] CASE... [-- PROGRAM]")
+    usage = "mocksrv run [-v] [--bless] CASE... [-- PROGRAM]"
+    run = commands.add_parser("run", help="play cases against a program", usage=usage)
     run.add_argument("cases", nargs="+", type=Path, metavar="CASE")
     run.add_argument("-v", "--verbose", action="store_true", help="show the annotated dialogue and the reports")
     run.add_argument("--bless", action="store_true", help="rewrite C lines, report and exit from what the program did")

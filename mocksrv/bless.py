@@ -133,7 +133,8 @@ def _rewritten(result: Result, lines: list[str]) -> list[str]:
     if result.status != result.case.exit:
         added += _replace(edits, result.case, "exit", [str(result.status)])
     end = len(lines) - (lines[-1] == "")
-    return [text for number, line in enumerate(lines[:end], 1) for text in edits.get(number, [line])] + added + lines[end:]
+    edited = [text for number, line in enumerate(lines[:end], 1) for text in edits.get(number, [line])]
+    return [*edited, *added, *lines[end:]]
 
 
 def _replace(edits: dict[int, list[str]], case: Case, name: str, content: list[str]) -> list[str]:

@@ -46,7 +46,8 @@ def _addresses(case: Case, dialogue: Dialogue) -> list[str]:
     except ValueError:
         pass
     found = [address for server in case.servers for address in server.zone.addresses(dialogue.host)]
-    known = [str(ipaddress.ip_address(one)) for one in found if is_reachable(one) or one in case.meta.get("address", [])]
+    local = case.meta.get("address", [])
+    known = [str(ipaddress.ip_address(one)) for one in found if is_reachable(one) or one in local]
     if not known:
         raise CaseError(f"{case.path}:{dialogue.line}: dns has no reachable address for {dialogue.host}")
     return list(dict.fromkeys(known))

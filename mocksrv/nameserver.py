@@ -7,6 +7,8 @@ import struct
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
 import dns.exception
 import dns.message
@@ -95,7 +97,7 @@ class DnsServer:
             while self._sockets:
                 octets, peer = udp.recvfrom(65535)
                 if octets:
-                    self._reply(octets, "udp", lambda wire, to=peer: udp.sendto(wire, to))
+                    self._reply(octets, "udp", partial(_send_datagram, udp, peer))
 
     def _serve_tcp(self, listener: socket.socket) -> None:
         with listener, contextlib.suppress(OSError):
@@ -108,26 +110,19 @@ class DnsServer:
         with connection, contextlib.suppress(OSError), connection.makefile("rb") as stream:
             while len(head := stream.read(2)) == 2:
                 octets = stream.read(struct.unpack("!H", head)[0])
-                self._reply(octets, "tcp", lambda wire: connection.sendall(struct.pack("!H", len(wire)) + wire), wait=True)
+                self._reply(octets, "tcp", partial(_send_framed, connection))
 
-    def _reply(self, octets: bytes, transport: str, send: Callable[[bytes], object], wait: bool = False) -> None:
-        """Answers one query, after its delay: on this thread if `wait`, else on one of its own."""
+    def _reply(self, octets: bytes, transport: str, send: Callable[[bytes], None]) -> None:
+        """Answers one query, after its delay."""
         answer = self._answer(octets, transport)
         if answer is None or answer.wire is None:
             return
-
-        def leave() -> None:
-            with contextlib.suppress(OSError):  # stopped meanwhile, or the client went away
-                send(answer.wire)
-
         if not answer.delay:
-            leave()
+            send(answer.wire)
             return
-        timer = threading.Timer(answer.delay, leave)
+        timer = threading.Timer(answer.delay, send, [answer.wire])
         timer.daemon = True
         timer.start()
-        if wait:
-            timer.join()
 
     def _answer(self, octets: bytes, transport: str) -> Answer | None:
         try:
@@ -143,3 +138,13 @@ class DnsServer:
         kind = dns.rdatatype.to_text(asked.rdtype)
         self.questions.append(Question(asked.name.to_text().lower(), kind, transport, answer.foreign, answer.summary))
         return answer
+
+
+def _send_datagram(udp: socket.socket, peer: Any, wire: bytes) -> None:
+    with contextlib.suppress(OSError):  # stopped meanwhile
+        udp.sendto(wire, peer)
+
+
+def _send_framed(connection: socket.socket, wire: bytes) -> None:
+    with contextlib.suppress(OSError):  # the client went away
+        connection.sendall(struct.pack("!H", len(wire)) + wire)

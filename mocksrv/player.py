@@ -7,6 +7,7 @@ import struct
 import time
 from dataclasses import dataclass, field
 from itertools import groupby
+from pathlib import Path
 from typing import NoReturn
 
 from mocksrv.octets import first_difference, visible
@@ -19,6 +20,7 @@ WAIT = 10.0  # seconds for the client to do its next thing
 QUIET = 0.005
 # Seconds in which the rest of a wrong line arrives, so that a failure can show it whole.
 _REST = 0.005
+_GLANCE = 0.01  # seconds between two looks at a connection that cannot be waited on
 _LONGEST_LINE = 65536
 _CHUNK = 1 << 18
 
@@ -65,7 +67,9 @@ class Player:
 
     judges_outcome = True  # whether reports and exit status must be as the case says
 
-    def __init__(self, connection: socket.socket, transcript: Transcript, facts: Facts, bound: dict[str, bytes]) -> None:
+    def __init__(
+        self, connection: socket.socket, transcript: Transcript, facts: Facts, bound: dict[str, bytes]
+    ) -> None:
         self._socket = connection
         self._transcript = transcript
         self._facts = facts
@@ -73,6 +77,7 @@ class Player:
         self._received = bytearray()  # what has come and belongs to no step yet
         self._at = transcript.dialogue.line  # the line we are at
         self._bye = False  # whether the client's last line was QUIT
+        self._amid = False  # whether `@read` left the client in the middle of something
 
     def play(self) -> None:
         """Plays to the end and closes the connection. Raises Mismatch."""
@@ -80,13 +85,13 @@ class Player:
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         manner = _Manner()
         try:
-            for kind, steps in groupby(self._transcript.dialogue.steps, key=type):
+            for _, steps in groupby(self._transcript.dialogue.steps, key=type):
                 group = list(steps)
                 self._at = group[0].line
-                if kind is Hear:
-                    self.hear(group)
-                elif kind is Say:
-                    self._speak(b"".join(step.octets for step in group), manner)
+                if burst := [step for step in group if isinstance(step, Hear)]:
+                    self.hear(burst)
+                elif says := [step.octets for step in group if isinstance(step, Say)]:
+                    self._speak(b"".join(says), manner)
                     manner = _Manner()
                 else:
                     for step in group:
@@ -104,6 +109,7 @@ class Player:
 
     def hear(self, burst: list[Hear]) -> None:
         """Consumes a burst of C lines."""
+        self._amid = False
         for step in burst:
             self._at = step.line
             if step.pattern.is_open:
@@ -166,9 +172,9 @@ class Player:
     # The server's turn
 
     def _speak(self, octets: bytes, manner: _Manner) -> None:
-        # QUIT's reply need not be awaited.
-        gone_already = self.expect_silence(max(QUIET, manner.delay), end_allowed=self._bye)
-        if gone_already:
+        if self._amid:
+            time.sleep(manner.delay)
+        elif self.expect_silence(max(QUIET, manner.delay), end_allowed=self._bye):  # QUIT's reply need not be awaited
             return
         if manner.drip:
             self._drip(octets, manner.drip)
@@ -208,14 +214,14 @@ class Player:
             case Stall():
                 self._stall(step)
             case Close():
-                self._rest_now()
-                self._socket.close()
+                self._close()
             case Reset():
                 self._reset()
 
     def _stall(self, step: Stall) -> None:
         start = time.monotonic()
-        if not self.expect_silence(step.within.high, end_allowed=True):
+        limit = step.within.high
+        if not (self._hangs_up_unread(limit) if self._amid else self.expect_silence(limit, end_allowed=True)):
             self._fail(f"the client is still there; it had to hang up within {step.within}")
         self._check_time(time.monotonic() - start, step)
 
@@ -227,13 +233,28 @@ class Player:
         while len(self._received) < step.octets:
             self._receive(f"({step.octets} octets)".encode())
         del self._received[: step.octets]
+        self._amid = True
 
-    def _rest_now(self) -> None:
-        """Takes in what is there. Unread octets would turn the FIN of a close into a reset."""
-        self._socket.setblocking(False)
-        with contextlib.suppress(OSError):
+    def _hangs_up_unread(self, seconds: float) -> bool:
+        """Whether the client hangs up in time although we read nothing: its FIN waits behind what fills the window."""
+        ports = "{:04X} {:04X}".format(self._socket.getpeername()[1], self._socket.getsockname()[1])
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            if ports not in _established():
+                return True
+            time.sleep(_GLANCE)
+        return False
+
+    def _close(self) -> None:
+        """Says FIN, and takes in what the client still sends: unread octets would make a reset of it, by chance."""
+        try:
+            self._socket.shutdown(socket.SHUT_WR)
             while self._socket.recv(_CHUNK):
                 pass
+        except TimeoutError:
+            self._fail(f"the client did not hang up in {WAIT:g} s although the server had")
+        except OSError:
+            pass  # the client has reset the connection
 
     def _reset(self) -> None:
         with contextlib.suppress(OSError):
@@ -279,3 +300,10 @@ class Player:
 
     def _fail(self, what: str, expected: bytes | None = None, received: bytes | None = None) -> NoReturn:
         raise Mismatch(Failure(self._at, what, expected, received))
+
+
+def _established() -> set[str]:
+    """The connections of this network namespace that neither end has closed, as `PORT PORT` in capital hexadecimal."""
+    lines = [line for name in ("tcp", "tcp6") for line in Path("/proc/self/net", name).read_text().splitlines()[1:]]
+    fields = [line.split() for line in lines]
+    return {f"{local[-4:]} {remote[-4:]}" for _, local, remote, state, *_ in fields if state == "01"}

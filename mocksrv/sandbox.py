@@ -57,6 +57,7 @@ def run(function: Callable[..., _T], *args: object, timeout: float = TIMEOUT) ->
         raise SandboxError(f"not finished after {timeout:g} seconds, and killed")
     if not octets:
         raise SandboxError("the process in the sandbox died")
+    value: _T
     value, error = pickle.loads(octets)
     if error is not None:
         raise error
@@ -169,7 +170,7 @@ def _send(writer: int, value: object, error: BaseException | None) -> None:
 
 def _read_all(reader: int, deadline: float) -> bytes | None:
     """What comes until the end; None if the end does not come in time."""
-    parts = []
+    parts: list[bytes] = []
     while True:
         readable, _, _ = select.select([reader], [], [], max(0.0, deadline - time.monotonic()))
         if not readable:

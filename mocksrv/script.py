@@ -2,8 +2,10 @@
 
 import ipaddress
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 from mocksrv import pattern
 from mocksrv.octets import encode, unescape
@@ -116,7 +118,7 @@ class NoAnswer(Step):
     within: Within
 
 
-Manner = Delay | Drip | Split
+_MANNERS = (Delay, Drip, Split)
 _SECONDS = r"\d+(?:\.\d+)?"
 _RANGE = rf"within=(?P<within>{_SECONDS}\.\.{_SECONDS})"
 _DIRECTIVES: dict[str, tuple[type[Step], str, str]] = {
@@ -130,7 +132,7 @@ _DIRECTIVES: dict[str, tuple[type[Step], str, str]] = {
     "refuse": (Refuse, "", ""),
     "no-answer": (NoAnswer, _RANGE, "within=A..B"),
 }
-_VALUES = {"seconds": float, "octets": int, "within": Within.parse}
+_VALUES: dict[str, Callable[[str], object]] = {"seconds": float, "octets": int, "within": Within.parse}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -227,7 +229,7 @@ def _parse_directive(text: str, line: int, notes: tuple[str, ...]) -> Step:
     found = re.fullmatch(form, arguments.strip())
     if found is None:
         raise ValueError(f"expected `{f'@{name} {usage}'.rstrip()}`")
-    values = {key: value and _VALUES[key](value) for key, value in found.groupdict().items()}
+    values: dict[str, Any] = {key: value and _VALUES[key](value) for key, value in found.groupdict().items()}
     return kind(line=line, source=text, notes=notes, **values)
 
 
@@ -243,5 +245,5 @@ def _check(fail: partial[None], steps: list[Step], never: bool, line: int) -> No
             fail(following.line, f"nothing can follow {step.source}")
         if isinstance(step, (Refuse, NoAnswer)) and step is not steps[0]:
             fail(step.line, f"{step.source} stands alone in its dialogue")
-        if isinstance(step, Manner) and not isinstance(following, (Say, *Manner.__args__)):
+        if isinstance(step, _MANNERS) and not isinstance(following, (Say, *_MANNERS)):
             fail(step.line, f"{step.source} must come before an S line")

@@ -2,7 +2,7 @@
 
 import os
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from difflib import SequenceMatcher
 from pathlib import Path
 
@@ -25,8 +25,9 @@ def explain(result: Result) -> str:
     """Why a case failed, for the person who has to mend it."""
     lines = [f"{_short(result.case.path)}: {result.case.title}", ""]
     for failure in result.failures:
-        lines += [f"line {failure.line}: {failure.what}", *_indented(_progress(result, failure))]
-        lines += [*_indented(_comparison(failure)), ""]
+        lines.append(f"line {failure.line}: {failure.what}")
+        lines += _indented(_ends(list(_progress(result, failure)), 2, 20))
+        lines += [*_indented(_ends(list(_comparison(failure)), 30, 10)), ""]
     if result.questions:
         lines += ["DNS questions:", *_indented(map(str, result.questions))]
     program = shlex.quote(_short(result.program))
@@ -54,7 +55,7 @@ def _short(path: Path) -> str:
     return str(path) if relative.startswith("..") else relative
 
 
-def _indented(lines: Iterator[str] | list[str] | map) -> Iterator[str]:
+def _indented(lines: Iterable[str]) -> Iterator[str]:
     return (f"  {line}" for line in lines)
 
 
@@ -105,7 +106,7 @@ def _line_difference(expected: bytes, received: bytes) -> Iterator[str]:
 
 
 def report_lines(report: bytes) -> list[str]:
-    r"""A report as the lines of a `report` section. It should end with NUL or newline; else the last line looks as if."""
+    r"""A report, which should end with NUL or newline, as the lines of a `report` section."""
     lines = [visible(line) for line in report.replace(b"\0", b"\0\n").split(b"\n")]
     return lines[:-1] if lines[-1] == "" else lines
 
@@ -126,13 +127,14 @@ def _step_lines(step: Step, transcript: Transcript, facts: Facts) -> Iterator[st
 
 def _abbreviated(message: bytes) -> Iterator[str]:
     lines = [visible(line) for line in message.removesuffix(b"\r\n").split(b"\r\n")]
-    if len(lines) <= _BODY_LINES:
-        yield from lines
-        return
-    half = _BODY_LINES // 2
-    yield from lines[:half]
-    yield f"... {len(lines) - 2 * half} lines, {len(message)} octets in all ..."
-    yield from lines[-half:]
+    yield from _ends(lines, _BODY_LINES // 2, _BODY_LINES // 2)
+
+
+def _ends(lines: list[str], first: int, last: int) -> list[str]:
+    """The lines, or, if there are many, only the first and the last of them."""
+    if len(lines) <= first + last:
+        return lines
+    return [*lines[:first], f"... {len(lines) - first - last} lines ...", *lines[-last:]]
 
 
 def _decoded(result: Result) -> Iterator[str]:

@@ -1,6 +1,7 @@
 """Sees every attempt to connect over loopback, also to addresses where nobody listens. Needs a sandbox."""
 
 import ctypes
+import functools
 import ipaddress
 import socket
 import struct
@@ -47,8 +48,14 @@ class Attempt:
     port: int
 
 
+@functools.cache
+def shared() -> "Sniffer":
+    """The one sniffer of this process, never closed: the kernel takes 15 ms for that. Call `forget` before use."""
+    return Sniffer()
+
+
 class Sniffer:
-    """Watches from its making until `close`; `fileno` is readable when something was seen."""
+    """Watches from its making; `fileno` is readable when something was seen."""
 
     def __init__(self) -> None:
         """Raises PermissionError outside of a sandbox."""
@@ -66,13 +73,14 @@ class Sniffer:
         """The descriptor to wait on."""
         return self._socket.fileno()
 
-    def close(self) -> None:
-        """Ends the watch."""
-        self._socket.close()
+    def forget(self) -> None:
+        """Begins anew."""
+        self.attempts()
+        self._seen.clear()
 
     def attempts(self) -> list[Attempt]:
         """What was attempted since the last call, in order. A repeated SYN is no new attempt."""
-        fresh = []
+        fresh: list[Attempt] = []
         while True:
             try:
                 attempt = _read(self._socket.recv(_SNAP))

@@ -1,4 +1,4 @@
-"""Proof that a case bites: every case that `mutations` makes from one that passes must fail.
+"""Proof that a case bites: every mutant of one that passes must fail.
 
 Each differs from the original in one octet of one expectation: a C line's text, the octets of a hole, a report.
 """
@@ -12,24 +12,30 @@ from mocksrv.case import Case
 from mocksrv.pattern import Facts, Hole, Literal, Pattern, fixed_octets
 from mocksrv.script import Dialogue, Hear
 from mocksrv.show import explain
-from mocksrv.world import play
+from mocksrv.world import play, wrong_outcome
 
 
 def toothless(case: Case, program: Path) -> list[str]:
-    """What can be wrong without the case failing, or why it does not even pass as it is. Must be called in a sandbox."""
+    """What can be wrong without the case failing, or why it does not even pass. To be called in a sandbox."""
     original = play(case, program)
     if not original.passed:
         return ["it does not pass as it is:", *explain(original).split("\n")]
-    return [what for what, mutant in mutations(case) if play(mutant, program).passed]
+    # Reports and exit status are judged when all is over: there is no need to play it again.
+    missed = [what for what, mutant in mutant_outcomes(case) if not list(wrong_outcome(mutant, original))]
+    return missed + [what for what, mutant in mutant_dialogues(case) if play(mutant, program).passed]
 
 
-def mutations(case: Case) -> Iterator[tuple[str, Case]]:
-    """Every mutant, and what is wrong with it."""
+def mutant_dialogues(case: Case) -> Iterator[tuple[str, Case]]:
+    """What is wrong, and the case with that."""
     facts = Facts(home.helo(case), case.message)
     for index, dialogue in enumerate(case.dialogues):
-        for what, mutant in _mutant_dialogues(dialogue, facts):
+        for what, mutant in _mutants(dialogue, facts):
             dialogues = [*case.dialogues[:index], mutant, *case.dialogues[index + 1 :]]
             yield what, replace(case, dialogues=dialogues)
+
+
+def mutant_outcomes(case: Case) -> Iterator[tuple[str, Case]]:
+    """What is wrong, and the case with that."""
     records = (case.report or b"").split(b"\0")
     for index, record in enumerate(records[:-1]):
         wrong = b"\0".join([*records[:index], mutated(record), *records[index + 1 :]])
@@ -45,7 +51,7 @@ def mutated(octets: bytes) -> bytes:
     return octets[:middle] + bytes([octets[middle] ^ 1]) + octets[middle + 1 :]
 
 
-def _mutant_dialogues(dialogue: Dialogue, facts: Facts) -> Iterator[tuple[str, Dialogue]]:
+def _mutants(dialogue: Dialogue, facts: Facts) -> Iterator[tuple[str, Dialogue]]:
     for index, step in enumerate(dialogue.steps):
         if isinstance(step, Hear):
             for pattern in _mutant_patterns(step.pattern, facts):

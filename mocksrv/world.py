@@ -8,11 +8,12 @@ import threading
 import time
 import traceback
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing, contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
-from mocksrv import fallback, home, sandbox
+from mocksrv import fallback, home, sandbox, sniffer
 from mocksrv.case import Case
 from mocksrv.claims import Claims, UnexpectedConnection
 from mocksrv.nameserver import DnsServer, Question, bound_socket
@@ -99,7 +100,8 @@ class _World:
         self._name_servers = set(endpoints)
         port = self._listen()
         if sandbox.inside():
-            self._sniffer = self._stack.enter_context(closing(Sniffer()))
+            self._sniffer = sniffer.shared()
+            self._sniffer.forget()
             self._watch(self._sniffer, self._on_attempts)
         else:
             self._case = fallback.routed(self._case, endpoints[0][1], port)
@@ -136,7 +138,7 @@ class _World:
                     continue
                 listener.listen()
                 listener.setblocking(False)
-                self._watch(listener, lambda one=listener, at=place: self._on_connection(one, at))
+                self._watch(listener, partial(self._on_connection, listener, place))
         return bound
 
     def _at(self, line: int) -> list[str]:
@@ -154,10 +156,10 @@ class _World:
         """Reacts to what happens until everything has ended or something went wrong."""
         pidfd = os.pidfd_open(self._client.pid)
         self._stack.callback(os.close, pidfd)
-        self._watch(pidfd, lambda: self._on_exit(pidfd))
+        self._watch(pidfd, partial(self._on_exit, pidfd))
         for name in ("stdout", "stderr"):
             stream = self._stack.enter_context(getattr(self._client, name))
-            self._watch(stream.fileno(), lambda fd=stream.fileno(), to=name: self._on_output(fd, to))
+            self._watch(stream.fileno(), partial(self._on_output, stream.fileno(), name))
             self._open_outputs += 1
         deadline = time.monotonic() + LIMIT + _allowance(self._case)
         while not self._result.failures and (self._exited is None or self._open_outputs or self._playing):
@@ -165,7 +167,7 @@ class _World:
             events = self._selector.select(max(0.0, limit - time.monotonic()))
             if not events and time.monotonic() >= limit:
                 what = "the client's output is still open after its end" if self._exited else "the client has not ended"
-                self._fail(Failure(self._report_line(), what))
+                self._fail(Failure(_line_of(self._case, "report"), what))
             for key, _ in events:
                 key.data()
 
@@ -273,22 +275,24 @@ class _World:
         """What is wrong although every dialogue that began went well."""
         for question in self._result.questions:
             if question.foreign:
-                yield Failure(self._dns_line(), f"a question about a name that the zone does not have: {question}")
+                what = f"a question about a name that the zone does not have: {question}"
+                yield Failure(_line_of(self._case, "dns"), what)
         for dialogue in self._claims.pending:
             yield Failure(dialogue.line, f"no connection to {dialogue.where}")
-        if not self._player.judges_outcome:
-            return
-        if self._result.stdout != self._case.report:
-            yield Failure(self._report_line(), "the reports differ", self._case.report, self._result.stdout)
-        if self._result.status != self._case.exit:
-            what = f"the exit status is {self._result.status}, not {self._case.exit}"
-            yield Failure(self._report_line(), what)
+        if self._player.judges_outcome:
+            yield from wrong_outcome(self._case, self._result)
 
-    def _report_line(self) -> int:
-        return next((section.line for section in self._case.sections if section.name == "report"), 1)
 
-    def _dns_line(self) -> int:
-        return next((section.line for section in self._case.sections if section.name == "dns"), 1)
+def wrong_outcome(case: Case, result: Result) -> Iterator[Failure]:
+    """How reports and exit status differ from what the case says."""
+    if result.stdout != case.report:
+        yield Failure(_line_of(case, "report"), "the reports differ", case.report, result.stdout)
+    if result.status != case.exit:
+        yield Failure(_line_of(case, "exit"), f"the exit status is {result.status}, not {case.exit}")
+
+
+def _line_of(case: Case, name: str) -> int:
+    return next((section.line for section in case.sections if section.name == name), 1)
 
 
 @contextmanager
@@ -312,8 +316,8 @@ def _allowance(case: Case) -> float:
             case Delay():
                 seconds += step.seconds
             case Drip(within=None):
-                longest = max(len(say.octets) for one in case.dialogues for say in one.steps if isinstance(say, Say))
-                seconds += step.seconds * longest
+                says = (say.octets for one in case.dialogues for say in one.steps if isinstance(say, Say))
+                seconds += step.seconds * max(map(len, says))
             case Stall() | NoAnswer() | Drip():
                 seconds += step.within.high if step.within else 0.0
     return seconds

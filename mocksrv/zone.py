@@ -70,8 +70,9 @@ class Zone:
         """The answer to a query that holds one question."""
         question = query.question[0]
         chain, last = self._follow(question.name, question.rdtype)
-        keys = [(name, kind) for name in (question.name, *(r.name for r in chain), last) for kind in
-                (question.rdtype, dns.rdatatype.CNAME, dns.rdatatype.ANY)]  # fmt: skip
+        names = (question.name, *(rrset.name for rrset in chain), last)
+        kinds = (question.rdtype, dns.rdatatype.CNAME, dns.rdatatype.ANY)
+        keys = [(name, kind) for name in names for kind in kinds]
         faults = set().union(*(self.faults.get(key, ()) for key in keys))
         delay = max((self.delays.get(key, 0.0) for key in keys), default=0.0)
         response = self._response(query, chain, last, faults)
@@ -88,7 +89,9 @@ class Zone:
         owners = [owner for owner, _ in (*self.records, *self.faults, *self.delays)]
         return any(owner.is_subdomain(name) for owner in owners)
 
-    def _follow(self, name: dns.name.Name, kind: dns.rdatatype.RdataType) -> tuple[list[dns.rrset.RRset], dns.name.Name]:
+    def _follow(
+        self, name: dns.name.Name, kind: dns.rdatatype.RdataType
+    ) -> tuple[list[dns.rrset.RRset], dns.name.Name]:
         """The records that answer a question, after the CNAMEs that lead to them, and the name where they end."""
         chain: list[dns.rrset.RRset] = []
         for _ in range(_CHAIN_LIMIT):
@@ -146,7 +149,9 @@ def _add(zone: Zone, text: str, faults: list[str]) -> None:
         if not rrsets:
             return  # a comment
         key = rrsets[0].name, rrsets[0].rdtype
-        zone.records.setdefault(key, rrsets[0]).update(rrsets[0])
+        known = zone.records.setdefault(key, rrsets[0])
+        for data in rrsets[0] if known is not rrsets[0] else ():
+            known.add(data)
     for fault in faults:
         name = fault.lstrip(";").removeprefix("@")
         if found := re.fullmatch(r"delay=(\d+(?:\.\d+)?)s?", name):
@@ -154,7 +159,8 @@ def _add(zone: Zone, text: str, faults: list[str]) -> None:
         elif name in _FAULTS:
             zone.faults.setdefault(key, set()).add(name)
         else:
-            raise ValueError(f"no such fault: {fault} (there are @delay=T {' '.join(f'@{one}' for one in sorted(_FAULTS))})")
+            known = " ".join(f"@{one}" for one in ("delay=T", *sorted(_FAULTS)))
+            raise ValueError(f"no such fault: {fault} (there are {known})")
 
 
 def _wire(
@@ -164,7 +170,7 @@ def _wire(
     if not truncate:
         try:
             # Answers keep the order of the zone, so that a case sees the same every time.
-            return response.to_wire(max_size=limit, want_shuffle=False), True
+            return response.to_wire(max_size=limit, want_shuffle=False), True  # type: ignore[arg-type]
         except dns.exception.TooBig:
             pass
     stub = dns.message.make_response(query, recursion_available=True)

@@ -1,6 +1,7 @@
 """route.c: the most specific line of smtproutes wins, and a malformed line is never passed over."""
 
 import ctypes
+import itertools
 
 import pytest
 from hypothesis import given
@@ -78,6 +79,17 @@ def test_the_most_specific_line_wins(lines: list[Line], host: str, upper: bool, 
     text = "".join(written(line, upper) + end for line in lines)
     assert find(text.encode(), host.encode()) == matched(lines, host)
     assert find(text.removesuffix(end).encode(), host.encode()) == matched(lines, host)
+
+
+@pytest.mark.spec("RTE-2")
+@pytest.mark.parametrize("host", ["a", "b.a", "c.b.a", "b.b.a", "[192.0.2.1]"])
+def test_every_order_of_lines(host: str) -> None:
+    """All files of up to four lines, each with one of these domains."""
+    for count in range(5):
+        for domains in itertools.product(["", ".a", ".b.a", "a", "b.a", "c.b.a", "[192.0.2.1]"], repeat=count):
+            lines: list[Line] = [(domain, "relay", None) for domain in domains]
+            text = "".join(f"{written(line, False)}\n" for line in lines)
+            assert find(text.encode(), host.encode()) == matched(lines, host), text
 
 
 @pytest.mark.spec("RTE-6")

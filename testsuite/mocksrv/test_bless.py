@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import pytest
-from _pytest.monkeypatch import MonkeyPatch
 
 from mocksrv import sandbox
 from mocksrv.bless import Refused, bless
@@ -11,12 +10,13 @@ from mocksrv.bless import Refused, bless
 HERE = Path(__file__).parent
 CLIENT = HERE / "client.py"
 WHOLE = (HERE / "cases/pipelined.case").read_text()
+BOB, CAROL = "C: RCPT TO:<bob@example.org>\n", "C: RCPT TO:<carol@example.org>\n"
 
 pytestmark = pytest.mark.skipif(sandbox.available() is not None, reason=f"sandbox: {sandbox.available()}")
 
 
 @pytest.fixture
-def path(tmp_path: Path, monkeypatch: MonkeyPatch) -> Path:
+def path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.delenv("CI", raising=False)
     return tmp_path / "a.case"
 
@@ -28,14 +28,14 @@ def path(tmp_path: Path, monkeypatch: MonkeyPatch) -> Path:
         ("C: MAIL FROM:<alice@sender.example>\n", "C: HELP\n"),
         ("C: MAIL FROM:<alice@sender.example>\n", ""),
         ("C: DATA\n", "C: DATA\nC: NOOP\nC: {n:int}\n"),
-        ("C: RCPT TO:<bob@example.org>\nC: RCPT TO:<carol@example.org>\n", "C: RCPT TO:<carol@example.org>\nC: RCPT TO:<bob@example.org>\n"),
+        (BOB + CAROL, CAROL + BOB),
         ("C: QUIT\n", ""),
         ("C: QUIT\n", "C: QUIT\nC: QUIT\n"),
         ("r\\0\nh5", "h5"),
         (WHOLE[WHOLE.index("-- report") :], ""),
         (WHOLE[WHOLE.index("-- report") :], "-- exit --\n5\n\n-- report --\nnothing\n\n"),
     ],
-)  # fmt: skip
+)
 def test_what_is_wrong_is_mended(path: Path, old: str, new: str) -> None:
     """Whatever was changed in a case that passes, blessing restores it (but for a section's place and status 0)."""
     path.write_text(WHOLE.replace(old, new))
@@ -56,7 +56,7 @@ def test_holes_and_prose_survive_and_odd_octets_are_escaped(path: Path) -> None:
     assert "C: Subject: hi\nC: \nC= ..\\x7bodd} \\\\ that starts with a dot\\r\\n\nC: .\nS: 250 2.0.0" in mended
 
 
-def test_what_cannot_be_blessed_is_refused(path: Path, monkeypatch: MonkeyPatch) -> None:
+def test_what_cannot_be_blessed_is_refused(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path.write_text(WHOLE.replace("dialogue mx.example.org", "dialogue 192.0.2.26"))
     with pytest.raises(Refused, match="only C lines, report and exit can be blessed"):
         bless(path, CLIENT)

@@ -2,10 +2,12 @@
 
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
 
 import pytest
 
+from mocksrv import player
 from mocksrv.pattern import Facts
 from mocksrv.player import Mismatch, Player, Transcript
 from mocksrv.script import parse_dialogue
@@ -56,6 +58,19 @@ def test_split_lets_every_octet_leave_alone(said: Callable[[str], list[bytes]]) 
 
 def test_drip_lets_some_octets_leave_at_a_time(said: Callable[[str], list[bytes]]) -> None:
     assert said("@drip 3 0.01s\nS= abcd") == [b"abc", b"d"]
+
+
+@pytest.mark.parametrize("before", ["", "@read 1\n"])
+def test_delay_lets_octets_leave_later(
+    pair: tuple[Recorder, socket.socket], monkeypatch: pytest.MonkeyPatch, before: str
+) -> None:
+    monkeypatch.setattr(player, "WAIT", 0.05)
+    start = time.monotonic()
+    thread = threading.Thread(target=play, args=(pair, f"{before}@delay 0.1\nS= ab", b"x" if before else b"", False))
+    thread.start()
+    assert pair[1].recv(2, socket.MSG_WAITALL) == b"ab"
+    assert time.monotonic() - start >= 0.1
+    thread.join()
 
 
 def test_the_manner_is_that_of_one_group(said: Callable[[str], list[bytes]]) -> None:
@@ -111,9 +126,38 @@ def test_what_is_heard(pair: tuple[Recorder, socket.socket], text: str, octets: 
 
 
 def test_close_ends_with_fin(pair: tuple[Recorder, socket.socket]) -> None:
-    """Octets that wait unread would turn it into a reset."""
-    assert play(pair, "C: A\nS= b\n@close", b"A\r\n", hang_up=False) is None
-    assert pair[1].recv(10, socket.MSG_WAITALL) == b"b"
+    """However much the client has sent and still sends: what waited unread would make a reset of it."""
+    server, client = pair
+    client.sendall(b"A\r\n" * 10000)
+    thread = threading.Thread(target=play, args=(pair, "@read 3\nS= b\n@close", b"", False))
+    thread.start()
+    assert client.recv(10, socket.MSG_WAITALL) == b"b"
+    client.sendall(b"A\r\n" * 10000)
+    assert client.recv(1) == b""
+    client.close()
+    thread.join()
+
+
+def test_close_wants_the_client_to_hang_up(
+    pair: tuple[Recorder, socket.socket], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(player, "WAIT", 0.05)
+    assert "although the server had" in str(play(pair, "C: A\n@close", b"A\r\n", hang_up=False))
+
+
+@pytest.mark.parametrize(("within", "right"), [("0.04..5", True), ("0..0.01", False), ("4..5", False)])
+def test_a_stall_amid_the_message_reads_nothing(pair: tuple[Recorder, socket.socket], within: str, right: bool) -> None:
+    """The client hangs up behind more octets than any buffer holds."""
+    _, client = pair
+    client.setblocking(False)
+    with pytest.raises(BlockingIOError):
+        while True:
+            client.send(b"x" * 65536)
+    client.setblocking(True)
+    timer = threading.Timer(0.05, client.close)
+    timer.start()
+    assert (play(pair, f"@read 1\n@stall within={within}", b"", hang_up=False) is None) is right
+    timer.join()
 
 
 def test_reset_resets(pair: tuple[Recorder, socket.socket]) -> None:

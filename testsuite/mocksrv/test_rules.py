@@ -1,7 +1,6 @@
 """The five rules and the directives: the honest client passes (cases/), and each kind of wrong one is caught here."""
 
 import re
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -31,23 +30,25 @@ WRONG = [
     ("pipelined", "holds", "output is still open after its end"),
 ]
 
+# A case, what is changed in it, and what must be said about it (None: nothing).
+STALL = "stall within=0.2..0.6"
+HANG = "no-answer within=0.2..0.6"
 CHANGED = [
-    ("pipelined", "192.0.2.25\n-- m", "192.0.2.26\n-- m", None),
-    ("pipelined", "C: QUIT\n", "C: QUIT\n-- dialogue 192.0.2.26 --\n@refuse\n", "no connection to 192.0.2.26"),
     ("pipelined", "hi\n\n.a", "hi\n\na", None),
+    ("pipelined", "C: QUIT\n", "C: QUIT\n-- dialogue 192.0.2.26 --\n@refuse\n", "no connection to 192.0.2.26"),
     ("pipelined", "C: QUIT\n", "C: QUIT\n-- exit --\n7\n", "the exit status is 0, not 7"),
-    ("pipelined", "dialogue mx.example.org", "dialogue 192.0.2.25:26", "connects to 192.0.2.25 port 25; due was 192.0.2.25 port 26"),
+    ("pipelined", "e mx.example.org", "e 192.0.2.25:26", "connects to 192.0.2.25 port 25; due was 192.0.2.25 port 26"),
     ("next-server", "S: 550 no\n", "@close\n", "192.0.2.66 port 25, which must never happen"),
-    ("next-server", "no-answer within=0.2..0.6", "no-answer within=0.5..0.6", r"waited 0.\d+ s for the connection"),
-    ("next-server", "no-answer within=0.2..0.6", "no-answer within=0.1..0.2", r"waited 0.\d+ s for the connection"),
-    ("next-server", "stall within=0.2..0.6", "stall within=0.5..0.6", r"hung up after 0.\d+ s; it had to within 0.5..0.6 s"),
-    ("next-server", "stall within=0.2..0.6", "stall within=0..0.1", "the client is still there"),
+    ("next-server", HANG, "no-answer within=0.5..0.6", r"waited 0.\d+ s for the connection"),
+    ("next-server", HANG, "no-answer within=0.1..0.2", r"waited 0.\d+ s for the connection"),
+    ("next-server", STALL, "stall within=0.5..0.6", r"hung up after 0.\d+ s; it had to within 0.5..0.6 s"),
+    ("next-server", STALL, "stall within=0..0.1", "the client is still there"),
     ("next-server", "@refuse", "S: 250 hello", "the client sent more after the end of the dialogue"),
     ("lockstep", "@drip 9 0.001s", "@drip 9 0.001s within=0..1", "the client waited to the end"),
     ("lockstep", "@delay 0.02s\n", "@delay 0.02s\n@drip 1 0.01s\n", None),
     ("mid-message", "@read 13", "@read 100", "nothing .more. came"),
-    ("mid-message", "S: 552 too much\n@close", "S: 552 too much\n@stall within=0..1", "sent more before the server's turn"),
-]  # fmt: skip
+    ("mid-message", "too much\n@close", "too much\n@stall within=0..1", "sent more before the server's turn"),
+]
 
 
 @pytest.mark.parametrize(("case", "misbehaviour", "verdict"), WRONG)
@@ -60,8 +61,7 @@ def test_a_client_that_is_wrong_fails(play: Play, case: str, misbehaviour: str, 
 def test_a_case_that_says_otherwise_fails(play: Play, case: str, old: str, new: str, verdict: str | None) -> None:
     text = (CASES / f"{case}.case").read_text()
     assert old in text
-    changed = text.replace(old, new, 1).replace("[192.0.2.25]", "[192.0.2.26]" if new.startswith("192.0.2.26") else "[192.0.2.25]")
-    _expect(play(changed), verdict)
+    _expect(play(text.replace(old, new, 1)), verdict)
 
 
 def _expect(result: Result, verdict: str | None) -> None:

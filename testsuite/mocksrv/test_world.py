@@ -1,5 +1,6 @@
 """What the client finds around itself, and what is judged besides the dialogues."""
 
+import time
 from collections.abc import Callable
 
 import pytest
@@ -72,7 +73,8 @@ def test_surroundings(play: Play, run: str, report: str) -> None:
 )
 def test_control_files(play: Play, manner: str, complaint: str) -> None:
     run = "cat qmail/control/x 2>&1 | sed 's/.*: //'"
-    assert play(case(run, f"{complaint}\n" if complaint else "", f"-- control/x {manner} --\n".replace("  ", " "))).passed
+    header = f"-- control/x {manner} --\n" if manner else "-- control/x --\n"
+    assert play(case(run, f"{complaint}\n" if complaint else "", header)).passed
 
 
 def test_addresses_of_this_machine(play: Play) -> None:
@@ -97,6 +99,20 @@ def test_a_client_that_hangs_is_killed(play: Play, monkeypatch: pytest.MonkeyPat
     result = play(case("sleep 60"))
     assert whats(result) == ["the client has not ended"]
     assert result.status is None
+
+
+def test_an_output_that_stays_open_is_found_at_once(play: Play) -> None:
+    start = time.monotonic()
+    assert whats(play(case("sleep 60 &"))) == ["the client's output is still open after its end"]
+    assert time.monotonic() - start < 10
+
+
+def test_a_repeated_syn_is_one_attempt(play: Play) -> None:
+    """Linux sends it again after one second."""
+    report = "Z[192.0.2.1] [192.0.2.1]: no connection\n\\0\n"
+    more = "-- dialogue 192.0.2.1 --\n@no-answer within=1.1..2\n"
+    result = play(case("TIMEOUT=1.2 Qremote '[192.0.2.1]' a@b.example c@d.example", report, more))
+    assert result.passed, result.failures
 
 
 def test_without_a_report_section(play: Play) -> None:
