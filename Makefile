@@ -4,7 +4,8 @@ PREFIX = /usr/local
 QMAIL = /var/qmail
 BUILD = build
 CFLAGS ?= -O2 -g
-JOBS ?= $(shell nproc)
+# Most of a test is waiting, so more of them than there are processors.
+JOBS ?= $(shell expr 3 \* $$(nproc))
 
 # Another python3 may stand before Debian's on PATH and lack the packages.  This is asked late, in the recipes that
 # need it, because before that ci/install-deps may have had to run.
