@@ -134,6 +134,7 @@ def _furnish() -> None:
     global _inside
     _inside = True
     _mount("none", "/", None, _MS_REC | _MS_PRIVATE)
+    _mount("proc", "/proc", "proc", 0)  # of this process namespace: the sanitizers look for themselves there
     _mount("tmpfs", str(SCRATCH), "tmpfs", 0)
     for name, text in (("resolv.conf", "nameserver 127.0.0.1\n"), ("hosts", "")):
         (SCRATCH / name).write_text(text)
