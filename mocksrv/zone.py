@@ -17,6 +17,7 @@ import dns.flags
 import dns.message
 import dns.name
 import dns.rcode
+import dns.rdataclass
 import dns.rdatatype
 import dns.rrset
 import dns.zonefile
@@ -149,9 +150,9 @@ def _add(zone: Zone, text: str, faults: list[str]) -> None:
         if not rrsets:
             return  # a comment
         key = rrsets[0].name, rrsets[0].rdtype
-        known = zone.records.setdefault(key, rrsets[0])
-        for data in rrsets[0] if known is not rrsets[0] else ():
-            known.add(data)
+        known = zone.records.setdefault(key, dns.rrset.RRset(key[0], dns.rdataclass.IN, key[1]))
+        for data in rrsets[0]:
+            known.add(data, rrsets[0].ttl)
     for fault in faults:
         name = fault.lstrip(";").removeprefix("@")
         if found := re.fullmatch(r"delay=(\d+(?:\.\d+)?)s?", name):
