@@ -17,6 +17,7 @@ import dns.rdatatype
 from mocksrv.zone import Answer, Zone, parse_zone
 
 IPV6_FREEBIND = 78  # <linux/in6.h>; Python does not know it
+_TRIES = 20
 _TCP_PATIENCE = 10.0  # seconds for a client to send its question
 
 
@@ -65,11 +66,9 @@ class DnsServer:
 
     def start(self, address: str = "127.0.0.1", port: int = 53) -> tuple[str, int]:
         """Begins to answer, and gives back the address and port (of which 0 asks for a free one). Raises OSError."""
-        udp = bound_socket(address, port, socket.SOCK_DGRAM)
+        udp, tcp = _bound_pair(address, port)
         port = udp.getsockname()[1]
-        self._sockets.append(udp)
-        tcp = bound_socket(address, port, socket.SOCK_STREAM)
-        self._sockets.append(tcp)
+        self._sockets += [udp, tcp]
         tcp.listen()
         for serve, one in ((self._serve_udp, udp), (self._serve_tcp, tcp)):
             self._threads.append(threading.Thread(target=serve, args=(one,), daemon=True))
@@ -138,6 +137,20 @@ class DnsServer:
         kind = dns.rdatatype.to_text(asked.rdtype)
         self.questions.append(Question(asked.name.to_text().lower(), kind, transport, answer.foreign, answer.summary))
         return answer
+
+
+def _bound_pair(address: str, port: int) -> tuple[socket.socket, socket.socket]:
+    """UDP and TCP on one port. A port that is free for one may be taken for the other: then another one is tried."""
+    for _ in range(_TRIES):
+        udp = bound_socket(address, port, socket.SOCK_DGRAM)
+        try:
+            return udp, bound_socket(address, udp.getsockname()[1], socket.SOCK_STREAM)
+        except OSError as error:
+            udp.close()
+            if port:
+                raise
+            taken = error
+    raise taken
 
 
 def _send_datagram(udp: socket.socket, peer: Any, wire: bytes) -> None:

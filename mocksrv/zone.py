@@ -150,9 +150,9 @@ def _add(zone: Zone, text: str, faults: list[str]) -> None:
         if not rrsets:
             return  # a comment
         key = rrsets[0].name, rrsets[0].rdtype
-        known = zone.records.setdefault(key, dns.rrset.RRset(key[0], dns.rdataclass.IN, key[1]))
+        rrset = zone.records.setdefault(key, dns.rrset.RRset(key[0], dns.rdataclass.IN, key[1]))
         for data in rrsets[0]:
-            known.add(data, rrsets[0].ttl)
+            rrset.add(data, rrsets[0].ttl)
     for fault in faults:
         name = fault.lstrip(";").removeprefix("@")
         if found := re.fullmatch(r"delay=(\d+(?:\.\d+)?)s?", name):

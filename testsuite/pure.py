@@ -8,7 +8,7 @@ import socket
 from collections.abc import Iterable
 from ctypes import (
     POINTER, Structure, byref, c_bool, c_char, c_char_p, c_int, c_size_t, c_uint8, c_uint16, c_uint32, c_uint64,
-    c_void_p,
+    c_int64, c_ssize_t, c_void_p, CFUNCTYPE,
 )  # fmt: skip
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +21,10 @@ REPLY_LINE_MAX, REPLY_LINES_MAX, REPLY_MAX, REPLY_ENHANCED_SIZE = 4096, 1000, 65
 REPORT_REPLY_MAX, REPORT_MAX = 5000, 6200
 EXCHANGERS_MAX = CANDIDATES_MAX = 100
 REPLY_INCOMPLETE, REPLY_COMPLETE, REPLY_MALFORMED = range(3)
+STREAM_OUT, STREAM_IN = 65536, 8192
+STREAM_AGAIN, STREAM_FAILED = -1, -2
+STREAM_READABLE, STREAM_WRITABLE = 1, 2
+STREAM_OK, STREAM_END, STREAM_TIMEOUT, STREAM_BROKEN = range(4)
 
 
 class Span(Structure):  # text.h
@@ -96,10 +100,30 @@ class Envelope(Structure):  # envelope.h
     ]  # fmt: skip
 
 
+# What a transport's functions look like (stream.h).
+READ = CFUNCTYPE(c_ssize_t, c_void_p, c_void_p, c_size_t)
+WRITE = CFUNCTYPE(c_ssize_t, c_void_p, c_void_p, c_size_t)
+WAIT = CFUNCTYPE(c_int, c_void_p, c_int, c_int64)
+NOW = CFUNCTYPE(c_int64, c_void_p)
+
+
+class Transport(Structure):  # stream.h
+    _fields_ = [("read", READ), ("write", WRITE), ("wait", WAIT), ("now", NOW)]
+
+
+class Stream(Structure):  # stream.h
+    _fields_ = [
+        ("transport", POINTER(Transport)), ("context", c_void_p), ("timeout", c_int64), ("deadline", c_int64),
+        ("error", c_int), ("in_start", c_size_t), ("in_end", c_size_t), ("out_start", c_size_t), ("out_end", c_size_t),
+        ("in", c_char * STREAM_IN), ("out", c_char * STREAM_OUT),
+    ]  # fmt: skip
+
+
 STRUCTS: dict[str, type[Structure]] = {
     "span": Span, "buf": Buf, "body_facts": BodyFacts, "body": Body, "reply": Reply, "report": Report,
     "capabilities": Capabilities, "address": Address, "route": Route, "exchanger": Exchanger,
     "exchangers": Exchangers, "candidate": Candidate, "recipient": Recipient, "envelope": Envelope,
+    "stream_transport": Transport, "stream": Stream,
 }  # fmt: skip
 
 _P = POINTER
@@ -108,6 +132,15 @@ _PROTOTYPES: dict[str, tuple[type | None, list[type]]] = {
     "buf_free": (None, [_P(Buf)]),
     "mem_array": (c_void_p, [c_size_t, c_size_t]),
     "text_printable": (None, [_P(Buf), Span, c_bool, c_size_t]),
+    "stream_open": (None, [_P(Stream), _P(Transport), c_void_p, c_int64]),
+    "stream_put": (c_bool, [_P(Stream), c_char_p, c_size_t]),
+    "stream_pending": (c_size_t, [_P(Stream)]),
+    "stream_advance": (c_bool, [_P(Stream)]),
+    "stream_input": (c_void_p, [_P(Stream), _P(c_size_t)]),
+    "stream_consume": (None, [_P(Stream), c_size_t]),
+    "stream_has_input": (c_bool, [_P(Stream)]),
+    "stream_salvage": (None, [_P(Stream)]),
+    "stream_try_write": (None, [_P(Stream)]),
     "body_examine": (BodyFacts, [Span]),
     "body_open": (None, [_P(Body), Span]),
     "body_encode": (c_size_t, [_P(Body), c_void_p, c_size_t]),

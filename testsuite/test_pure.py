@@ -10,6 +10,8 @@ from testsuite import pure
 ENUMS = (
     "NAME_SIZE", "REPLY_LINE_MAX", "REPLY_LINES_MAX", "REPLY_MAX", "REPLY_ENHANCED_SIZE", "REPORT_REPLY_MAX",
     "REPORT_MAX", "EXCHANGERS_MAX", "CANDIDATES_MAX", "REPLY_INCOMPLETE", "REPLY_COMPLETE", "REPLY_MALFORMED",
+    "STREAM_OUT", "STREAM_IN", "STREAM_AGAIN", "STREAM_FAILED", "STREAM_READABLE", "STREAM_WRITABLE", "STREAM_OK",
+    "STREAM_END", "STREAM_TIMEOUT", "STREAM_BROKEN",
 )  # fmt: skip
 
 
@@ -27,7 +29,7 @@ def compiler_view(directory: Path) -> dict[str, list[int]]:
         for name, _ in struct._fields_:
             sizes += [f"offsetof(struct {tag}, {name})", f"sizeof((struct {tag} *)0)->{name}"]
         prints.append(f'printf("{tag}{" %zu" * len(sizes)}\\n", {", ".join(sizes)});')
-    headers = ["body", "ehlo", "route", "exchangers", "envelope"]
+    headers = ["body", "ehlo", "route", "exchangers", "envelope", "stream"]
     includes = "\n".join([*(f'#include "{name}.h"' for name in headers), "#include <stdio.h>"])
     (directory / "view.c").write_text(f"{includes}\nint main(void)\n{{\n{chr(10).join(prints)}\n}}\n")
     compiler = ["cc", "-std=c11", "-D_GNU_SOURCE", "-I", pure.ROOT / "src"]
