@@ -113,8 +113,9 @@ int main(int argc, char **argv)
 	static const char no_descriptor[] = "ZQremote is out of descriptors. (#4.3.0)\n";
 	struct run run = {0};
 	int reports;
+	bool away = take_reports_away(&reports);
 	ignore_write_signals();
-	if (!take_reports_away(&reports)) {
+	if (!away) {
 		write_reports(1, (struct span){no_descriptor, sizeof no_descriptor}); /* its NUL ends the record */
 		return 0;
 	}
