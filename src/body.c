@@ -21,6 +21,7 @@ void body_open(struct body *body, struct span message)
 	body->end = message.data + message.length;
 	body->next_cr = find(body->at, body->end, '\r');
 	body->in_line = false;
+	body->size = 0;
 }
 
 /* The first CR or LF not before `at`, or the end. */
@@ -43,11 +44,13 @@ size_t body_encode(struct body *body, char *out, size_t room)
 {
 	char *const start = out;
 	char *const limit = out + room;
+	size_t dots = 0;
 	while (!body_is_done(body)) {
 		if (!body->in_line && *body->at == '.') {
 			if (limit - out < 1)
 				break;
 			*out++ = '.';
+			dots++;
 			body->in_line = true;
 		}
 		const char *end = line_end(body);
@@ -66,6 +69,7 @@ size_t body_encode(struct body *body, char *out, size_t room)
 			body->at = skip_line_end(body->at, body->end);
 		body->in_line = false;
 	}
+	body->size += (size_t)(out - start) - dots;
 	return (size_t)(out - start);
 }
 

@@ -24,6 +24,7 @@ struct body {
 	const char *end;
 	const char *next_cr; /* the first CR not before `at`, or `end` */
 	bool in_line;        /* something of the line, or the dot doubled for it, was written */
+	uint64_t size;       /* octets written so far, doubled dots not counted: in the end those of body_facts */
 };
 
 /* Begins with a message, which must stay where it is. */

@@ -69,6 +69,32 @@ static void write_reports(int descriptor, struct span reports)
 	}
 }
 
+/*
+ * The message file was cut short while it was read from: the kernel has no page to show.  Nothing can be said to the
+ * server, which will miss the end of the message, and nothing else to the caller.
+ */
+static volatile sig_atomic_t reports_of_last_resort = -1;
+
+static void give_up(int signal)
+{
+	static const char cut_short[] = "ZThe message file was cut short while it was sent. (#4.3.0)\n";
+	(void)signal;
+	ssize_t written = write(reports_of_last_resort, cut_short, sizeof cut_short); /* its NUL ends the record */
+	(void)written;
+	_exit(0);
+}
+
+static void watch_for_vanishing_pages(int reports)
+{
+	struct sigaction action = {.sa_handler = give_up};
+	sigset_t bus;
+	reports_of_last_resort = reports;
+	sigaction(SIGBUS, &action, NULL);
+	sigemptyset(&bus);
+	sigaddset(&bus, SIGBUS);
+	sigprocmask(SIG_UNBLOCK, &bus, NULL);
+}
+
 /* Everything of one run. */
 struct run {
 	struct message message;
@@ -119,6 +145,7 @@ int main(int argc, char **argv)
 		write_reports(1, (struct span){no_descriptor, sizeof no_descriptor}); /* its NUL ends the record */
 		return 0;
 	}
+	watch_for_vanishing_pages(reports);
 	run.trace = trace_open(reports);
 	run_stages(&run, argc, argv);
 	trace_note(&run.trace, '*', "the message report is %c", run.result.letter);

@@ -56,8 +56,18 @@ bool message_open(struct message *message, int descriptor, struct report *failur
 		snprintf(why, sizeof why, "cannot be mapped: %s.", strerror(errno));
 		return refuse(failure, why);
 	}
+	message->descriptor = descriptor;
+	message->file_size = status.st_size;
+	message->modified = status.st_mtim;
 	message->facts = body_examine(message->octets);
 	return true;
+}
+
+bool message_is_unchanged(const struct message *message)
+{
+	struct stat status;
+	return fstat(message->descriptor, &status) == 0 && status.st_size == message->file_size &&
+	       status.st_mtim.tv_sec == message->modified.tv_sec && status.st_mtim.tv_nsec == message->modified.tv_nsec;
 }
 
 void message_close(struct message *message)

@@ -213,27 +213,43 @@ static bool flush(struct session *session)
 }
 
 /*
- * Writes the message and the dot behind it.  A server may refuse before it has everything, and hang up (RFC 5321
- * section 4.2.5 forbids it, but they do): between two buffers it gets a hearing.  False where it spoke too early.
+ * Puts the message and the dot behind it into the stream, and writes all but what the out buffer holds in the end.  A
+ * server may refuse before it has everything, and hang up (RFC 5321 section 4.2.5 forbids it, but they do): between two
+ * buffers it gets a hearing.  False where it spoke too early.
  */
-static bool send_message(struct transaction *transaction)
+static bool put_message(struct transaction *transaction, struct body *body)
 {
 	struct session *session = transaction->session;
 	struct stream *stream = &session->stream;
-	struct body body;
 	size_t room;
-	body_open(&body, transaction->message->octets);
+	body_open(body, transaction->message->octets);
 	for (;;) {
 		char *space = stream_space(stream, &room);
-		stream_commit(stream, body_encode(&body, space, room));
-		if (body_is_done(&body) && stream_put(stream, ".\r\n", 3))
-			break;
+		stream_commit(stream, body_encode(body, space, room));
+		if (body_is_done(body) && stream_put(stream, ".\r\n", 3))
+			return true;
 		if (!flush(session) || stream_has_input(stream) || stream->error)
 			return false;
 	}
+}
+
+/* The message, to its end.  False where the server spoke too early, or where it must not get the end. */
+static bool send_message(struct transaction *transaction)
+{
+	struct session *session = transaction->session;
+	const struct message *message = transaction->message;
+	struct body body;
+	if (!put_message(transaction, &body))
+		return false;
+	if (!message_is_unchanged(message) || body.size != message->facts.size) {
+		session->out_of_step = true;
+		session_fail(session, 'Z', "4.3.0",
+			     "was not sent the end of the message, whose file changed meanwhile.", NULL);
+		return false;
+	}
 	session->end_put = true;
 	bool gone = flush(session);
-	trace_note(session->trace, 'C', "(the message: %" PRIu64 " octets)", transaction->message->facts.size);
+	trace_note(session->trace, 'C', "(the message: %" PRIu64 " octets)", message->facts.size);
 	return gone;
 }
 
@@ -264,7 +280,7 @@ static void hand_over(struct transaction *transaction, struct report *accepted)
 		return;
 	}
 	bool whole = send_message(transaction);
-	if (session_read_reply(session, STAGE_MESSAGE))
+	if (!session->failure.letter && session_read_reply(session, STAGE_MESSAGE))
 		judge_message(transaction, whole, accepted);
 }
 

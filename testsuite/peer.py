@@ -123,7 +123,7 @@ class Peer:
     """A server on port 25 that takes every mail; a context manager.
 
     `replies` maps the beginning of a command to another reply; "" stands for the greeting, "." for the end of the
-    message. The first `busy` connections are greeted with 421. After `cut` octets of its output, or `deaf` octets of a
+    message. `at_data` is called before DATA is answered. The first `busy` connections are greeted with 421. After `cut` octets of its output, or `deaf` octets of a
     message (and the reply "early"), it hangs up: at once, or, with `half`, for its own direction only.
     """
 
@@ -131,6 +131,7 @@ class Peer:
     replies: dict[str, str] = field(default_factory=dict)
     cut: int | None = None
     deaf: int | None = None
+    at_data: Callable[[], None] | None = None
     half: bool = False
     busy: int = 0
     address: str = ADDRESS
@@ -190,6 +191,8 @@ class Peer:
             command = line.decode("latin-1").removesuffix("\r\n")
             session.commands.append(command)
             reply = self._reply(command)
+            if command == "DATA" and self.at_data:
+                self.at_data()
             self._say(session, connection, reply)
             if command == "DATA" and reply.startswith("354"):
                 self._listen_to_message(session, connection, stream)

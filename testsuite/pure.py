@@ -44,7 +44,7 @@ class BodyFacts(Structure):  # body.h
 
 
 class Body(Structure):  # body.h
-    _fields_ = [("at", c_void_p), ("end", c_void_p), ("next_cr", c_void_p), ("in_line", c_bool)]
+    _fields_ = [("at", c_void_p), ("end", c_void_p), ("next_cr", c_void_p), ("in_line", c_bool), ("size", c_uint64)]
 
 
 class Reply(Structure):  # reply.h

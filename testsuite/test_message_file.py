@@ -1,0 +1,68 @@
+"""A message file that others write to while it is sent (IN-4): the server never gets an end, and nobody a `K`."""
+
+import os
+import subprocess
+from collections.abc import Callable
+
+import pytest
+
+from mocksrv import sandbox
+from testsuite.peer import PATIENCE, Outcome, Peer, Session, command, environment, memory_file
+
+pytestmark = [
+    pytest.mark.skipif(sandbox.available() is not None, reason=f"{sandbox.available()}"),
+    pytest.mark.spec("IN-4"),
+]
+
+SMALL = b"Subject: hi\n\n" + b"one line of it\n" * 200  # less than a page
+LARGE = SMALL * 200  # many pages, and many out buffers
+
+
+def _cut(file: int, _size: int) -> None:
+    os.ftruncate(file, 100)
+
+
+def _lengthen(file: int, size: int) -> None:
+    os.pwrite(file, b"one line more\n", size)
+
+
+def _rewrite(file: int, _size: int) -> None:
+    os.pwrite(file, b"s", 0)
+
+
+def _leave(_file: int, _size: int) -> None:
+    pass
+
+
+def _deliver(message: bytes, change: Callable[[int, int], None]) -> tuple[Outcome, list[Session]]:
+    """One delivery; the file changes when the server has read DATA and Qremote waits for its reply."""
+    file = memory_file(message)
+    with Peer(at_data=lambda: change(file, len(message))) as peer:
+        done = subprocess.run(
+            command(), stdin=file, capture_output=True, env=environment(), check=False, timeout=PATIENCE
+        )
+    os.close(file)
+    return Outcome(done.returncode, done.stdout, done.stderr), peer.sessions
+
+
+@pytest.mark.parametrize("change", [_cut, _lengthen, _rewrite])
+@pytest.mark.parametrize("message", [SMALL, LARGE], ids=["small", "large"])
+def test_a_file_that_changes_is_not_delivered(message: bytes, change: Callable[[int, int], None]) -> None:
+    """It may be delivered, whole, the next time."""
+    outcome, (session,) = sandbox.run(_deliver, message, change)
+    assert outcome.report.startswith("Z") and outcome.report.endswith("(#4.3.0)\n")
+    assert not session.accepted and not session.end_read
+    assert "QUIT" not in session.commands and b"QUIT" not in session.message
+
+
+def test_pages_that_vanish_end_the_process_in_good_order() -> None:
+    """SIGBUS: the one record that its handler may write is all there is."""
+    outcome, _ = sandbox.run(_deliver, LARGE, _cut)
+    assert outcome.stdout == b"ZThe message file was cut short while it was sent. (#4.3.0)\n\0"
+
+
+@pytest.mark.parametrize("message", [SMALL, LARGE], ids=["small", "large"])
+def test_a_file_that_stays_is_delivered(message: bytes) -> None:
+    """So that the tests above fail for their own reason."""
+    outcome, (session,) = sandbox.run(_deliver, message, _leave)
+    assert outcome.letters == "rK" and session.accepted
