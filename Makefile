@@ -1,8 +1,9 @@
 # Every command that a person types here.  `make help` lists them.
 
 PREFIX = /usr/local
-QMAIL = /var/qmail
 BUILD = build
+# Where the control files are: what the last build was told, so that a `make install` behind it means the same.
+QMAIL = $(or $(shell cat $(BUILD)/qmail-home 2>/dev/null),/var/qmail)
 CFLAGS ?= -O2 -g
 # Most of a test is waiting, so more of them than there are processors.
 JOBS ?= $(shell expr 3 \* $$(nproc))
@@ -13,6 +14,7 @@ PYTHON ?= $(shell for python in python3 /usr/bin/python3; do \
 	$$python -c 'import pytest, xdist, hypothesis, aiosmtpd, dns, trustme' 2>/dev/null && echo $$python && exit; \
 	done; echo python3)
 export PYTHONDONTWRITEBYTECODE = 1
+export HYPOTHESIS_STORAGE_DIRECTORY = $(CURDIR)/build/hypothesis
 
 # pytest's closing line is to be the last one, with no "Leaving directory" behind it.
 MAKEFLAGS += --no-print-directory
@@ -24,7 +26,7 @@ MAN = $(wildcard man/*.[1-8])
 
 WARNINGS = -Wall -Wextra -Wconversion -Wshadow -Wmissing-prototypes -Wstrict-prototypes -Wformat=2 -Wvla \
 	$(if $(filter 1,$(WERROR)),-Werror)
-FORTIFY = -D_FORTIFY_SOURCE=2
+FORTIFY = -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2
 COMPILE = $(CC) -std=c11 -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 $(FORTIFY) $(WARNINGS) -fstack-protector-strong \
 	$(CPPFLAGS) $(CFLAGS)
 LINK = -Wl,-z,relro -Wl,-z,now -Wl,--as-needed $(LDFLAGS)
@@ -34,7 +36,7 @@ all: $(PROGRAM) ## build/Qremote (the default); nothing is installed
 $(PROGRAM): $(OBJECTS)
 	$(COMPILE) -pie $(LINK) -o $@ $^ $(shell pkg-config --libs libcares)
 
-$(BUILD)/obj/%.o: src/%.c Makefile | libcares
+$(BUILD)/obj/%.o: src/%.c Makefile $(BUILD)/flags | libcares
 	@mkdir -p $(@D)
 	$(COMPILE) -fPIE -MMD -MP $(FILE_FLAGS) -c -o $@ $<
 
@@ -48,13 +50,18 @@ $(BUILD)/qmail-home: FORCE
 	@mkdir -p $(@D)
 	@echo '$(QMAIL)' | cmp -s - $@ || echo '$(QMAIL)' >$@
 
+# Another compiler or other flags compile everything anew.
+$(BUILD)/flags: FORCE
+	@mkdir -p $(@D)
+	@echo '$(COMPILE)' | cmp -s - $@ || echo '$(COMPILE)' >$@
+
 # One plain message instead of a compiler's dozens.
 libcares:
 	@pkg-config --exists libcares 2>/dev/null || { \
 		echo 'pkg-config does not find libcares' >&2; ci/install-deps -n build; exit 1; }
 
 # The pure floors for the tests, which call them through ctypes.  With -z defs it fails if they need anything above.
-$(BUILD)/libpure.so: $(PURE) $(wildcard src/*.h) src/LAYERS Makefile
+$(BUILD)/libpure.so: $(PURE) $(wildcard src/*.h) src/LAYERS Makefile $(BUILD)/flags
 	@mkdir -p $(@D)
 	$(COMPILE) -fPIC -shared -Wl,-z,defs $(LINK) -o $@ $(PURE)
 
@@ -96,14 +103,16 @@ deps:
 deps-ci:
 	@ci/install-deps ci
 
+# The program is renamed into its place: qmail-rspawn bounces the mail for which it finds none.
 install: $(PROGRAM) ## into $(DESTDIR)$(PREFIX); QMAIL=/var/qmail is where the control files are
-	install -D -m 755 $(PROGRAM) $(DESTDIR)$(PREFIX)/bin/Qremote
+	install -D -m 755 $(PROGRAM) '$(DESTDIR)$(PREFIX)/bin/Qremote.new'
+	mv -f '$(DESTDIR)$(PREFIX)/bin/Qremote.new' '$(DESTDIR)$(PREFIX)/bin/Qremote'
 	for page in $(MAN); do \
-		install -D -m 644 $$page $(DESTDIR)$(PREFIX)/share/man/man$${page##*.}/$${page##*/} || exit; done
+		install -D -m 644 $$page '$(DESTDIR)$(PREFIX)'/share/man/man$${page##*.}/$${page##*/} || exit; done
 
 uninstall: ## what install put there
-	rm -f $(DESTDIR)$(PREFIX)/bin/Qremote
-	for page in $(MAN); do rm -f $(DESTDIR)$(PREFIX)/share/man/man$${page##*.}/$${page##*/} || exit; done
+	rm -f '$(DESTDIR)$(PREFIX)/bin/Qremote'
+	for page in $(MAN); do rm -f '$(DESTDIR)$(PREFIX)'/share/man/man$${page##*.}/$${page##*/} || exit; done
 
 format: ## the C sources as .clang-format wants them
 	clang-format -i src/*.[ch]

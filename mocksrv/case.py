@@ -1,4 +1,4 @@
-"""One case file: text -> `Case`. What a case may say is told in qremote-case(5)."""
+"""One case file: text -> `Case`. What a case may say is told in CONTRIBUTING.md."""
 
 import ipaddress
 import re

@@ -40,7 +40,8 @@ def bound_socket(address: str, port: int, kind: socket.SocketKind) -> socket.soc
     version = ipaddress.ip_address(address).version
     made = socket.socket(socket.AF_INET6 if version == 6 else socket.AF_INET, kind)
     try:
-        made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if kind == socket.SOCK_STREAM:  # for UDP, it would let two servers share a port that the kernel chose
+            made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if version == 6:
             made.setsockopt(socket.IPPROTO_IPV6, IPV6_FREEBIND, 1)
         made.bind((address, port))

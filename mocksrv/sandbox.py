@@ -20,7 +20,12 @@ from pathlib import Path
 from typing import NoReturn, TypeVar
 
 NETWORKS = ("192.0.2.0/24", "198.51.100.0/24", "203.0.113.0/24", "2001:db8::/32")
-SCRATCH = Path("/mnt")
+# Empty on most machines; what is below it cannot be seen inside, so it must not hold what is run.
+SCRATCH = next(
+    place
+    for place in map(Path, ("/mnt", "/media", "/srv"))
+    if not any(here.is_relative_to(place) for here in (Path.cwd(), Path(__file__).resolve()))
+)
 TIMEOUT = 120.0  # seconds
 
 _T = TypeVar("_T")

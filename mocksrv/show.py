@@ -2,6 +2,7 @@
 
 import os
 import shlex
+import sys
 from collections.abc import Iterable, Iterator
 from difflib import SequenceMatcher
 from pathlib import Path
@@ -31,7 +32,7 @@ def explain(result: Result) -> str:
     if result.questions:
         lines += ["DNS questions:", *_indented(map(str, result.questions))]
     program = shlex.quote(_short(result.program))
-    lines += [f"alone: python3 -m mocksrv run {shlex.quote(_short(result.case.path))} -- {program}"]
+    lines += [f"alone: {sys.executable} -m mocksrv run {shlex.quote(_short(result.case.path))} -- {program}"]
     return "\n".join(lines)
 
 

@@ -49,7 +49,7 @@ class Result:
 def check(case: Case, program: Path, player: type[Player] = Player) -> Result:
     """Plays a case in a sandbox of its own; where there is none, on this machine if possible. Raises CaseError."""
     if sandbox.available() is None:
-        return sandbox.run(play, case, program, player, timeout=2 * (LIMIT + _allowance(case)))
+        return sandbox.run(play, case, program, player, timeout=sandbox.TIMEOUT + LIMIT + _allowance(case))
     try:
         return play(fallback.localised(case), program, player)
     except fallback.Unplayable as reason:

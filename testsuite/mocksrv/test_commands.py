@@ -44,7 +44,7 @@ def test_run(wrong: Path) -> None:
         r"  expected: RCPT TO:<carole@example.org>\r\n",
         r"  received: RCPT TO:<carol@example.org>\r\n",
         " " * 26 + "^",
-        f"alone: python3 -m mocksrv run {wrong} -- testsuite/mocksrv/client.py",
+        f"alone: {sys.executable} -m mocksrv run {wrong} -- testsuite/mocksrv/client.py",
     ):
         assert line in output.split("\n")
 
