@@ -106,6 +106,23 @@ def test_the_nth_call_is_interrupted(library: Path, kind: str, number: int) -> N
     assert sandbox.run(every_fault, library, kind, number, True) > 0
 
 
+@pytest.mark.spec("IN-2", "RES-8")
+@pytest.mark.parametrize(("kind", "number"), [("mmap", errno.ENOMEM), ("socket", errno.EMFILE)])
+def test_local_trouble_is_called_so(library: Path, kind: str, number: int) -> None:
+    """The message cannot be mapped, or there is no socket for the connection: neither is the server's fault."""
+    report = sandbox.run(report_of_the_last_fault, library, kind, number)
+    assert report.startswith("Z") and "(#4.3.0)" in report
+
+
+def report_of_the_last_fault(library: Path, kind: str, number: int) -> str:
+    """The message report of a delivery in which the last call of a kind fails."""
+    with DnsServer(ZONE) as server:
+        server.start()
+        _, _, calls = deliver(library, kind, 0, number)
+        outcome, _, _ = deliver(library, kind, calls, number)
+    return outcome.report
+
+
 @pytest.mark.spec("SYN-3")
 def test_a_library_that_talks(library: Path) -> None:
     """What others write to descriptors 1 and 2 is lost: under qmail-rspawn both are the pipe of the reports."""

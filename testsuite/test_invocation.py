@@ -311,12 +311,12 @@ def strace_works() -> bool:
 needs_strace = pytest.mark.skipif(not strace_works(), reason="strace does not work here")
 
 
-def traced(offers: tuple[str, ...], message: bytes) -> tuple[Outcome, list[str]]:
-    """A delivery to two recipients, and its system calls."""
+def traced(offers: tuple[str, ...], message: bytes, *more: str) -> tuple[Outcome, list[str]]:
+    """A delivery to two recipients, or more, and its system calls."""
     log = sandbox.SCRATCH / "strace"
     with Peer(offers):
         wrapper = ("strace", "-f", "-o", str(log))
-        outcome = qremote(HOST, SENDER, RECIPIENT, "carol@example.org", message=message, wrapper=wrapper)
+        outcome = qremote(HOST, SENDER, RECIPIENT, "carol@example.org", *more, message=message, wrapper=wrapper)
     calls = [line.partition(" ")[2].strip() for line in log.read_text().splitlines()]
     return outcome, [call for call in calls if re.match(r"[a-z]", call)]
 
@@ -346,6 +346,16 @@ def test_one_system_call_a_flight(offers: tuple[str, ...], flights: list[str]) -
     assert len(written) == 1 and written[0].endswith(f"= {len(outcome.stdout)}")
     assert not [call for call in calls if re.match(r"clone|v?fork", call)]
     assert sum(call.startswith("execve(") for call in calls) == 1
+
+
+@needs_strace
+@pytest.mark.spec("EXT-3")
+def test_a_flight_of_almost_64_kib_is_one_system_call() -> None:
+    """MAIL, a thousand RCPT of 64 octets and DATA."""
+    many = [f"{number:040}@example.org" for number in range(1000)]
+    outcome, calls = sandbox.run(traced, ("PIPELINING",), MESSAGE, *many)
+    assert outcome.letters == "r" * 1002 + "K"
+    assert [flight for flight in sends(calls) if flight in ("MAIL", "RCPT")] == ["MAIL"]
 
 
 @needs_strace
