@@ -249,7 +249,8 @@ static bool send_message(struct transaction *transaction)
 	}
 	session->end_put = true;
 	bool gone = flush(session);
-	trace_note(session->trace, 'C', "(the message: %" PRIu64 " octets)", message->facts.size);
+	if (gone)
+		trace_note(session->trace, 'C', "(the message: %" PRIu64 " octets)", message->facts.size);
 	return gone;
 }
 
