@@ -78,8 +78,7 @@ bool body_is_done(const struct body *body)
 	return body->at == body->end && !body->in_line;
 }
 
-/* Eight octets at a time: a compiler that does not unroll loops would take this for the slowest pass over the message.
- */
+/* Eight octets at a time, since a compiler need not see that a loop over single ones can be made so. */
 static bool has_eightbit(struct span message)
 {
 	uint64_t all = 0;

@@ -21,10 +21,10 @@ enum { SOCKETS_MAX = 64, TIMEOUT_FIRST = 5000, TRIES = 3 };
 
 struct dns {
 	ares_channel channel;
-	struct pollfd *sockets; /* SOCKETS_MAX of them */
-	struct pollfd
-		*ready; /* the copy that poll(2) works on; allocated, since libfaketime (in tests) knows poll(2) but
-			 * not the form that fortification makes of it where the size of the array can be seen */
+	struct pollfd sockets[SOCKETS_MAX];
+	/* The copy that poll(2) works on.  Allocated: fortification turns poll(2) into another function where it sees
+	 * the size of the array, and libfaketime, which the tests of timeouts need, does not know that one. */
+	struct pollfd *ready;
 	nfds_t socket_count;
 	size_t unanswered;
 };
@@ -51,7 +51,6 @@ static void note_socket(void *context, ares_socket_t descriptor, int readable, i
 
 static void release(struct dns *dns)
 {
-	mem_free(dns->sockets);
 	mem_free(dns->ready);
 	mem_free(dns);
 }
@@ -61,9 +60,8 @@ static struct dns *allocate(void)
 	struct dns *dns = mem_array(1, sizeof *dns);
 	if (!dns)
 		return NULL;
-	dns->sockets = mem_array(SOCKETS_MAX, sizeof *dns->sockets);
 	dns->ready = mem_array(SOCKETS_MAX, sizeof *dns->ready);
-	if (dns->sockets && dns->ready)
+	if (dns->ready)
 		return dns;
 	release(dns);
 	return NULL;

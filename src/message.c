@@ -46,8 +46,8 @@ bool message_open(struct message *message, int descriptor, struct report *failur
 	*message = (struct message){.octets = {"", 0}};
 	if (fstat(descriptor, &status) != 0 || !S_ISREG(status.st_mode))
 		return refuse(failure, "cannot be read: descriptor 0 is closed or no regular file.");
-	if ((fcntl(descriptor, F_GETFL) & O_ACCMODE) ==
-	    O_WRONLY) /* an empty file is not mapped, so mmap(2) cannot tell */
+	/* An empty file is not mapped, so mmap(2) cannot tell. */
+	if ((fcntl(descriptor, F_GETFL) & O_ACCMODE) == O_WRONLY)
 		return refuse(failure, "cannot be read: descriptor 0 is open for writing only.");
 	off_t offset = lseek(descriptor, 0, SEEK_CUR);
 	if (offset < 0)
