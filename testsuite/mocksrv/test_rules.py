@@ -14,8 +14,7 @@ CASES = Path(__file__).parent / "cases"
 # A case, how the client misbehaves in it (or how the case is changed), and what must be said about it.
 WRONG = [
     ("pipelined", "split", "line 23: nothing .more. came in 1 s"),  # R1
-    ("lockstep", "early", "line 16: the client sent more before the server's turn"),  # R3
-    ("lockstep", "unasked", "line 22: the client sent more before the server's turn"),
+    ("lockstep", "unasked", "line 22: the client sent more before the server's turn"),  # R3
     ("pipelined", "case", "line 22: the client sent something else"),  # R4
     ("pipelined", "report", "line 33: the reports differ"),
     ("pipelined", "extra", "line 31: the client sent more before the server's turn"),  # R5
@@ -31,17 +30,17 @@ WRONG = [
 ]
 
 # A case, what is changed in it, and what must be said about it (None: nothing).
-STALL = "stall within=0.2..0.6"
-HANG = "no-answer within=0.2..0.6"
+STALL = "stall within=0.2..5"
+HANG = "no-answer within=0.2..5"
 CHANGED = [
     ("pipelined", "hi\n\n.a", "hi\n\na", None),
     ("pipelined", "C: QUIT\n", "C: QUIT\n-- dialogue 192.0.2.26 --\n@refuse\n", "no connection to 192.0.2.26"),
     ("pipelined", "C: QUIT\n", "C: QUIT\n-- exit --\n7\n", "the exit status is 0, not 7"),
     ("pipelined", "e mx.example.org", "e 192.0.2.25:26", "connects to 192.0.2.25 port 25; due was 192.0.2.25 port 26"),
     ("next-server", "S: 550 no\n", "@close\n", "192.0.2.66 port 25, which must never happen"),
-    ("next-server", HANG, "no-answer within=0.5..0.6", r"waited 0.\d+ s for the connection"),
-    ("next-server", HANG, "no-answer within=0.1..0.2", r"waited 0.\d+ s for the connection"),
-    ("next-server", STALL, "stall within=0.5..0.6", r"hung up after 0.\d+ s; it had to within 0.5..0.6 s"),
+    ("next-server", HANG, "no-answer within=4..5", r"waited \d.\d+ s for the connection"),
+    ("next-server", HANG, "no-answer within=0.1..0.2", r"waited \d.\d+ s for the connection"),
+    ("next-server", STALL, "stall within=4..5", r"hung up after \d.\d+ s; it had to within 4..5 s"),
     ("next-server", STALL, "stall within=0..0.1", "the client is still there"),
     ("next-server", "@refuse", "S: 250 hello", "the client sent more after the end of the dialogue"),
     ("lockstep", "@drip 9 0.001s", "@drip 9 0.001s within=0..1", "the client waited to the end"),
@@ -55,6 +54,12 @@ CHANGED = [
 def test_a_client_that_is_wrong_fails(play: Play, case: str, misbehaviour: str, verdict: str) -> None:
     text = (CASES / f"{case}.case").read_text()
     _expect(play(text.replace("Qremote", f"MISBEHAVE={misbehaviour} Qremote")), verdict)
+
+
+def test_a_client_that_speaks_first_fails(play: Play) -> None:
+    """However busy the machine is between its connection and its first command."""
+    text = (CASES / "lockstep.case").read_text().replace("@split\n", "@delay 5s\n", 1)
+    _expect(play(text.replace("Qremote", "MISBEHAVE=early Qremote")), "line 16: the client sent more before the serv")
 
 
 @pytest.mark.parametrize(("case", "old", "new", "verdict"), CHANGED)
