@@ -1,112 +1,127 @@
 /*
- * body - a message to the octets behind DATA
+ * body - a message to the octets behind DATA or BDAT
  *
- * transaction.c has it write straight from the mapped file into the stream's out buffer: no copy in between, and
- * lines are found with memchr(3).  No octet sequence of the message can become CR LF . CR LF on the wire, since every
- * CR and LF, alone or not, leaves as CR LF, and every dot behind one is doubled.
+ * transaction.c has it write straight from the mapped file into the stream's out buffer: no copy in between.  No octet
+ * sequence of the message can become CR LF . CR LF on the wire, since every CR and LF, alone or not, leaves as CR LF,
+ * and every dot behind one is doubled.  A message that cannot leave as it is is a sequence of pieces that mime.c names.
  */
 #include "body.h"
 
+#include "qp.h"
+
 #include <string.h>
 
-static const char *find(const char *from, const char *end, char octet)
+static void begin(struct body *body, struct mime *mime, bool dots)
 {
-	const char *at = from < end ? memchr(from, octet, (size_t)(end - from)) : NULL;
-	return at ? at : end;
+	*body = (struct body){.mime = mime, .manner = MANNER_COPY, .dots = dots};
 }
 
-void body_open(struct body *body, struct span message)
+void body_open(struct body *body, struct span message, bool dots)
 {
-	body->at = message.data;
-	body->end = message.data + message.length;
-	body->next_cr = find(body->at, body->end, '\r');
+	begin(body, NULL, dots);
+	lines_open(&body->rest, message);
+}
+
+void body_open_recoded(struct body *body, struct mime *mime, struct recoding *recoding)
+{
+	begin(body, mime, true);
+	mime_open(mime, recoding);
+	lines_open(&body->rest, (struct span){recoding->message.data, 0});
+}
+
+/* The next piece, if the last one is gone; false where there is none. */
+static bool has_piece(struct body *body)
+{
+	struct piece piece;
+	if (body->rest.at < body->rest.end || body->in_line)
+		return true;
+	if (!body->mime || !mime_next(body->mime, &piece))
+		return false;
+	lines_open(&body->rest, piece.octets);
+	body->manner = piece.manner;
+	return true;
+}
+
+/* As much of a line as there is room for, to its CR; returns where the next octet goes. */
+static char *copy_line(struct body *body, char *out, char *limit)
+{
+	struct lines *rest = &body->rest;
+	if (!body->in_line && body->dots && *rest->at == '.') {
+		*out++ = '.';
+		body->size--;
+		body->in_line = true;
+	}
+	size_t length = (size_t)(lines_line_end(rest) - rest->at);
+	bool whole = length < (size_t)(limit - out);
+	if (!whole)
+		length = (size_t)(limit - out);
+	memcpy(out, rest->at, length);
+	out += length;
+	rest->at += length;
+	body->in_line = body->in_line || length > 0;
+	if (!whole)
+		return out;
+	*out++ = '\r';
+	body->owes_lf = true;
 	body->in_line = false;
-	body->size = 0;
+	lines_skip(rest);
+	return out;
 }
 
-/* The first CR or LF not before `at`, or the end. */
-static const char *line_end(struct body *body)
+/* The next line of quoted-printable, for which there is room. */
+static char *write_quoted(struct body *body, char *out)
 {
-	if (body->next_cr < body->at)
-		body->next_cr = find(body->at, body->end, '\r');
-	return find(body->at, body->next_cr, '\n');
-}
-
-/* CR, LF and CR LF are one line end each. */
-static const char *skip_line_end(const char *at, const char *end)
-{
-	if (*at == '\r' && end - at > 1 && at[1] == '\n')
-		return at + 2;
-	return at + 1;
+	struct lines *rest = &body->rest;
+	const char *end = lines_line_end(rest);
+	char *line = out;
+	out += (body->manner == MANNER_QUOTE ? qp_encode : qp_mend)(&rest->at, end, out);
+	if (line < out && *line == '.' && body->dots) {
+		memmove(line + 1, line, (size_t)(out++ - line));
+		body->size--;
+	}
+	*out++ = '\r';
+	body->owes_lf = true;
+	if (rest->at == end)
+		lines_skip(rest);
+	return out;
 }
 
 size_t body_encode(struct body *body, char *out, size_t room)
 {
 	char *const start = out;
 	char *const limit = out + room;
-	size_t dots = 0;
-	while (!body_is_done(body)) {
-		if (!body->in_line && *body->at == '.') {
-			if (limit - out < 1)
-				break;
-			*out++ = '.';
-			dots++;
-			body->in_line = true;
+	while (out < limit || !body->owes_lf) {
+		if (body->owes_lf) {
+			*out++ = '\n';
+			body->owes_lf = false;
+			continue;
 		}
-		const char *end = line_end(body);
-		size_t length = (size_t)(end - body->at);
-		if (length > (size_t)(limit - out))
-			length = (size_t)(limit - out);
-		memcpy(out, body->at, length);
-		out += length;
-		body->at += length;
-		body->in_line = body->in_line || length > 0;
-		if (body->at < end || limit - out < 2)
+		body->done = !has_piece(body);
+		if (body->done || out == limit)
 			break;
-		*out++ = '\r';
-		*out++ = '\n';
-		if (body->at < body->end)
-			body->at = skip_line_end(body->at, body->end);
-		body->in_line = false;
+		if (body->manner == MANNER_COPY)
+			out = copy_line(body, out, limit);
+		else if (limit - out >= BODY_ROOM_MIN)
+			out = write_quoted(body, out);
+		else
+			break;
 	}
-	body->size += (size_t)(out - start) - dots;
+	body->size += (size_t)(out - start);
 	return (size_t)(out - start);
 }
 
 bool body_is_done(const struct body *body)
 {
-	return body->at == body->end && !body->in_line;
+	return body->done;
 }
 
-/* Eight octets at a time, since a compiler need not see that a loop over single ones can be made so. */
-static bool has_eightbit(struct span message)
+uint64_t body_recoded_size(struct recoding *recoding)
 {
-	uint64_t all = 0;
-	uint64_t word;
-	while (message.length >= sizeof word) {
-		memcpy(&word, message.data, sizeof word);
-		all |= word;
-		message.data += sizeof word;
-		message.length -= sizeof word;
-	}
-	for (; message.length > 0; message.length--)
-		all |= (unsigned char)message.data[message.length - 1];
-	return all & UINT64_C(0x8080808080808080);
-}
-
-struct body_facts body_examine(struct span message)
-{
-	struct body_facts facts = {.eightbit = has_eightbit(message)};
+	char scratch[16384];
+	struct mime mime;
 	struct body body;
-	facts.nul = message.length > 0 && memchr(message.data, '\0', message.length);
-	body_open(&body, message);
-	while (body.at < body.end) {
-		const char *end = line_end(&body);
-		size_t length = (size_t)(end - body.at);
-		facts.size += length + 2;
-		if (length > facts.longest_line)
-			facts.longest_line = length;
-		body.at = end < body.end ? skip_line_end(end, body.end) : end;
-	}
-	return facts;
+	body_open_recoded(&body, &mime, recoding);
+	while (!body_is_done(&body))
+		body_encode(&body, scratch, sizeof scratch);
+	return body.size;
 }

@@ -1,43 +1,47 @@
 #ifndef BODY_H
 #define BODY_H
 
-#include "text.h"
+#include "mime.h"
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-/* What a message holds, as far as the choice of how to send it depends on that. */
-struct body_facts {
-	uint64_t size;       /* octets to be sent: each line end as CR LF, the last one added, no dots doubled */
-	size_t longest_line; /* octets, its line end not counted */
-	bool eightbit;
-	bool nul;
-};
-
-/* Reads the whole message once. */
-struct body_facts body_examine(struct span message);
+/* Room in which a body makes progress, whatever it is. */
+enum { BODY_ROOM_MIN = 80 };
 
 /* A message on its way out. */
 struct body {
-	const char *at;
-	const char *end;
-	const char *next_cr; /* the first CR not before `at`, or `end` */
-	bool in_line;        /* something of the line, or the dot doubled for it, was written */
-	uint64_t size;       /* octets written so far, doubled dots not counted: in the end those of body_facts */
+	struct mime *mime; /* names the pieces of one that is recoded, else NULL */
+	struct lines rest; /* what is left of the message, or of the piece that leaves now */
+	enum manner manner;
+	bool dots;     /* a dot that begins a line is doubled */
+	bool in_line;  /* something of the line, or the dot doubled for it, was written */
+	bool owes_lf;  /* the last octet written is a CR that the message may not have */
+	bool done;     /* there is no other piece */
+	uint64_t size; /* octets written so far, doubled dots not counted */
 };
 
-/* Begins with a message, which must stay where it is. */
-void body_open(struct body *body, struct span message);
+/*
+ * Begins with a message as it is, which must stay where it is: CR LF for every CR, LF or CR LF, and at the end of a
+ * non-empty message without (RFC 5321 section 2.3.8).  With `dots` in the form that DATA asks for (section 4.5.2), but
+ * for the final dot.
+ */
+void body_open(struct body *body, struct span message, bool dots);
+
+/* Begins with a message that is recoded for DATA; `recoding` was surveyed, and `mime` is room for the walk. */
+void body_open_recoded(struct body *body, struct mime *mime, struct recoding *recoding);
 
 /*
- * Writes as much of the message as fits into `room` octets, in the form that DATA asks for (RFC 5321 sections 2.3.8
- * and 4.5.2): CR LF for every CR, LF or CR LF, and at the end of a non-empty message without; a dot that begins a line
- * doubled.  The final dot is not part of it.  Returns how many octets it wrote; any room of 2 makes progress.
+ * Writes as much of the message as fits into `room` octets, and returns how many it wrote.  A room of BODY_ROOM_MIN
+ * makes progress, and any room is filled to its last octet by a message that leaves as it is.
  */
 size_t body_encode(struct body *body, char *out, size_t room);
 
 /* Whether all of it was written. */
 bool body_is_done(const struct body *body);
+
+/* The octets that a recoded message has, doubled dots not counted: body.size in the end. */
+uint64_t body_recoded_size(struct recoding *recoding);
 
 #endif

@@ -128,6 +128,21 @@ static bool load_seconds(const struct control *control, const char *file, struct
 	return true;
 }
 
+/* qmail's limit for a number in a control file is that of unsigned long, too. */
+static bool load_chunk_size(struct config *config, const struct control *control, struct buf *contents)
+{
+	struct span line;
+	unsigned long octets;
+	if (!read_line(control, "chunksizeremote", contents, &line))
+		return false;
+	if (line.length == 0)
+		return true;
+	if (!span_number(line, 1, ULONG_MAX, &octets))
+		return refuse(control, "chunksizeremote", 0, "is no number of octets from 1 on.");
+	config->chunk_size = octets;
+	return true;
+}
+
 static bool load_smtproutes(struct config *config, const struct control *control)
 {
 	struct route route;
@@ -185,7 +200,8 @@ bool config_load(struct config *config, const char *home, struct report *failure
 	bool loaded = load_helohost(config, &control, &contents) &&
 		      load_seconds(&control, "timeoutconnect", &contents, &config->timeout_connect) &&
 		      load_seconds(&control, "timeoutremote", &contents, &config->timeout_remote) &&
-		      load_smtproutes(config, &control) && load_dnsservers(config, &control, &contents);
+		      load_chunk_size(config, &control, &contents) && load_smtproutes(config, &control) &&
+		      load_dnsservers(config, &control, &contents);
 	buf_free(&contents);
 	return loaded;
 }

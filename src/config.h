@@ -13,6 +13,7 @@ struct config {
 	char helohost[NAME_SIZE];
 	int64_t timeout_connect; /* milliseconds */
 	int64_t timeout_remote;  /* milliseconds */
+	uint64_t chunk_size;     /* octets of one BDAT, at most; 0: the whole message is one */
 	struct buf smtproutes;   /* the file as it is; every line is well formed */
 	struct buf dnsservers;   /* `address:port` with commas between, a string; no data: those of resolv.conf */
 };

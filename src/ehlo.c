@@ -28,6 +28,10 @@ static void take_keyword(struct capabilities *offers, struct span line)
 		offers->eightbitmime = true;
 	else if (span_equal(keyword, span_of("SMTPUTF8")))
 		offers->smtputf8 = true;
+	else if (span_equal(keyword, span_of("CHUNKING")))
+		offers->chunking = true;
+	else if (span_equal(keyword, span_of("BINARYMIME")))
+		offers->binarymime = true;
 	else if (span_equal(keyword, span_of("SIZE"))) {
 		offers->size = true;
 		offers->size_limit = size_limit(parameters);

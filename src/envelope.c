@@ -66,10 +66,10 @@ bool envelope_reserve(struct envelope *envelope)
 {
 	size_t room = REPORT_MAX;
 	for (size_t i = 0; i < envelope->count; i++) {
-		const struct buf *text = &envelope->recipients[i].report.text;
-		if (text->failed)
+		struct report *report = &envelope->recipients[i].report;
+		if (report->text.failed || (!report->letter && !buf_reserve(&report->text, REPORT_MAX)))
 			return false;
-		room += text->length + 2; /* the letter and the NUL */
+		room += (report->letter ? report->text.length : REPORT_MAX) + 2; /* the letter and the NUL */
 	}
 	return buf_reserve(&envelope->results, room);
 }

@@ -39,7 +39,8 @@ bool envelope_needs_utf8(const struct envelope *envelope);
 
 /*
  * Makes sure of the memory for the reports of all recipients and for one message report, so that no mail that was
- * accepted is reported as anything else.  False where memory is, or was, short.
+ * accepted is reported as anything else: also for the recipients that are not decided yet.  False where memory is, or
+ * was, short.
  */
 bool envelope_reserve(struct envelope *envelope);
 

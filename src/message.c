@@ -59,7 +59,7 @@ bool message_open(struct message *message, int descriptor, struct report *failur
 	message->descriptor = descriptor;
 	message->file_size = status.st_size;
 	message->modified = status.st_mtim;
-	message->facts = body_examine(message->octets);
+	message->facts = lines_examine(message->octets);
 	return true;
 }
 

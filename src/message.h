@@ -1,7 +1,7 @@
 #ifndef MESSAGE_H
 #define MESSAGE_H
 
-#include "body.h"
+#include "lines.h"
 #include "report.h"
 
 #include <sys/types.h>
@@ -10,7 +10,7 @@
 /* The message file, mapped into memory. */
 struct message {
 	struct span octets; /* from the descriptor's offset to the end of the file */
-	struct body_facts facts;
+	struct line_facts facts;
 	void *map; /* NULL for an empty message */
 	size_t map_length;
 	int descriptor;

@@ -72,6 +72,18 @@ size_t text_utf8_length(struct span text)
 	return length;
 }
 
+bool text_is_utf8(struct span text)
+{
+	while (text.length > 0) {
+		size_t length = text_utf8_length(text);
+		if (length == 0)
+			return false;
+		text.data += length;
+		text.length -= length;
+	}
+	return true;
+}
+
 static bool is_control(struct span character)
 {
 	unsigned char first = (unsigned char)character.data[0];

@@ -31,6 +31,9 @@ bool span_number(struct span text, unsigned long least, unsigned long most, unsi
 /* The length of the well-formed UTF-8 sequence (RFC 3629) at the start of the text; 0 where there is none. */
 size_t text_utf8_length(struct span text);
 
+/* Whether all of the text is well-formed UTF-8. */
+bool text_is_utf8(struct span text);
+
 /*
  * Appends the text made harmless for a report or a terminal: control characters (DEL and C1 too) and octets that are
  * no UTF-8 become `?`; LF stays where `lines` is set.  At most `most` octets, no character is cut.

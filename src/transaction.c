@@ -1,41 +1,52 @@
 /*
- * transaction - MAIL, RCPT, DATA and the message
+ * transaction - MAIL, RCPT, and DATA or BDAT
  *
- * deliver.c runs one in each session that it could open.  RFC 5321 sections 3.3 and 4.1.1, RFC 2920.
+ * deliver.c runs one in each session that it could open.  RFC 5321 sections 3.3 and 4.1.1, RFC 2920, RFC 3030.
  *
- * Commands form a queue: MAIL, a RCPT for each undecided recipient, DATA.  `sent` and `answered` are two positions in
- * it.  With PIPELINING the first runs ahead to the end of the queue; without, it is never more than one ahead.  So
- * there is one loop for both, and a server that answers while it still reads cannot stop it.
+ * Commands form a queue: MAIL, a RCPT for each undecided recipient, then DATA, or a BDAT with its octets for each
+ * chunk.  `sent` and `answered` are two positions in it.  With PIPELINING the first runs ahead; without, it is never
+ * more than one ahead.  So there is one loop for both, and a server that answers while it still reads cannot stop it.
  */
 #include "transaction.h"
 
+#include "handover.h"
+
 #include <inttypes.h>
 #include <stdio.h>
-
-enum { LONGEST_LINE = 998 }; /* octets of text in a line, RFC 5321 section 4.5.3.1.6 */
+#include <string.h>
 
 static const struct span nothing = {"", 0};
 
 struct transaction {
 	struct session *session;
 	struct envelope *envelope;
-	const struct message *message;
-	size_t data;  /* the position of DATA in the queue */
-	size_t total; /* commands that are to be sent */
-	size_t sent;
-	size_t answered;
+	struct handover handover;
+	struct report *accepted; /* the message report, if it is K */
+	char parameters[120];    /* of MAIL */
+	uint64_t content;        /* the position of DATA, or of the first BDAT, in the queue */
+	uint64_t total;          /* commands that are to be sent */
+	uint64_t sent;
+	uint64_t answered;
 	size_t next_sent; /* recipients before these were sent, or answered */
 	size_t next_answered;
+	bool rides; /* the message leaves together with MAIL and RCPT */
 	bool mail_accepted;
 	bool data_accepted; /* 354 */
-	size_t accepted;    /* recipients */
+	size_t recipients;  /* that were accepted */
 };
 
-static enum stage stage_of(const struct transaction *transaction, size_t position)
+static bool is_chunked(const struct transaction *transaction)
+{
+	return transaction->handover.form.chunked;
+}
+
+static enum stage stage_of(const struct transaction *transaction, uint64_t position)
 {
 	if (position == 0)
 		return STAGE_MAIL;
-	return position < transaction->data ? STAGE_RCPT : STAGE_DATA;
+	if (position < transaction->content)
+		return STAGE_RCPT;
+	return is_chunked(transaction) ? STAGE_MESSAGE : STAGE_DATA;
 }
 
 /* The next undecided recipient at or behind a position, which moves behind it. */
@@ -47,39 +58,76 @@ static struct recipient *take_recipient(struct envelope *envelope, size_t *posit
 }
 
 /* RFC 1870 section 6, RFC 6152 section 3, RFC 6531 section 3.4 */
-static bool put_mail(struct transaction *transaction)
+static void print_parameters(struct transaction *transaction)
 {
 	const struct session *session = transaction->session;
-	const struct envelope *envelope = transaction->envelope;
-	char parameters[80] = "";
-	int length = 0;
+	const struct form *form = &transaction->handover.form;
+	char size[40] = "";
 	if (session->offers.size)
-		length = snprintf(parameters, sizeof parameters, " SIZE=%" PRIu64, transaction->message->facts.size);
-	snprintf(parameters + length, sizeof parameters - (size_t)length, "%s%s",
-		 session->offers.eightbitmime && transaction->message->facts.eightbit ? " BODY=8BITMIME" : "",
-		 envelope_needs_utf8(envelope) ? " SMTPUTF8" : "");
-	return session_put(transaction->session, span_of("MAIL FROM:"),
-			   (struct span){envelope->sender.data, envelope->sender.length}, span_of(parameters));
+		snprintf(size, sizeof size, " SIZE=%" PRIu64, form->size);
+	snprintf(transaction->parameters, sizeof transaction->parameters, "%s%s%s", size, form->body,
+		 form->smtputf8 || envelope_needs_utf8(transaction->envelope) ? " SMTPUTF8" : "");
 }
 
-/* Puts the next command of the queue; false where there is no room for it yet. */
+static const char mail_verb[] = "MAIL FROM:";
+static const char rcpt_verb[] = "RCPT TO:";
+
+static struct span span_of_buf(const struct buf *buf)
+{
+	return (struct span){buf->data, buf->length};
+}
+
+/* The octets of the flight that MAIL, RCPT and the message would be. */
+static uint64_t flight_octets(const struct transaction *transaction)
+{
+	const struct envelope *envelope = transaction->envelope;
+	uint64_t octets = sizeof mail_verb + 1 + envelope->sender.length + strlen(transaction->parameters);
+	for (size_t i = 0; i < envelope->count; i++)
+		if (!envelope->recipients[i].report.letter)
+			octets += sizeof rcpt_verb + 1 + envelope->recipients[i].path.length;
+	return octets + handover_chunked_octets(&transaction->handover);
+}
+
+/* From here on, nothing must be lost for want of memory. */
+static bool reserve(struct transaction *transaction)
+{
+	struct session *session = transaction->session;
+	if (envelope_reserve(transaction->envelope) && buf_reserve(&transaction->accepted->text, REPORT_MAX))
+		return true;
+	session->out_of_step = true;
+	session_fail(session, 'Z', "4.3.0", "was not sent the message: Qremote is out of memory.", NULL);
+	return false;
+}
+
+static bool put_chunk(struct transaction *transaction)
+{
+	bool last = transaction->sent + 1 == transaction->content + handover_chunks(&transaction->handover);
+	if (last && !transaction->handover.in_chunk && !reserve(transaction))
+		return false;
+	return handover_put_chunk(&transaction->handover, last);
+}
+
+/* Puts the next command of the queue, as far as there is room; false where that is not all of it. */
 static bool put_next(struct transaction *transaction)
 {
 	struct session *session = transaction->session;
+	const struct envelope *envelope = transaction->envelope;
 	size_t position = transaction->next_sent;
-	const struct recipient *recipient;
 	bool put;
 	switch (stage_of(transaction, transaction->sent)) {
 	case STAGE_MAIL:
-		put = put_mail(transaction);
+		put = session_put(session, span_of(mail_verb), span_of_buf(&envelope->sender),
+				  span_of(transaction->parameters));
 		break;
 	case STAGE_RCPT:
-		recipient = take_recipient(transaction->envelope, &position);
-		put = session_put(session, span_of("RCPT TO:"),
-				  (struct span){recipient->path.data, recipient->path.length}, nothing);
+		put = session_put(session, span_of(rcpt_verb),
+				  span_of_buf(&take_recipient(transaction->envelope, &position)->path), nothing);
+		break;
+	case STAGE_DATA:
+		put = session_put(session, span_of("DATA"), nothing, nothing);
 		break;
 	default:
-		put = session_put(session, span_of("DATA"), nothing, nothing);
+		put = put_chunk(transaction);
 		break;
 	}
 	if (put) {
@@ -89,20 +137,29 @@ static bool put_next(struct transaction *transaction)
 	return put;
 }
 
+/* Whether the next command may be put before another reply was read. */
+static bool may_send(const struct transaction *transaction)
+{
+	uint64_t unanswered = transaction->sent - transaction->answered;
+	if (transaction->sent == transaction->total || transaction->session->failure.letter)
+		return false;
+	if (unanswered > 0 && is_chunked(transaction) && transaction->sent == transaction->content)
+		return transaction->rides;
+	return unanswered == 0 || transaction->session->offers.pipelining;
+}
+
 /*
  * Puts as many commands as the server allows.  Where the buffer is full it is written, since a server may answer only
- * when it has all of them; but once the server speaks it must be heard, or both sides would wait for room.
+ * when it has all of them; but once the server speaks it must be heard, or both sides would wait for room, and it may
+ * have refused the message of which we would go on to write megabytes.
  */
 static void put_commands(struct transaction *transaction)
 {
 	struct stream *stream = &transaction->session->stream;
-	size_t window = transaction->session->offers.pipelining ? transaction->total : 1;
-	size_t unread = 0;
-	while (transaction->sent < transaction->total && transaction->sent - transaction->answered < window) {
-		if (put_next(transaction))
+	while (may_send(transaction)) {
+		if (put_next(transaction) || transaction->session->failure.letter)
 			continue;
-		stream_input(stream, &unread);
-		if (unread > 0 || !stream_advance(stream))
+		if (stream_has_input(stream) || !stream_advance(stream))
 			return;
 	}
 }
@@ -152,10 +209,10 @@ static void judge_recipient(struct transaction *transaction)
 	session->settled = true;
 	session_report_recipient(session, &recipient->report);
 	if (class == 2)
-		transaction->accepted++;
+		transaction->recipients++;
 	if (session_is_closing(session))
 		session_refused(session, STAGE_RCPT);
-	else if (transaction->answered + 1 == transaction->data && transaction->accepted == 0)
+	else if (transaction->answered + 1 == transaction->content && transaction->recipients == 0)
 		report_refusal(transaction);
 }
 
@@ -171,162 +228,155 @@ static void judge_data(struct transaction *transaction)
 		session_refused(session, STAGE_DATA); /* no news where all recipients were refused */
 }
 
-/* The loop over the queue; false where the session broke off. */
-static bool exchange_envelope(struct transaction *transaction)
+/* The reply to the end of the message, or to one that was cut short. */
+static void judge_message(struct transaction *transaction, bool whole)
 {
 	struct session *session = transaction->session;
-	while (transaction->answered < transaction->total) {
-		if (transaction->answered == transaction->sent &&
-		    !session_is_in_step(session, stage_of(transaction, transaction->sent)))
-			return false;
-		put_commands(transaction);
-		enum stage stage = stage_of(transaction, transaction->answered);
-		if (!session_read_reply(session, stage))
-			return false;
-		if (stage == STAGE_MAIL)
-			judge_mail(transaction);
-		else if (stage == STAGE_RCPT)
-			judge_recipient(transaction);
-		else
-			judge_data(transaction);
-		transaction->answered++;
-		if (session->out_of_step)
-			return false;
-		if (session->failure.letter)
-			transaction->total = transaction->sent; /* the rest is not worth asking */
-	}
-	return true;
-}
-
-/* Writes what is pending; false where the server spoke before it was all gone, or the stream broke. */
-static bool flush(struct session *session)
-{
-	size_t unread;
-	while (stream_pending(&session->stream) > 0) {
-		if (!stream_advance(&session->stream))
-			return false;
-		stream_input(&session->stream, &unread);
-		if (unread > 0 && stream_pending(&session->stream) > 0)
-			return false;
-	}
-	return true;
-}
-
-/*
- * Puts the message and the dot behind it into the stream, and writes all but what the out buffer holds in the end.  A
- * server may refuse before it has everything, and hang up (RFC 5321 section 4.2.5 forbids it, but they do): between two
- * buffers it gets a hearing.  False where it spoke too early.
- */
-static bool put_message(struct transaction *transaction, struct body *body)
-{
-	struct session *session = transaction->session;
-	struct stream *stream = &session->stream;
-	size_t room;
-	body_open(body, transaction->message->octets);
-	for (;;) {
-		char *space = stream_space(stream, &room);
-		stream_commit(stream, body_encode(body, space, room));
-		if (body_is_done(body) && stream_put(stream, ".\r\n", 3))
-			return true;
-		if (!flush(session) || stream_has_input(stream) || stream->error)
-			return false;
-	}
-}
-
-/* The message, to its end.  False where the server spoke too early, or where it must not get the end. */
-static bool send_message(struct transaction *transaction)
-{
-	struct session *session = transaction->session;
-	const struct message *message = transaction->message;
-	struct body body;
-	if (!put_message(transaction, &body))
-		return false;
-	if (!message_is_unchanged(message) || body.size != message->facts.size) {
-		session->out_of_step = true;
-		session_fail(session, 'Z', "4.3.0",
-			     "was not sent the end of the message, whose file changed meanwhile.", NULL);
-		return false;
-	}
-	session->end_put = true;
-	bool gone = flush(session);
-	if (gone)
-		trace_note(session->trace, 'C', "(the message: %" PRIu64 " octets)", message->facts.size);
-	return gone;
-}
-
-static void judge_message(struct transaction *transaction, bool whole, struct report *accepted)
-{
-	struct session *session = transaction->session;
+	struct report *accepted = transaction->accepted;
 	int class = reply_class(&session->reply);
+	char what[64];
 	if (!whole)
 		session->out_of_step = true;
 	if (class == 4 || class == 5) {
 		session_refused(session, STAGE_MESSAGE);
-	} else if (class == 2 && whole) {
-		report_write(accepted, 'K', "", session->who, "accepted message.");
-		report_add_reply(accepted, &session->reply);
-	} else {
+	} else if (class != 2 || !whole) {
 		session_unexpected(session, STAGE_MESSAGE);
+	} else if (session->failure.letter) {
+		session->settled = true; /* whatever it took there, it must not come twice */
+	} else {
+		snprintf(what, sizeof what, "accepted message%s.", transaction->handover.form.how);
+		report_write(accepted, 'K', "", session->who, what);
+		report_add_reply(accepted, &session->reply);
 	}
 }
 
-static void hand_over(struct transaction *transaction, struct report *accepted)
+/* RFC 3030 section 2: every chunk is answered, and the last one answers for the message. */
+static void judge_chunk(struct transaction *transaction)
 {
 	struct session *session = transaction->session;
-	if (!session_is_in_step(session, STAGE_MESSAGE))
+	uint64_t chunks = handover_chunks(&transaction->handover);
+	bool whole = transaction->answered < transaction->sent;
+	if (whole && transaction->answered + 1 < transaction->content + chunks && reply_class(&session->reply) == 2)
 		return;
-	if (!envelope_reserve(transaction->envelope) || !buf_reserve(&accepted->text, REPORT_MAX)) {
+	judge_message(transaction, whole);
+	/* Of a message that was refused nothing more must leave, above all not its last chunk. */
+	if (session->failure.letter && (transaction->handover.in_chunk || stream_pending(&session->stream) > 0))
 		session->out_of_step = true;
-		session_fail(session, 'Z', "4.3.0", "was not sent the message: Qremote is out of memory.", NULL);
-		return;
+}
+
+static void judge(struct transaction *transaction, enum stage stage)
+{
+	if (stage == STAGE_MAIL)
+		judge_mail(transaction);
+	else if (stage == STAGE_RCPT)
+		judge_recipient(transaction);
+	else if (stage == STAGE_DATA)
+		judge_data(transaction);
+	else
+		judge_chunk(transaction);
+}
+
+/* The loop over the queue; false where the session broke off. */
+static bool exchange_commands(struct transaction *transaction)
+{
+	struct session *session = transaction->session;
+	while (transaction->answered < transaction->total) {
+		if (transaction->answered == transaction->sent && !transaction->handover.in_chunk &&
+		    !session_is_in_step(session, stage_of(transaction, transaction->sent)))
+			return false;
+		put_commands(transaction);
+		if (session->out_of_step)
+			return false;
+		enum stage stage = stage_of(transaction, transaction->answered);
+		if (!session_read_reply(session, stage))
+			return false;
+		judge(transaction, stage);
+		transaction->answered++;
+		if (session->out_of_step)
+			return false;
+		if (session->failure.letter) /* the rest is not worth asking */
+			transaction->total =
+				stage == STAGE_MESSAGE && session->settled ? transaction->answered : transaction->sent;
 	}
-	bool whole = send_message(transaction);
+	return true;
+}
+
+/* The message behind a 354. */
+static void hand_over(struct transaction *transaction)
+{
+	struct session *session = transaction->session;
+	if (!session_is_in_step(session, STAGE_MESSAGE) || !reserve(transaction))
+		return;
+	bool whole = handover_send(&transaction->handover);
 	if (!session->failure.letter && session_read_reply(session, STAGE_MESSAGE))
-		judge_message(transaction, whole, accepted);
+		judge_message(transaction, whole);
 }
 
 /* RFC 2920 section 3.1: a server that says 354 although nobody is to get the message waits for its end. */
-static void send_lone_dot(struct session *session)
+static void send_lone_dot(struct transaction *transaction)
 {
+	struct session *session = transaction->session;
 	if (!session_is_in_step(session, STAGE_MESSAGE))
 		return;
 	session_put(session, span_of("."), nothing, nothing);
-	if (session_read_reply(session, STAGE_MESSAGE) && reply_class(&session->reply) == 2)
-		session->settled = true; /* whatever it took there, it must not come twice */
+	if (session_read_reply(session, STAGE_MESSAGE))
+		judge_message(transaction, true);
+}
+
+/*
+ * RES-7: once the end of the message may have left, the message may be delivered, and no other server must get it.
+ * Not so if the server, by refusing MAIL or all recipients, said that nobody is to have it.
+ */
+static void settle(struct transaction *transaction)
+{
+	struct session *session = transaction->session;
+	bool refused = transaction->answered > 0 && !transaction->mail_accepted;
+	if (transaction->answered >= transaction->content && transaction->recipients == 0)
+		refused = true;
+	if (session->end_put && stream_pending(&session->stream) == 0 && !refused)
+		session->settled = true;
 }
 
 /* What the server does not offer may be offered by the next one. */
-static bool is_possible(struct transaction *transaction)
+static bool is_possible(struct transaction *transaction, const struct message *message)
 {
 	struct session *session = transaction->session;
+	struct form *form = &transaction->handover.form;
 	const struct capabilities *offers = &session->offers;
-	const struct body_facts *facts = &transaction->message->facts;
 	if (envelope_needs_utf8(transaction->envelope) && !offers->smtputf8) {
 		session->lacks_smtputf8 = true;
 		session_fail(session, 'D', "5.6.7", "does not offer SMTPUTF8, which a non-ASCII address needs.", NULL);
-	} else if (offers->size_limit > 0 && facts->size > offers->size_limit) {
+	} else if (!form_choose(form, offers, message->octets, &message->facts, session->config->helohost)) {
+		session_fail(session, 'D', "5.6.3", form->recoding.trouble, NULL);
+	} else if (offers->size_limit > 0 && form->size > offers->size_limit) {
 		session_fail(session, 'D', "5.3.4", "does not take messages of this size.", NULL);
-	} else if (facts->eightbit && !offers->eightbitmime) {
-		session_fail(session, 'D', "5.6.3", "does not offer 8BITMIME, which the message needs.", NULL);
-	} else if (facts->nul || facts->longest_line > LONGEST_LINE) {
-		session_fail(session, 'D', "5.6.3",
-			     "cannot be sent this message: it has a NUL or a line over 998 octets.", NULL);
 	}
 	return !session->failure.letter;
+}
+
+/* Lays out the queue. */
+static void prepare(struct transaction *transaction, const struct message *message)
+{
+	struct handover *handover = &transaction->handover;
+	handover_open(handover, transaction->session, message);
+	print_parameters(transaction);
+	transaction->content = (uint64_t)envelope_open_count(transaction->envelope) + 1;
+	transaction->total = transaction->content + (handover->form.chunked ? handover_chunks(handover) : 1);
+	transaction->rides = handover->form.chunked && transaction->session->offers.pipelining &&
+			     flight_octets(transaction) <= STREAM_OUT;
 }
 
 void transaction_run(struct session *session, struct envelope *envelope, const struct message *message,
 		     struct report *accepted)
 {
-	struct transaction transaction = {.session = session,
-					  .envelope = envelope,
-					  .message = message,
-					  .data = envelope_open_count(envelope) + 1};
-	transaction.total = transaction.data + 1;
-	if (!is_possible(&transaction) || !exchange_envelope(&transaction))
+	struct transaction transaction = {.session = session, .envelope = envelope, .accepted = accepted};
+	if (!is_possible(&transaction, message))
 		return;
-	if (!session->failure.letter)
-		hand_over(&transaction, accepted);
-	else if (transaction.data_accepted)
-		send_lone_dot(session);
+	prepare(&transaction, message);
+	bool in_step = exchange_commands(&transaction);
+	if (in_step && transaction.data_accepted && !session->failure.letter)
+		hand_over(&transaction);
+	else if (in_step && transaction.data_accepted)
+		send_lone_dot(&transaction);
+	settle(&transaction);
 }

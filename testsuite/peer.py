@@ -104,14 +104,16 @@ class Session:
     """What the server saw of one connection."""
 
     commands: list[str] = field(default_factory=list)
-    message: bytes = b""  # all that came behind 354
+    message: bytes = b""  # all that came behind 354, or in chunks
     spoken: int = 0  # octets that the server sent
     accepted: bool = False  # it said, to its end, that it takes the message
+    last: bool = False  # the last chunk came
 
     @property
     def end_read(self) -> bool:
         """Whether the end of the message came."""
-        return self.message == b".\r\n" or self.message.endswith(b"\r\n.\r\n")
+        dotted = self.message == b".\r\n" or self.message.endswith(b"\r\n.\r\n")
+        return self.last or ("DATA" in self.commands and dotted)
 
 
 class _Cut(Exception):
@@ -123,15 +125,16 @@ class Peer:
     """A server on port 25 that takes every mail; a context manager.
 
     `replies` maps the beginning of a command to another reply; "" stands for the greeting, "." for the end of the
-    message. `at_data` is called before DATA is answered. The first `busy` connections are greeted with 421. After `cut` octets of its output, or `deaf` octets of a
-    message (and the reply "early"), it hangs up: at once, or, with `half`, for its own direction only.
+    message. `at` names a command, and what is called before it is answered. The first `busy` connections are greeted
+    with 421. After `cut` octets of its output, or `deaf` octets of a message (and the reply "early"), it hangs up: at
+    once, or, with `half`, for its own direction only.
     """
 
     offers: tuple[str, ...] = ("PIPELINING", "8BITMIME", "SIZE")
     replies: dict[str, str] = field(default_factory=dict)
     cut: int | None = None
     deaf: int | None = None
-    at_data: Callable[[], None] | None = None
+    at: tuple[str, Callable[[], None]] | None = None
     half: bool = False
     busy: int = 0
     address: str = ADDRESS
@@ -191,8 +194,12 @@ class Peer:
             command = line.decode("latin-1").removesuffix("\r\n")
             session.commands.append(command)
             reply = self._reply(command)
-            if command == "DATA" and self.at_data:
-                self.at_data()
+            if self.at and command.startswith(self.at[0]):
+                self.at[1]()
+            if command.startswith("BDAT "):
+                chunk = stream.read(int(command.split()[1]))
+                session.message += chunk
+                session.last = command == f"BDAT {len(chunk)} LAST"
             self._say(session, connection, reply)
             if command == "DATA" and reply.startswith("354"):
                 self._listen_to_message(session, connection, stream)

@@ -7,7 +7,7 @@ import ctypes
 import socket
 from collections.abc import Iterable
 from ctypes import (
-    POINTER, Structure, byref, c_bool, c_char, c_char_p, c_int, c_size_t, c_uint8, c_uint16, c_uint32, c_uint64,
+    POINTER, Structure, byref, c_bool, c_char, c_char_p, c_int, c_size_t, c_uint, c_uint8, c_uint16, c_uint32, c_uint64,
     c_int64, c_ssize_t, c_void_p, CFUNCTYPE,
 )  # fmt: skip
 from dataclasses import dataclass
@@ -24,6 +24,9 @@ REPLY_INCOMPLETE, REPLY_COMPLETE, REPLY_MALFORMED = range(3)
 STREAM_OUT, STREAM_IN = 65536, 8192
 STREAM_AGAIN, STREAM_FAILED = -1, -2
 STREAM_READABLE, STREAM_WRITABLE = 1, 2
+LINE_MAX_TEXT, QP_LINE_MAX, BOUNDARY_MAX, BODY_ROOM_MIN = 998, 76, 994, 80
+NEST_MAX, NEST_BOUNDARIES_MAX, NEST_PLACE_SIZE = 100, 8192, 80
+(ENCODING_7BIT, ENCODING_8BIT, ENCODING_BINARY, ENCODING_QUOTED_PRINTABLE, ENCODING_BASE64, ENCODING_UNKNOWN) = range(6)
 STREAM_OK, STREAM_END, STREAM_TIMEOUT, STREAM_BROKEN = range(4)
 
 
@@ -39,12 +42,64 @@ class Buf(Structure):  # buf.h
         return ctypes.string_at(self.data, self.length) if self.length else b""
 
 
-class BodyFacts(Structure):  # body.h
-    _fields_ = [("size", c_uint64), ("longest_line", c_size_t), ("eightbit", c_bool), ("nul", c_bool)]
+class Lines(Structure):  # lines.h
+    _fields_ = [("at", c_void_p), ("end", c_void_p), ("line_end", c_void_p), ("next_cr", c_void_p)]
+
+
+class LineFacts(Structure):  # lines.h
+    _fields_ = [("size", c_uint64), ("longest", c_size_t), ("eightbit", c_bool), ("nul", c_bool)]
+
+
+class Field(Structure):  # header.h
+    _fields_ = [("octets", Span), ("name", Span), ("body", Span)]
+
+
+class ContentType(Structure):  # header.h
+    _fields_ = [
+        ("multipart", c_bool), ("digest", c_bool), ("message", c_bool), ("rfc822", c_bool),
+        ("boundary_length", c_size_t), ("boundary", c_char * BOUNDARY_MAX),
+    ]  # fmt: skip
+
+
+class Level(Structure):  # nest.h
+    _fields_ = [("boundary", c_size_t), ("boundary_length", c_size_t), ("digest", c_bool), ("part", c_uint)]
+
+
+class Nest(Structure):  # nest.h
+    _fields_ = [("depth", c_size_t), ("levels", Level * NEST_MAX), ("boundaries", c_char * NEST_BOUNDARIES_MAX)]
+
+
+class Recoding(Structure):  # entity.h
+    _fields_ = [
+        ("message", Span), ("message_eightbit", c_bool), ("eightbitmime", c_bool), ("smtputf8", c_bool),
+        ("helohost", c_char_p), ("quoted_printable", c_bool), ("utf8_header", c_bool), ("eightbit", c_bool),
+        ("trouble", c_char * 200),
+    ]  # fmt: skip
+
+
+class Entity(Structure):  # entity.h
+    _fields_ = [
+        ("header_end", c_void_p), ("body", c_void_p), ("end", c_void_p), ("treatment", c_int), ("depth", c_size_t),
+        ("encoding", c_void_p), ("text_length", c_size_t), ("text", c_char * 800),
+    ]  # fmt: skip
+
+
+class Piece(Structure):  # mime.h
+    _fields_ = [("octets", Span), ("manner", c_int)]
+
+
+class Mime(Structure):  # mime.h
+    _fields_ = [
+        ("recoding", POINTER(Recoding)), ("rest", Lines), ("place", c_int), ("is_message", c_bool),
+        ("entity", Entity), ("nest", Nest), ("cut", Lines), ("line", Span), ("line_is_first", c_bool),
+    ]  # fmt: skip
 
 
 class Body(Structure):  # body.h
-    _fields_ = [("at", c_void_p), ("end", c_void_p), ("next_cr", c_void_p), ("in_line", c_bool), ("size", c_uint64)]
+    _fields_ = [
+        ("mime", POINTER(Mime)), ("rest", Lines), ("manner", c_int), ("dots", c_bool), ("in_line", c_bool),
+        ("owes_lf", c_bool), ("done", c_bool), ("size", c_uint64),
+    ]  # fmt: skip
 
 
 class Reply(Structure):  # reply.h
@@ -61,8 +116,15 @@ class Report(Structure):  # report.h
 
 class Capabilities(Structure):  # ehlo.h
     _fields_ = [
-        ("pipelining", c_bool), ("eightbitmime", c_bool), ("smtputf8", c_bool), ("size", c_bool),
-        ("size_limit", c_uint64),
+        ("pipelining", c_bool), ("eightbitmime", c_bool), ("smtputf8", c_bool), ("chunking", c_bool),
+        ("binarymime", c_bool), ("size", c_bool), ("size_limit", c_uint64),
+    ]  # fmt: skip
+
+
+class Form(Structure):  # form.h
+    _fields_ = [
+        ("chunked", c_bool), ("recoded", c_bool), ("smtputf8", c_bool), ("size", c_uint64), ("body", c_char_p),
+        ("how", c_char_p), ("recoding", Recoding),
     ]  # fmt: skip
 
 
@@ -120,7 +182,9 @@ class Stream(Structure):  # stream.h
 
 
 STRUCTS: dict[str, type[Structure]] = {
-    "span": Span, "buf": Buf, "body_facts": BodyFacts, "body": Body, "reply": Reply, "report": Report,
+    "span": Span, "buf": Buf, "lines": Lines, "line_facts": LineFacts, "field": Field,
+    "content_type": ContentType, "level": Level, "nest": Nest, "recoding": Recoding, "entity": Entity, "piece": Piece,
+    "mime": Mime, "body": Body, "form": Form, "reply": Reply, "report": Report,
     "capabilities": Capabilities, "address": Address, "route": Route, "exchanger": Exchanger,
     "exchangers": Exchangers, "candidate": Candidate, "recipient": Recipient, "envelope": Envelope,
     "stream_transport": Transport, "stream": Stream,
@@ -141,8 +205,18 @@ _PROTOTYPES: dict[str, tuple[type | None, list[type]]] = {
     "stream_has_input": (c_bool, [_P(Stream)]),
     "stream_salvage": (None, [_P(Stream)]),
     "stream_try_write": (None, [_P(Stream)]),
-    "body_examine": (BodyFacts, [Span]),
-    "body_open": (None, [_P(Body), Span]),
+    "lines_open": (None, [_P(Lines), Span]),
+    "lines_examine": (LineFacts, [Span]),
+    "header_take_field": (c_bool, [_P(Lines), _P(Field)]),
+    "header_fold": (Span, [_P(Span), c_bool]),
+    "header_read_type": (None, [Span, _P(ContentType)]),
+    "header_read_encoding": (c_int, [Span]),
+    "mime_survey": (None, [_P(Recoding)]),
+    "form_choose": (c_bool, [_P(Form), _P(Capabilities), Span, _P(LineFacts), c_char_p]),
+    "form_open": (None, [_P(Form), _P(Body), _P(Mime)]),
+    "body_open": (None, [_P(Body), Span, c_bool]),
+    "body_open_recoded": (None, [_P(Body), _P(Mime), _P(Recoding)]),
+    "body_recoded_size": (c_uint64, [_P(Recoding)]),
     "body_encode": (c_size_t, [_P(Body), c_void_p, c_size_t]),
     "body_is_done": (c_bool, [_P(Body)]),
     "reply_begin": (None, [_P(Reply)]),
@@ -201,26 +275,66 @@ class Fed:
     text: bytes
 
 
-def examine(message: bytes) -> BodyFacts:
-    """body_examine()"""
+def examine(message: bytes) -> LineFacts:
+    """lines_examine()"""
     memory = Octets(message)
-    return lib.body_examine(memory.span)
+    return lib.lines_examine(memory.span)
 
 
-def encode(message: bytes, rooms: Iterable[int]) -> bytes:
-    """All that body_encode() writes if it is given these rooms, one after the other. Fails if it writes beyond them."""
-    memory, body, written = Octets(message), Body(), b""
-    lib.body_open(byref(body), memory.span)
+def encode(message: bytes, rooms: Iterable[int], dots: bool = True) -> bytes:
+    """All that body_encode() writes for a message as it is, if it is given these rooms, one after the other."""
+    memory, body = Octets(message), Body()
+    lib.body_open(byref(body), memory.span, dots)
+    return _written(body, rooms, 1)
+
+
+def _written(body: Body, rooms: Iterable[int], least: int) -> bytes:
+    """What comes out. Fails if it is written beyond the rooms, or if one of at least `least` brings no progress."""
+    written = b""
     for room in rooms:
         if lib.body_is_done(byref(body)):
             return written
         out = ctypes.create_string_buffer(b"\xa5" * (room + 8))
         length = lib.body_encode(byref(body), ctypes.addressof(out), room)
         assert length <= room and out.raw[room:-1] == b"\xa5" * 8, "written beyond the room"
-        assert room < 2 or length > 0, "no progress"
+        assert room < least or length > 0 or lib.body_is_done(byref(body)), "no progress"
         written += out.raw[:length]
     assert lib.body_is_done(byref(body)), "not done"
     return written
+
+
+@dataclass(frozen=True)
+class Recoded:
+    """What becomes of a message for a server: the octets behind DATA but for the final dot, or the trouble."""
+
+    wire: bytes
+    size: int
+    quoted_printable: bool
+    utf8_header: bool
+    eightbit: bool
+    trouble: str
+
+
+def recode(
+    message: bytes, eightbitmime: bool = False, smtputf8: bool = False, rooms: Iterable[int] | None = None
+) -> Recoded:
+    """The message as mime.c and body.c recode it for a server that takes so much; HELOHOST is client.example."""
+    memory = Octets(message)
+    recoding = Recoding(
+        message=memory.span, message_eightbit=not message.isascii(), eightbitmime=eightbitmime, smtputf8=smtputf8,
+        helohost=b"client.example",
+    )  # fmt: skip
+    lib.mime_survey(byref(recoding))
+    trouble, wire, size = recoding.trouble.decode(errors="replace"), b"", 0
+    found = recoding.quoted_printable, recoding.utf8_header, recoding.eightbit, trouble
+    if not trouble:
+        size = lib.body_recoded_size(byref(recoding))
+        body, mime = Body(), Mime()
+        lib.body_open_recoded(byref(body), byref(mime), byref(recoding))
+        wire = _written(body, [3 * size + 100000] if rooms is None else rooms, BODY_ROOM_MIN)
+        assert body.size == size, "another number of octets than was announced"
+        assert found == (recoding.quoted_printable, recoding.utf8_header, recoding.eightbit, ""), "not repeatable"
+    return Recoded(wire, size, *found)
 
 
 def feed(pieces: Iterable[bytes]) -> tuple[Fed, Reply]:

@@ -14,8 +14,14 @@ pytestmark = [
     pytest.mark.spec("IN-4"),
 ]
 
-SMALL = b"Subject: hi\n\n" + b"one line of it\n" * 200  # less than a page
+SMALL = "Subject: hi\n\n".encode() + "one größer line of it\n".encode() * 150  # less than a page
 LARGE = SMALL * 200  # many pages, and many out buffers
+# By DATA as it is and recoded, and by BDAT: when the server has read DATA, or already EHLO, where the message rides with
+# the envelope or is surveyed next.
+MODES = [
+    (("8BITMIME", "SIZE"), "DATA"), (("8BITMIME", "SIZE"), "EHLO"), (("PIPELINING",), "DATA"), (("SIZE",), "EHLO"),
+    (("8BITMIME", "CHUNKING"), "RCPT"), (("8BITMIME", "CHUNKING", "PIPELINING"), "EHLO"),
+]  # fmt: skip
 
 
 def _cut(file: int, _size: int) -> None:
@@ -34,10 +40,12 @@ def _leave(_file: int, _size: int) -> None:
     pass
 
 
-def _deliver(message: bytes, change: Callable[[int, int], None]) -> tuple[Outcome, list[Session]]:
-    """One delivery; the file changes when the server has read DATA and Qremote waits for its reply."""
+def _deliver(
+    message: bytes, change: Callable[[int, int], None], offers: tuple[str, ...], command_name: str
+) -> tuple[Outcome, list[Session]]:
+    """One delivery; the file changes when the server has read a command and Qremote waits for its reply."""
     file = memory_file(message)
-    with Peer(at_data=lambda: change(file, len(message))) as peer:
+    with Peer(offers, at=(command_name, lambda: change(file, len(message)))) as peer:
         done = subprocess.run(
             command(), stdin=file, capture_output=True, env=environment(), check=False, timeout=PATIENCE
         )
@@ -45,11 +53,14 @@ def _deliver(message: bytes, change: Callable[[int, int], None]) -> tuple[Outcom
     return Outcome(done.returncode, done.stdout, done.stderr), peer.sessions
 
 
+@pytest.mark.parametrize(("offers", "at"), MODES, ids=lambda value: value if isinstance(value, str) else "+".join(value))
 @pytest.mark.parametrize("change", [_cut, _lengthen, _rewrite])
 @pytest.mark.parametrize("message", [SMALL, LARGE], ids=["small", "large"])
-def test_a_file_that_changes_is_not_delivered(message: bytes, change: Callable[[int, int], None]) -> None:
+def test_a_file_that_changes_is_not_delivered(
+    message: bytes, change: Callable[[int, int], None], offers: tuple[str, ...], at: str
+) -> None:
     """It may be delivered, whole, the next time."""
-    outcome, (session,) = sandbox.run(_deliver, message, change)
+    outcome, (session,) = sandbox.run(_deliver, message, change, offers, at)
     assert outcome.report.startswith("Z") and outcome.report.endswith("(#4.3.0)\n")
     assert not session.accepted and not session.end_read
     assert "QUIT" not in session.commands and b"QUIT" not in session.message
@@ -57,12 +68,13 @@ def test_a_file_that_changes_is_not_delivered(message: bytes, change: Callable[[
 
 def test_pages_that_vanish_end_the_process_in_good_order() -> None:
     """SIGBUS: the one record that its handler may write is all there is."""
-    outcome, _ = sandbox.run(_deliver, LARGE, _cut)
+    outcome, _ = sandbox.run(_deliver, LARGE, _cut, *MODES[0])
     assert outcome.stdout == b"ZThe message file was cut short while it was sent. (#4.3.0)\n\0"
 
 
+@pytest.mark.parametrize(("offers", "at"), MODES, ids=lambda value: value if isinstance(value, str) else "+".join(value))
 @pytest.mark.parametrize("message", [SMALL, LARGE], ids=["small", "large"])
-def test_a_file_that_stays_is_delivered(message: bytes) -> None:
+def test_a_file_that_stays_is_delivered(message: bytes, offers: tuple[str, ...], at: str) -> None:
     """So that the tests above fail for their own reason."""
-    outcome, (session,) = sandbox.run(_deliver, message, _leave)
+    outcome, (session,) = sandbox.run(_deliver, message, _leave, offers, at)
     assert outcome.letters == "rK" and session.accepted

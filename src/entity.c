@@ -1,0 +1,255 @@
+/*
+ * entity - what becomes of an entity of a message on its way to one server (TR-8)
+ *
+ * mime.c enters one after the other.  A body that the server takes is left alone.  One that it does not take is judged
+ * by its type and its encoding, before the header leaves, since the header tells how the body is encoded.  Entities
+ * with parts are never encoded themselves.  RFC 2045, RFC 2046, RFC 6152 section 3.
+ */
+#include "entity.h"
+
+#include <stdio.h>
+#include <string.h>
+
+bool recoding_is_legal(const struct recoding *recoding, const struct line_facts *facts)
+{
+	return !facts->nul && facts->longest <= LINE_MAX_TEXT && (!facts->eightbit || recoding->eightbitmime);
+}
+
+const char *recoding_illegality(const struct line_facts *facts)
+{
+	if (facts->nul)
+		return "has a NUL";
+	return facts->longest > LINE_MAX_TEXT ? "has a line of more than 998 octets"
+					      : "has 8-bit octets, and 8BITMIME is not offered";
+}
+
+void recoding_give_up(struct recoding *recoding, const char *place, const char *what)
+{
+	if (!*recoding->trouble)
+		snprintf(recoding->trouble, sizeof recoding->trouble, "cannot be sent this message: %s %s.", place,
+			 what);
+}
+
+void entity_give_up(const struct entity *entity, struct recoding *recoding, const struct nest *nest, const char *what)
+{
+	char place[NEST_PLACE_SIZE];
+	nest_print_place(nest, entity->depth, place);
+	recoding_give_up(recoding, place, what);
+}
+
+bool entity_has_parts(const struct entity *entity)
+{
+	return entity->treatment == TREATMENT_PARTS || entity->treatment == TREATMENT_MESSAGE;
+}
+
+/* What the header says. */
+struct header {
+	bool has_version;
+	bool has_type;
+	bool has_encoding;
+	enum encoding encoding;
+	struct content_type type;
+};
+
+/* What entering an entity needs, beside the entity itself. */
+struct entry {
+	struct entity *entity;
+	struct recoding *recoding;
+	struct nest *nest;
+	bool is_message;
+	struct header header;
+	struct lines body; /* from its beginning */
+};
+
+/* Of fields that stand twice, the first counts. */
+static void read_field(struct header *header, const struct field *field)
+{
+	if (span_equal(field->name, span_of("MIME-Version"))) {
+		header->has_version = true;
+	} else if (span_equal(field->name, span_of("Content-Type")) && !header->has_type) {
+		header->has_type = true;
+		header_read_type(field->body, &header->type);
+	} else if (span_equal(field->name, span_of("Content-Transfer-Encoding")) && !header->has_encoding) {
+		header->has_encoding = true;
+		header->encoding = header_read_encoding(field->body);
+	}
+}
+
+/* Reads the header: it ends at a blank line, or else where a line is no field. */
+static void read_header(struct entry *entry, struct lines lines)
+{
+	struct entity *entity = entry->entity;
+	struct header *header = &entry->header;
+	const struct nest *nest = entry->nest;
+	struct field field;
+	while (lines.at < lines.end && !nest_at_delimiter(nest, &lines) && header_take_field(&lines, &field))
+		read_field(header, &field);
+	entity->header_end = lines.at;
+	if (lines.at < lines.end && lines_line_end(&lines) == lines.at)
+		lines_skip(&lines);
+	entity->body = lines.at;
+	entity->end = NULL;
+	entry->body = lines;
+	/* RFC 2046 section 5.1.5 */
+	if (!header->has_type && nest->depth > 0 && nest->levels[nest->depth - 1].digest)
+		header->type.message = header->type.rfc822 = true;
+}
+
+/* The body, whose end is looked for when it is first asked for: few entities with parts need it. */
+static struct span body_of(const struct entry *entry)
+{
+	struct entity *entity = entry->entity;
+	if (!entity->end)
+		entity->end = nest_find_delimiter(entry->nest, entry->body);
+	return (struct span){entity->body, (size_t)(entity->end - entity->body)};
+}
+
+static bool has_legal_body(const struct entry *entry)
+{
+	struct line_facts facts = lines_examine(body_of(entry));
+	return recoding_is_legal(entry->recoding, &facts);
+}
+
+/* None of these changes the octets of a body. */
+static bool is_identity(enum encoding encoding)
+{
+	return encoding <= ENCODING_BINARY;
+}
+
+bool entity_is_base64(struct span line)
+{
+	for (size_t i = 0; i < line.length; i++) {
+		char octet = line.data[i];
+		if (!(octet >= '/' && octet <= '9') && !(octet >= 'A' && octet <= 'Z') &&
+		    !(octet >= 'a' && octet <= 'z') && !memchr("+= \t", octet, 4))
+			return false;
+	}
+	return true;
+}
+
+/* Whether all lines that are too long may be cut: a text that stands behind the base64 must not be. */
+static bool can_be_wrapped(const struct entry *entry)
+{
+	struct lines lines;
+	lines_open(&lines, body_of(entry));
+	while (lines.at < lines.end) {
+		struct span line = lines_take(&lines);
+		if (line.length > LINE_MAX_TEXT && !entity_is_base64(line))
+			return false;
+	}
+	return true;
+}
+
+/* Why an illegal body without parts cannot be made legal; NULL where it can. */
+static const char *obstacle(const struct entry *entry, const struct line_facts *facts)
+{
+	const struct header *header = &entry->header;
+	const struct content_type *type = &header->type;
+	bool identity = is_identity(header->encoding);
+	if (type->multipart && type->boundary_length == 0)
+		return "is a multipart without a usable boundary";
+	if (type->multipart || (type->rfc822 && identity))
+		return "is nested too deeply";
+	if (type->message && identity)
+		return "is of a type that must not be encoded";
+	if (header->encoding == ENCODING_UNKNOWN)
+		return "has an unknown Content-Transfer-Encoding";
+	if (header->encoding == ENCODING_BASE64 && (facts->nul || facts->eightbit || !can_be_wrapped(entry)))
+		return "has octets that are no base64";
+	return NULL;
+}
+
+static enum treatment treat_illegal(const struct entry *entry, const struct line_facts *facts)
+{
+	const char *what = obstacle(entry, facts);
+	if (what) {
+		entity_give_up(entry->entity, entry->recoding, entry->nest, what);
+		return TREATMENT_COPY;
+	}
+	if (entry->header.encoding == ENCODING_BASE64)
+		return TREATMENT_WRAP;
+	entry->recoding->quoted_printable = true;
+	return is_identity(entry->header.encoding) ? TREATMENT_QUOTE : TREATMENT_MEND;
+}
+
+static enum treatment choose_treatment(const struct entry *entry)
+{
+	const struct content_type *type = &entry->header.type;
+	bool room = nest_has_room(entry->nest, type);
+	if (room && type->boundary_length > 0)
+		return TREATMENT_PARTS;
+	if (room && type->rfc822 && is_identity(entry->header.encoding))
+		return TREATMENT_MESSAGE;
+	struct line_facts facts = lines_examine(body_of(entry));
+	if (!recoding_is_legal(entry->recoding, &facts))
+		return treat_illegal(entry, &facts);
+	entry->recoding->eightbit = entry->recoding->eightbit || facts.eightbit;
+	return TREATMENT_COPY;
+}
+
+static bool is_recoded(const struct entity *entity)
+{
+	return entity->treatment == TREATMENT_QUOTE || entity->treatment == TREATMENT_MEND;
+}
+
+/* The field that tells the new encoding, in place of each that there is: readers differ in which of two counts.  That
+ * of an entity with parts only has to allow what will be in them. */
+static const char *new_encoding(const struct entry *entry)
+{
+	bool eightbitmime = entry->recoding->eightbitmime;
+	enum encoding encoding = entry->header.encoding;
+	if (is_recoded(entry->entity))
+		return "Content-Transfer-Encoding: quoted-printable\r\n";
+	bool allowed = encoding != ENCODING_BINARY && (encoding != ENCODING_8BIT || eightbitmime);
+	if (!entity_has_parts(entry->entity) || allowed || has_legal_body(entry))
+		return NULL;
+	return eightbitmime ? "Content-Transfer-Encoding: 8bit\r\n" : "Content-Transfer-Encoding: 7bit\r\n";
+}
+
+/* Whether a message that is not MIME so far has something encoded in it now. */
+static bool needs_version(const struct entry *entry)
+{
+	const struct entity *entity = entry->entity;
+	if (!entry->is_message || entry->header.has_version)
+		return false;
+	return entity->treatment == TREATMENT_QUOTE || (entity_has_parts(entity) && !has_legal_body(entry));
+}
+
+/* A charset where nobody named one; RFC 1428 has a name for what cannot be guessed. */
+static const char *new_type(const struct entry *entry)
+{
+	if (entry->entity->treatment != TREATMENT_QUOTE || entry->header.has_type)
+		return "";
+	return text_is_utf8(body_of(entry)) ? "Content-Type: text/plain; charset=utf-8\r\n"
+					    : "Content-Type: text/plain; charset=unknown-8bit\r\n";
+}
+
+static void add_fields(const struct entry *entry)
+{
+	struct entity *entity = entry->entity;
+	const struct recoding *recoding = entry->recoding;
+	char mark[400] = "";
+	entity->encoding = new_encoding(entry);
+	if (entity->depth == 0 && recoding->quoted_printable)
+		snprintf(mark, sizeof mark, "X-MIME-Autoconverted: from %s to quoted-printable by %s\r\n",
+			 recoding->message_eightbit ? "8bit" : "7bit", recoding->helohost);
+	int length = snprintf(entity->text, sizeof entity->text, "%s%s%s%s", mark,
+			      needs_version(entry) ? "MIME-Version: 1.0\r\n" : "", new_type(entry),
+			      entity->encoding && !entry->header.has_encoding ? entity->encoding : "");
+	/* Without a blank line the fields, or the first line of the body, would be taken for what they are not. */
+	if (entity->header_end == entity->body && (length > 0 || is_recoded(entity)))
+		length += snprintf(entity->text + length, sizeof entity->text - (size_t)length, "\r\n");
+	entity->text_length = (size_t)length;
+}
+
+void entity_enter(struct entity *entity, struct recoding *recoding, struct nest *nest, struct lines lines,
+		  bool is_message)
+{
+	struct entry entry = {.entity = entity, .recoding = recoding, .nest = nest, .is_message = is_message};
+	entity->depth = nest->depth;
+	read_header(&entry, lines);
+	entity->treatment = choose_treatment(&entry);
+	add_fields(&entry);
+	if (entity_has_parts(entity))
+		nest_push(nest, &entry.header.type);
+}

@@ -1,0 +1,276 @@
+/*
+ * mime - the walk through a message that cannot go as it is
+ *
+ * form.c has it survey such a message, body.c carries out the pieces that it names.  RFC 2046, RFC 5322 section 2.2.3.
+ *
+ * It goes front to back, and knows no more than what surrounds the place where it is; so its memory does not grow with
+ * the message, and the survey, the counting of the octets and the sending are the same walk.
+ */
+#include "mime.h"
+
+#include "qp.h"
+
+#include <stdio.h>
+
+/* Lines that are cut: of a header field that is folded, of a base64 body. */
+
+static void begin_cut(struct mime *mime, struct span octets)
+{
+	lines_open(&mime->cut, octets);
+	mime->line.length = 0;
+	mime->line_is_first = true;
+}
+
+static bool is_cutting(const struct mime *mime)
+{
+	return mime->line.length > 0 || mime->cut.at < mime->cut.end;
+}
+
+/* Gives the line that was taken last, with its end, if it is not to be cut. */
+static void give_whole(struct mime *mime, struct piece *piece)
+{
+	const char *start = mime->line.data;
+	mime->line.length = 0;
+	*piece = (struct piece){{start, (size_t)(mime->cut.at - start)}, MANNER_COPY};
+}
+
+static void next_fold(struct mime *mime, struct piece *piece)
+{
+	bool fresh = mime->line.length == 0;
+	if (fresh)
+		mime->line = lines_take(&mime->cut);
+	if (fresh && mime->line.length <= LINE_MAX_TEXT)
+		give_whole(mime, piece);
+	else
+		*piece = (struct piece){header_fold(&mime->line, mime->line_is_first), MANNER_COPY};
+	mime->line_is_first = false;
+}
+
+/* A mailing list may have put text behind the base64. */
+static void next_wrap(struct mime *mime, struct piece *piece)
+{
+	bool fresh = mime->line.length == 0;
+	if (fresh)
+		mime->line = lines_take(&mime->cut);
+	if (fresh && (mime->line.length <= QP_LINE_MAX || !entity_is_base64(mime->line))) {
+		give_whole(mime, piece);
+		return;
+	}
+	size_t length = mime->line.length < QP_LINE_MAX ? mime->line.length : QP_LINE_MAX;
+	*piece = (struct piece){{mime->line.data, length}, MANNER_COPY};
+	mime->line = (struct span){mime->line.data + length, mime->line.length - length};
+}
+
+/* The walk. Each of these gives a piece, or moves on to another place and gives none. */
+
+/* Whether what has 8-bit octets may stand in a header (RFC 6532 section 3), or at least travel (RFC 6152). */
+static bool is_legal_field(struct mime *mime, const struct field *field, const struct line_facts *facts)
+{
+	struct recoding *recoding = mime->recoding;
+	if (facts->nul)
+		return false;
+	if (!facts->eightbit)
+		return true;
+	bool utf8 = recoding->smtputf8 && text_is_utf8(field->octets);
+	recoding->eightbit = true;
+	recoding->utf8_header = recoding->utf8_header || utf8;
+	return utf8 || recoding->eightbitmime;
+}
+
+static bool can_be_folded(struct span octets)
+{
+	struct lines lines;
+	bool first = true;
+	lines_open(&lines, octets);
+	while (lines.at < lines.end) {
+		struct span line = lines_take(&lines);
+		while (line.length > 0) {
+			if (!header_fold(&line, first).data)
+				return false;
+			first = false;
+		}
+	}
+	return true;
+}
+
+static void give_up_on_field(struct mime *mime, const struct field *field, const char *what)
+{
+	char place[160];
+	char part[NEST_PLACE_SIZE];
+	int name = field->name.length < 50 ? (int)field->name.length : 50;
+	nest_print_place(&mime->nest, mime->entity.depth, part);
+	snprintf(place, sizeof place, "the field %.*s", name, field->name.data);
+	if (mime->entity.depth > 0)
+		snprintf(place, sizeof place, "the field %.*s of %s", name, field->name.data, part);
+	recoding_give_up(mime->recoding, place, what);
+}
+
+static bool next_of_header(struct mime *mime, struct piece *piece)
+{
+	struct entity *entity = &mime->entity;
+	struct field field;
+	if (mime->rest.at == entity->header_end) {
+		mime->place = BEHIND_HEADER;
+		*piece = (struct piece){{entity->text, entity->text_length}, MANNER_COPY};
+		return entity->text_length > 0;
+	}
+	header_take_field(&mime->rest, &field);
+	*piece = (struct piece){field.octets, MANNER_COPY};
+	if (entity->encoding && span_equal(field.name, span_of("Content-Transfer-Encoding"))) {
+		piece->octets = span_of(entity->encoding);
+		return true;
+	}
+	struct line_facts facts = lines_examine(field.octets);
+	if (!is_legal_field(mime, &field, &facts))
+		give_up_on_field(mime, &field, recoding_illegality(&facts));
+	else if (facts.longest > LINE_MAX_TEXT && !can_be_folded(field.octets))
+		give_up_on_field(mime, &field, "has a line of more than 998 octets that cannot be folded");
+	else if (facts.longest > LINE_MAX_TEXT)
+		begin_cut(mime, field.octets);
+	return !is_cutting(mime);
+}
+
+/* The blank line. */
+static bool next_behind_header(struct mime *mime, struct piece *piece)
+{
+	struct entity *entity = &mime->entity;
+	*piece = (struct piece){{entity->header_end, (size_t)(entity->body - entity->header_end)}, MANNER_COPY};
+	mime->rest.at = entity->body;
+	mime->place = IN_BODY;
+	return piece->octets.length > 0;
+}
+
+static bool next_of_body(struct mime *mime, struct piece *piece)
+{
+	static const enum manner manners[] = {
+		[TREATMENT_COPY] = MANNER_COPY, [TREATMENT_QUOTE] = MANNER_QUOTE, [TREATMENT_MEND] = MANNER_MEND};
+	const struct entity *entity = &mime->entity;
+	mime->is_message = entity->treatment == TREATMENT_MESSAGE;
+	if (entity_has_parts(entity)) {
+		mime->place = mime->is_message ? AT_ENTITY : BETWEEN_PARTS;
+		return false;
+	}
+	struct span body = {entity->body, (size_t)(entity->end - entity->body)};
+	mime->rest.at = entity->end;
+	mime->place = AT_DELIMITER;
+	if (entity->treatment == TREATMENT_WRAP) {
+		begin_cut(mime, body);
+		return false;
+	}
+	*piece = (struct piece){body, manners[entity->treatment]};
+	return body.length > 0;
+}
+
+/* Whether the multipart that was entered last has ended before its first delimiter. */
+static bool lacks_parts(const struct mime *mime)
+{
+	struct lines lines = mime->rest;
+	size_t level;
+	bool closing;
+	if (mime->entity.treatment != TREATMENT_PARTS)
+		return false;
+	return lines.at == lines.end || !nest_is_delimiter(&mime->nest, lines_take(&lines), &level, &closing) ||
+	       level != mime->nest.depth - 1;
+}
+
+/* What cannot be encoded, since it stands in no part: it goes as it is, or not at all. */
+static void check_unencodable(struct mime *mime, struct span text, const char *what)
+{
+	struct line_facts facts = lines_examine(text);
+	if (!recoding_is_legal(mime->recoding, &facts))
+		entity_give_up(&mime->entity, mime->recoding, &mime->nest, what);
+	mime->recoding->eightbit = mime->recoding->eightbit || facts.eightbit;
+}
+
+/* What stands before the first part, or behind the last. */
+static bool next_between_parts(struct mime *mime, struct piece *piece)
+{
+	const char *end = nest_find_delimiter(&mime->nest, mime->rest);
+	struct span text = {mime->rest.at, (size_t)(end - mime->rest.at)};
+	mime->rest.at = end;
+	mime->place = AT_DELIMITER;
+	*piece = (struct piece){text, MANNER_COPY};
+	check_unencodable(mime, text,
+			  lacks_parts(mime) ? "is a multipart without a delimiter"
+					    : "has text outside its parts, which cannot be encoded");
+	return text.length > 0;
+}
+
+static bool next_delimiter(struct mime *mime, struct piece *piece)
+{
+	const char *start = mime->rest.at;
+	size_t level;
+	bool closing;
+	nest_is_delimiter(&mime->nest, lines_take(&mime->rest), &level, &closing);
+	*piece = (struct piece){{start, (size_t)(mime->rest.at - start)}, MANNER_COPY};
+	mime->nest.levels[level].part++;
+	mime->nest.depth = closing ? level : level + 1;
+	mime->place = closing ? BETWEEN_PARTS : AT_ENTITY;
+	mime->is_message = false;
+	/* Behind the closing delimiter we are back in the entity that has the parts. */
+	mime->entity.depth = level;
+	mime->entity.treatment = TREATMENT_COPY;
+	check_unencodable(mime, piece->octets, "has a delimiter that cannot be sent");
+	return true;
+}
+
+void mime_open(struct mime *mime, struct recoding *recoding)
+{
+	mime->recoding = recoding;
+	lines_open(&mime->rest, recoding->message);
+	mime->place = AT_ENTITY;
+	mime->is_message = true;
+	mime->nest.depth = 0;
+	begin_cut(mime, (struct span){recoding->message.data, 0});
+}
+
+/* Moves on from the place where the walk is; returns whether that gave a piece. */
+static bool step(struct mime *mime, struct piece *piece)
+{
+	switch (mime->place) {
+	case AT_ENTITY:
+		entity_enter(&mime->entity, mime->recoding, &mime->nest, mime->rest, mime->is_message);
+		mime->place = IN_HEADER;
+		return false;
+	case IN_HEADER:
+		return next_of_header(mime, piece);
+	case BEHIND_HEADER:
+		return next_behind_header(mime, piece);
+	case IN_BODY:
+		return next_of_body(mime, piece);
+	case BETWEEN_PARTS:
+		return next_between_parts(mime, piece);
+	default:
+		return next_delimiter(mime, piece);
+	}
+}
+
+bool mime_next(struct mime *mime, struct piece *piece)
+{
+	bool given = false;
+	while (!given) {
+		if (!is_cutting(mime)) {
+			if (mime->place == AT_DELIMITER && mime->rest.at == mime->rest.end)
+				return false;
+			given = step(mime, piece);
+			continue;
+		}
+		given = true;
+		if (mime->place == IN_HEADER)
+			next_fold(mime, piece);
+		else
+			next_wrap(mime, piece);
+	}
+	return true;
+}
+
+void mime_survey(struct recoding *recoding)
+{
+	struct mime mime;
+	struct piece piece;
+	recoding->quoted_printable = recoding->utf8_header = recoding->eightbit = false;
+	recoding->trouble[0] = '\0';
+	mime_open(&mime, recoding);
+	while (mime_next(&mime, &piece))
+		continue;
+}

@@ -1,0 +1,136 @@
+"""BDAT where a case cannot say it: sizes around the out buffer, and what leaves after a refusal (RFC 3030)."""
+
+import re
+import socket
+import threading
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from mocksrv import sandbox
+from mocksrv.case import read_case
+from mocksrv.home import default_program
+from mocksrv.nameserver import bound_socket
+from mocksrv.show import explain
+from mocksrv.world import check
+from testsuite.peer import ADDRESS, PATIENCE, Outcome, environment, furnish, qremote
+
+pytestmark = [
+    pytest.mark.skipif(sandbox.available() is not None, reason=f"{sandbox.available()}"),
+    pytest.mark.spec("EXT-5"),
+]
+
+BUFFER = 65536  # STREAM_OUT
+HUGE = (b"x" * 62 + b"\n") * 400_000  # more than any kernel takes for a peer that does not read
+
+RIDES = """A flight of {flight} octets
+-- run --
+Qremote [192.0.2.25] alice@sender.example bob@example.org
+-- control/chunksizeremote --
+{chunk}
+-- message --
+{message}
+-- dialogue 192.0.2.25 --
+S: 220 mx.example.org
+C: EHLO {{helo}}
+S: 250-mx.example.org
+S: 250-SIZE
+S: 250-PIPELINING
+S: 250 CHUNKING
+{envelope}{between}{chunks}{behind}C: QUIT
+-- report --
+r\\0
+K[192.0.2.25] accepted message (chunked).
+Remote host said: 250 queued
+\\0
+"""
+
+
+def flight(size: int, chunk: int) -> tuple[str, list[tuple[int, int]]]:
+    """The octets of MAIL and RCPT for a message of so many octets, and where its chunks begin and end."""
+    envelope = f"C: MAIL FROM:<alice@sender.example> SIZE={size}\nC: RCPT TO:<bob@example.org>\n"
+    starts = range(0, size, chunk or size)
+    return envelope, [(start, min(start + (chunk or size), size)) for start in starts]
+
+
+def flight_octets(size: int, chunk: int) -> int:
+    """The octets of everything from MAIL to the end of the last chunk."""
+    envelope, chunks = flight(size, chunk)
+    commands = [f"BDAT {end - start}{' LAST' if end == size else ''}\r\n" for start, end in chunks]
+    return len(envelope.replace("C: ", "").replace("\n", "\r\n")) + len("".join(commands)) + size
+
+
+def size_for(octets: int, chunk: int) -> int:
+    """The size of the message with which the flight has so many octets."""
+    return next(size for size in range(octets - 9 * BUFFER // 10, octets) if flight_octets(size, chunk) == octets)
+
+
+@pytest.mark.parametrize("chunk", [0, 7000, 65000])
+@pytest.mark.parametrize("more", [-1, 0, 1, 2])
+def test_the_flight_that_just_fits(tmp_path: Path, more: int, chunk: int) -> None:
+    """Up to the size of the out buffer the message rides with the envelope; an octet more, and it waits."""
+    size = size_for(BUFFER + more, chunk)
+    envelope, chunks = flight(size, chunk)
+    message = "\n".join(["Subject: hi", "", "x" * (size - 17)])
+    lines = "".join(
+        f"C: BDAT {end - start}{' LAST' if end == size else ''}\nC= {{message[{start}:{end}]}}\n"
+        for start, end in chunks
+    )
+    answers = "S: 250 ok\nS: 250 ok\n"
+    between, behind = ("", answers) if more <= 0 else (answers, "")
+    behind += "S: 250 ok\n" * (len(chunks) - 1) + "S: 250 queued\n"
+    case = tmp_path / "flight.case"
+    case.write_text(
+        RIDES.format(
+            flight=BUFFER + more, chunk=chunk or "", message=message, envelope=envelope, between=between,
+            chunks=lines, behind=behind,
+        )  # fmt: skip
+    )
+    result = check(read_case(case), default_program())
+    assert result.passed, explain(result)
+
+
+def refused_early(chunk: str, reply: bytes) -> tuple[Outcome, bytes]:
+    """A server that refuses after some octets of a huge message, and then takes in whatever still comes."""
+    listener = bound_socket(ADDRESS, 25, socket.SOCK_STREAM)
+    listener.listen()
+    received = bytearray()
+
+    def serve() -> None:
+        connection, _ = listener.accept()
+        connection.settimeout(PATIENCE)
+        with connection, connection.makefile("rb") as stream, suppress(OSError):
+            connection.sendall(b"220 mx\r\n")
+            stream.readline()
+            connection.sendall(b"250-mx\r\n250-PIPELINING\r\n250 CHUNKING\r\n")
+            stream.readline()
+            stream.readline()
+            connection.sendall(b"250 ok\r\n250 ok\r\n")
+            received.extend(stream.read(1000))
+            connection.sendall(reply)
+            while octets := stream.read1(1 << 16):
+                received.extend(octets)
+
+    furnish(sandbox.SCRATCH / "qmail", chunksizeremote=chunk)
+    thread = threading.Thread(target=serve)
+    thread.start()
+    outcome = qremote(message=HUGE, variables=environment())
+    thread.join(PATIENCE)
+    listener.close()
+    return outcome, bytes(received)
+
+
+@pytest.mark.spec("EXT-8")
+@pytest.mark.parametrize("chunk", ["", "1000000"])
+@pytest.mark.parametrize(("reply", "letter"), [(b"552 5.3.4 too big\r\n", "D"), (b"452 4.3.1 full\r\n", "Z")])
+def test_nothing_leaves_behind_a_refusal(chunk: str, reply: bytes, letter: str) -> None:
+    """Of a message that was refused the server never sees the end, nor a LAST chunk that is not the only one."""
+    outcome, received = sandbox.run(refused_early, chunk, reply)
+    assert outcome.letters == "r" + letter
+    assert b"Remote host said: " + reply.replace(b"\r", b"") in outcome.stdout
+    assert len(received) < len(HUGE) // 2
+    commands = re.findall(rb"BDAT \d+(?: LAST)?\r\n", received)
+    assert commands[0] == (b"BDAT %d LAST\r\n" % (len(HUGE) + len(HUGE) // 63) if not chunk else b"BDAT 1000000\r\n")
+    assert not any(b"LAST" in command for command in commands[1:])
+    assert b"QUIT" not in received
