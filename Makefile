@@ -72,6 +72,7 @@ demo: deps ## one mail finds its way, told line by line
 check: export WERROR ?= $(if $(CI),1)
 check: deps ## all tests, JOBS at a time
 	@$(MAKE) $(PROGRAM) $(BUILD)/libpure.so
+	@ci/fetch-mtas || :
 	@$(PYTHON) -m pytest -n $(JOBS) -q
 
 lint: deps-ci ## the style and the structure of the sources

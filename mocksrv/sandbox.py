@@ -41,16 +41,17 @@ class SandboxError(Exception):
     """The sandbox could not be made, or its function did not come to an end."""
 
 
-def run(function: Callable[..., _T], *args: object, timeout: float = TIMEOUT) -> _T:
+def run(function: Callable[..., _T], *args: object, timeout: float = TIMEOUT, all_users: bool = False) -> _T:
     """What `function(*args)` returns in a new sandbox.
 
     Its value must be picklable. Its exception is raised here, with the traceback from inside as a note. Raises
-    SandboxError after `timeout` seconds, or if there can be no sandbox (see `available`).
+    SandboxError after `timeout` seconds, or if there can be no sandbox (see `available`). With `all_users`, which
+    takes root, its processes can become other users; without, there is only one.
     """
     reader, writer = os.pipe()
     pid = os.fork()
     if pid == 0:
-        _live(function, args, writer)
+        _live(function, args, writer, all_users)
     os.close(writer)
     try:
         octets = _read_all(reader, time.monotonic() + timeout)
@@ -70,14 +71,14 @@ def run(function: Callable[..., _T], *args: object, timeout: float = TIMEOUT) ->
 
 
 @functools.cache
-def available() -> str | None:
-    """Why there can be no sandbox here; None if there can. MOCKSRV_SANDBOX=none in the environment forbids it."""
+def available(all_users: bool = False) -> str | None:
+    """Why there can be no such sandbox here; None if there can. MOCKSRV_SANDBOX=none in the environment forbids it."""
     if os.environ.get("MOCKSRV_SANDBOX") == "none":
         return "MOCKSRV_SANDBOX=none"
     try:
-        run(os.getpid, timeout=10.0)
+        run(os.seteuid, 65534 if all_users else 0, timeout=10.0, all_users=all_users)
     except (OSError, SandboxError, subprocess.SubprocessError) as error:
-        return f"no namespaces here: {error}"
+        return f"no namespaces{' with all users' if all_users else ''} here: {error}"
     return None
 
 
@@ -106,11 +107,11 @@ def ip(commands: list[str]) -> None:
         raise SandboxError(f"ip: {done.stderr.strip()}")
 
 
-def _live(function: Callable[..., object], args: tuple[object, ...], writer: int) -> NoReturn:
+def _live(function: Callable[..., object], args: tuple[object, ...], writer: int, all_users: bool) -> NoReturn:
     """The forked child: makes the namespaces, and in them the process that runs the function and writes its outcome."""
     try:
         _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-        _unshare()
+        _unshare(all_users)
         if os.fork() == 0:
             # The first process of a process namespace takes all others with it; it dies with its parent.
             _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
@@ -126,12 +127,14 @@ def _live(function: Callable[..., object], args: tuple[object, ...], writer: int
         os._exit(0)
 
 
-def _unshare() -> None:
-    """Leaves for new namespaces, in which this user is root."""
+def _unshare(all_users: bool) -> None:
+    """Leaves for new namespaces, in which this user is root: the only user there, or root among all users."""
     uid, gid = os.getuid(), os.getgid()
-    _check(_libc.unshare(_CLONE_NEWUSER | _CLONE_NEWNET | _CLONE_NEWNS | _CLONE_NEWPID), "unshare")
-    for name, text in (("setgroups", "deny"), ("uid_map", f"0 {uid} 1"), ("gid_map", f"0 {gid} 1")):
-        Path("/proc/self", name).write_text(text)
+    users = 0 if all_users else _CLONE_NEWUSER
+    _check(_libc.unshare(users | _CLONE_NEWNET | _CLONE_NEWNS | _CLONE_NEWPID), "unshare")
+    if users:
+        for name, text in (("setgroups", "deny"), ("uid_map", f"0 {uid} 1"), ("gid_map", f"0 {gid} 1")):
+            Path("/proc/self", name).write_text(text)
 
 
 def _furnish() -> None:

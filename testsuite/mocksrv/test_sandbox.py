@@ -94,6 +94,16 @@ def test_programs_can_be_kept_from_files() -> None:
     assert sandbox.run(read) == (1, 0)
 
 
+@pytest.mark.skipif(sandbox.available(all_users=True) is not None, reason=f"{sandbox.available(all_users=True)}")
+def test_it_can_have_all_users() -> None:
+    def who() -> bytes:
+        return subprocess.run(["id", "-u"], user=901, group=901, extra_groups=[], capture_output=True, check=True).stdout
+
+    assert sandbox.run(who, all_users=True) == b"901\n"
+    with pytest.raises(OSError):
+        sandbox.run(who)
+
+
 def test_it_can_be_forbidden(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MOCKSRV_SANDBOX", "none")
     assert sandbox.available.__wrapped__() == "MOCKSRV_SANDBOX=none"
