@@ -68,20 +68,34 @@ static char *copy_line(struct body *body, char *out, char *limit)
 	return out;
 }
 
+/* Begins a line of a body that becomes quoted-printable, or is it. */
+static void begin_quoted(struct body *body)
+{
+	struct lines *rest = &body->rest;
+	struct span text = {rest->at, (size_t)(lines_line_end(rest) - rest->at)};
+	while (body->manner == MANNER_MEND && text.length > 0 &&
+	       (text.data[text.length - 1] == ' ' || text.data[text.length - 1] == '\t'))
+		text.length--;
+	body->text_end = text.data + text.length;
+	body->in_line = true;
+}
+
 /* The next line of quoted-printable, for which there is room. */
 static char *write_quoted(struct body *body, char *out)
 {
 	struct lines *rest = &body->rest;
-	const char *end = lines_line_end(rest);
+	if (!body->in_line)
+		begin_quoted(body);
 	char *line = out;
-	out += (body->manner == MANNER_QUOTE ? qp_encode : qp_mend)(&rest->at, end, out);
+	out += (body->manner == MANNER_QUOTE ? qp_encode : qp_mend)(&rest->at, body->text_end, out);
 	if (line < out && *line == '.' && body->dots) {
 		memmove(line + 1, line, (size_t)(out++ - line));
 		body->size--;
 	}
 	*out++ = '\r';
 	body->owes_lf = true;
-	if (rest->at == end)
+	body->in_line = rest->at < body->text_end;
+	if (!body->in_line)
 		lines_skip(rest);
 	return out;
 }

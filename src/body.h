@@ -15,11 +15,12 @@ struct body {
 	struct mime *mime; /* names the pieces of one that is recoded, else NULL */
 	struct lines rest; /* what is left of the message, or of the piece that leaves now */
 	enum manner manner;
-	bool dots;     /* a dot that begins a line is doubled */
-	bool in_line;  /* something of the line, or the dot doubled for it, was written */
-	bool owes_lf;  /* the last octet written is a CR that the message may not have */
-	bool done;     /* there is no other piece */
-	uint64_t size; /* octets written so far, doubled dots not counted */
+	bool dots;            /* a dot that begins a line is doubled */
+	bool in_line;         /* something of the line, or the dot doubled for it, was written */
+	const char *text_end; /* of the line that is in_line, without the white space that means nothing */
+	bool owes_lf;         /* the last octet written is a CR that the message may not have */
+	bool done;            /* there is no other piece */
+	uint64_t size;        /* octets written so far, doubled dots not counted */
 };
 
 /*

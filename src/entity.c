@@ -15,14 +15,6 @@ bool recoding_is_legal(const struct recoding *recoding, const struct line_facts 
 	return !facts->nul && facts->longest <= LINE_MAX_TEXT && (!facts->eightbit || recoding->eightbitmime);
 }
 
-const char *recoding_illegality(const struct line_facts *facts)
-{
-	if (facts->nul)
-		return "has a NUL";
-	return facts->longest > LINE_MAX_TEXT ? "has a line of more than 998 octets"
-					      : "has 8-bit octets, and 8BITMIME is not offered";
-}
-
 void recoding_give_up(struct recoding *recoding, const char *place, const char *what)
 {
 	if (!*recoding->trouble)
@@ -166,6 +158,7 @@ static enum treatment treat_illegal(const struct entry *entry, const struct line
 		entity_give_up(entry->entity, entry->recoding, entry->nest, what);
 		return TREATMENT_COPY;
 	}
+	entry->recoding->needed = true;
 	if (entry->header.encoding == ENCODING_BASE64)
 		return TREATMENT_WRAP;
 	entry->recoding->quoted_printable = true;
@@ -196,14 +189,15 @@ static bool is_recoded(const struct entity *entity)
  * of an entity with parts only has to allow what will be in them. */
 static const char *new_encoding(const struct entry *entry)
 {
-	bool eightbitmime = entry->recoding->eightbitmime;
+	/* With SMTPUTF8, header fields within may keep 8-bit octets, for which 7bit would be wrong. */
+	bool eightbit = entry->recoding->eightbitmime || entry->recoding->smtputf8;
 	enum encoding encoding = entry->header.encoding;
 	if (is_recoded(entry->entity))
 		return "Content-Transfer-Encoding: quoted-printable\r\n";
-	bool allowed = encoding != ENCODING_BINARY && (encoding != ENCODING_8BIT || eightbitmime);
+	bool allowed = encoding != ENCODING_BINARY && (encoding != ENCODING_8BIT || eightbit);
 	if (!entity_has_parts(entry->entity) || allowed || has_legal_body(entry))
 		return NULL;
-	return eightbitmime ? "Content-Transfer-Encoding: 8bit\r\n" : "Content-Transfer-Encoding: 7bit\r\n";
+	return eightbit ? "Content-Transfer-Encoding: 8bit\r\n" : "Content-Transfer-Encoding: 7bit\r\n";
 }
 
 /* Whether a message that is not MIME so far has something encoded in it now. */
@@ -224,6 +218,12 @@ static const char *new_type(const struct entry *entry)
 					    : "Content-Type: text/plain; charset=unknown-8bit\r\n";
 }
 
+static bool needs_blank_line(const struct entry *entry)
+{
+	const struct entity *entity = entry->entity;
+	return is_recoded(entity) || (entity->treatment == TREATMENT_MESSAGE && !has_legal_body(entry));
+}
+
 static void add_fields(const struct entry *entry)
 {
 	struct entity *entity = entry->entity;
@@ -236,8 +236,9 @@ static void add_fields(const struct entry *entry)
 	int length = snprintf(entity->text, sizeof entity->text, "%s%s%s%s", mark,
 			      needs_version(entry) ? "MIME-Version: 1.0\r\n" : "", new_type(entry),
 			      entity->encoding && !entry->header.has_encoding ? entity->encoding : "");
-	/* Without a blank line the fields, or the first line of the body, would be taken for what they are not. */
-	if (entity->header_end == entity->body && (length > 0 || is_recoded(entity)))
+	/* Without a blank line these fields, those of a message within, or the first line of the body would be taken
+	 * for what they are not. */
+	if (entity->header_end == entity->body && (length > 0 || needs_blank_line(entry)))
 		length += snprintf(entity->text + length, sizeof entity->text - (size_t)length, "\r\n");
 	entity->text_length = (size_t)length;
 }

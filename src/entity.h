@@ -15,17 +15,15 @@ struct recoding {
 	bool smtputf8;
 	const char *helohost; /* whom the top header names as the one who did it */
 
+	bool needed;           /* something has to change; else the message goes as it is */
 	bool quoted_printable; /* some part becomes quoted-printable, or is mended as such */
 	bool utf8_header;      /* a header field has 8-bit octets that are UTF-8, and SMTPUTF8 makes them legal */
 	bool eightbit;         /* the result has 8-bit octets */
-	char trouble[200];     /* why it cannot be made legal: a sentence whose subject is the server; else empty */
+	char trouble[300];     /* why it cannot be made legal: a sentence whose subject is the server; else empty */
 };
 
 /* Whether a server takes octets of which this is known, in a body. */
 bool recoding_is_legal(const struct recoding *recoding, const struct line_facts *facts);
-
-/* What is wrong with octets that it does not take. */
-const char *recoding_illegality(const struct line_facts *facts);
 
 /* Notes what cannot be made legal, if it is the first. */
 void recoding_give_up(struct recoding *recoding, const char *place, const char *what);

@@ -41,6 +41,9 @@ bool form_choose(struct form *form, const struct capabilities *offers, struct sp
 		return true;
 	if (*form->recoding.trouble)
 		return false;
+	form->recoded = form->recoding.needed;
+	if (!form->recoded)
+		return true;
 	form->size = body_recoded_size(&form->recoding);
 	if (form->recoding.quoted_printable)
 		form->how = " (quoted-printable)";

@@ -77,15 +77,19 @@ static bool is_legal_field(struct mime *mime, const struct field *field, const s
 	return utf8 || recoding->eightbitmime;
 }
 
-static bool can_be_folded(struct span octets)
+/* Whether all lines can be folded so that none of them looks like a delimiter: one may, right behind its colon. */
+static bool can_be_folded(const struct nest *nest, struct span octets)
 {
 	struct lines lines;
+	size_t level;
 	bool first = true;
+	bool closing;
 	lines_open(&lines, octets);
 	while (lines.at < lines.end) {
 		struct span line = lines_take(&lines);
 		while (line.length > 0) {
-			if (!header_fold(&line, first).data)
+			struct span piece = header_fold(&line, first);
+			if (!piece.data || nest_is_delimiter(nest, piece, &level, &closing))
 				return false;
 			first = false;
 		}
@@ -105,6 +109,12 @@ static void give_up_on_field(struct mime *mime, const struct field *field, const
 	recoding_give_up(mime->recoding, place, what);
 }
 
+static void begin_fold(struct mime *mime, struct span octets)
+{
+	mime->recoding->needed = true;
+	begin_cut(mime, octets);
+}
+
 static bool next_of_header(struct mime *mime, struct piece *piece)
 {
 	struct entity *entity = &mime->entity;
@@ -122,11 +132,12 @@ static bool next_of_header(struct mime *mime, struct piece *piece)
 	}
 	struct line_facts facts = lines_examine(field.octets);
 	if (!is_legal_field(mime, &field, &facts))
-		give_up_on_field(mime, &field, recoding_illegality(&facts));
-	else if (facts.longest > LINE_MAX_TEXT && !can_be_folded(field.octets))
+		give_up_on_field(mime, &field,
+				 facts.nul ? "has a NUL" : "has 8-bit octets, and 8BITMIME is not offered");
+	else if (facts.longest > LINE_MAX_TEXT && !can_be_folded(&mime->nest, field.octets))
 		give_up_on_field(mime, &field, "has a line of more than 998 octets that cannot be folded");
 	else if (facts.longest > LINE_MAX_TEXT)
-		begin_cut(mime, field.octets);
+		begin_fold(mime, field.octets);
 	return !is_cutting(mime);
 }
 
@@ -268,7 +279,7 @@ void mime_survey(struct recoding *recoding)
 {
 	struct mime mime;
 	struct piece piece;
-	recoding->quoted_printable = recoding->utf8_header = recoding->eightbit = false;
+	recoding->needed = recoding->quoted_printable = recoding->utf8_header = recoding->eightbit = false;
 	recoding->trouble[0] = '\0';
 	mime_open(&mime, recoding);
 	while (mime_next(&mime, &piece))

@@ -100,24 +100,14 @@ static bool is_hexadecimal(char digit)
 	return (digit >= '0' && digit <= '9') || (digit >= 'A' && digit <= 'F') || (digit >= 'a' && digit <= 'f');
 }
 
-/* Whether the line says here that it goes on in the next one: `=` and nothing behind it but white space, which rule 3
- * of RFC 2045 tells a decoder to drop. */
-static bool is_soft_break(const char *at, const char *end)
-{
-	for (at++; at < end && is_blank(*at); at++)
-		continue;
-	return at == end;
-}
-
 size_t qp_mend(const char **at, const char *end, char *out)
 {
 	char *const start = out;
 	out = break_delimiter(at, end, out);
 	while (*at < end) {
 		out = copy_plain(at, end, out, (size_t)(start + QP_LINE_MAX - 1 - out));
-		if (**at == '=' && is_soft_break(*at, end)) {
-			*at = end;
-			*out++ = '=';
+		if (**at == '=' && end - *at == 1) { /* a soft line break that was there */
+			*out++ = *(*at)++;
 			break;
 		}
 		bool quoted = **at == '=' && end - *at > 2 && is_hexadecimal((*at)[1]) && is_hexadecimal((*at)[2]);

@@ -14,8 +14,9 @@ enum { QP_LINE_MAX = 76 };
 size_t qp_encode(const char **at, const char *end, char *out);
 
 /*
- * The same for a line that is quoted-printable already: what it means stays, but no line is too long, and octets that
- * have no place in it (8-bit, controls, a `=` without two digits behind it) are encoded.
+ * The same for a line that is quoted-printable already, without the white space at its end, which means nothing (rule
+ * 3): no line is too long, and octets that have no place in it (8-bit, controls, a `=` without two digits behind it)
+ * are encoded; what the line means stays.
  */
 size_t qp_mend(const char **at, const char *end, char *out);
 

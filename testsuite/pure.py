@@ -72,8 +72,8 @@ class Nest(Structure):  # nest.h
 class Recoding(Structure):  # entity.h
     _fields_ = [
         ("message", Span), ("message_eightbit", c_bool), ("eightbitmime", c_bool), ("smtputf8", c_bool),
-        ("helohost", c_char_p), ("quoted_printable", c_bool), ("utf8_header", c_bool), ("eightbit", c_bool),
-        ("trouble", c_char * 200),
+        ("helohost", c_char_p), ("needed", c_bool), ("quoted_printable", c_bool), ("utf8_header", c_bool), ("eightbit", c_bool),
+        ("trouble", c_char * 300),
     ]  # fmt: skip
 
 
@@ -98,7 +98,7 @@ class Mime(Structure):  # mime.h
 class Body(Structure):  # body.h
     _fields_ = [
         ("mime", POINTER(Mime)), ("rest", Lines), ("manner", c_int), ("dots", c_bool), ("in_line", c_bool),
-        ("owes_lf", c_bool), ("done", c_bool), ("size", c_uint64),
+        ("text_end", c_void_p), ("owes_lf", c_bool), ("done", c_bool), ("size", c_uint64),
     ]  # fmt: skip
 
 
@@ -211,6 +211,8 @@ _PROTOTYPES: dict[str, tuple[type | None, list[type]]] = {
     "header_fold": (Span, [_P(Span), c_bool]),
     "header_read_type": (None, [Span, _P(ContentType)]),
     "header_read_encoding": (c_int, [Span]),
+    "qp_encode": (c_size_t, [_P(c_void_p), c_void_p, c_char_p]),
+    "qp_mend": (c_size_t, [_P(c_void_p), c_void_p, c_char_p]),
     "mime_survey": (None, [_P(Recoding)]),
     "form_choose": (c_bool, [_P(Form), _P(Capabilities), Span, _P(LineFacts), c_char_p]),
     "form_open": (None, [_P(Form), _P(Body), _P(Mime)]),
@@ -327,7 +329,9 @@ def recode(
     lib.mime_survey(byref(recoding))
     trouble, wire, size = recoding.trouble.decode(errors="replace"), b"", 0
     found = recoding.quoted_printable, recoding.utf8_header, recoding.eightbit, trouble
-    if not trouble:
+    if not trouble and not recoding.needed:
+        wire, size = encode(message, [2 * len(message) + 2]), examine(message).size
+    elif not trouble:
         size = lib.body_recoded_size(byref(recoding))
         body, mime = Body(), Mime()
         lib.body_open_recoded(byref(body), byref(mime), byref(recoding))
@@ -370,3 +374,17 @@ def address_text(value: Address) -> str:
     text = ctypes.create_string_buffer(46)
     lib.address_print(byref(value), text)
     return text.value.decode()
+
+
+def quoted_printable(line: bytes, mend: bool = False) -> list[bytes]:
+    """The lines that qp_encode() or qp_mend() makes of one. Fails if they write beyond their room, or do not go on."""
+    memory, lines, write = Octets(line), [], lib.qp_mend if mend else lib.qp_encode
+    at, end = c_void_p(memory.span.data), memory.span.data + len(line)
+    while not lines or at.value != end:
+        before = at.value
+        out = ctypes.create_string_buffer(b"\xa5" * (QP_LINE_MAX + 8))
+        length = write(byref(at), end, out)
+        assert length <= QP_LINE_MAX and out.raw[QP_LINE_MAX:-1] == b"\xa5" * 8, "written beyond the room"
+        assert before < at.value <= end or before == end, "no progress, or beyond the end"
+        lines.append(out.raw[:length])
+    return lines

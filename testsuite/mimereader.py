@@ -1,0 +1,367 @@
+"""A small reader of MIME messages: what TR-8 says of a message, written down without a look at src/.
+
+test_recoding.py judges with it what Python's `email` reads otherwise than the manual page: delimiters in a row, comments
+in Content-Type, white space at the end of quoted-printable lines, white space before a colon. Everything here works on
+canonical messages: lines that end with CR LF.
+"""
+
+import re
+from bisect import bisect_left
+from dataclasses import dataclass, field
+
+LONGEST, DEEPEST, LONGEST_BOUNDARY = 998, 100, 994
+IDENTITY = ("", "7bit", "8bit", "binary")
+_TOKEN = re.compile(rb'[^\x00-\x20()<>@,;:\\"/\[\]?=\x7f]*')
+_QUOTED = re.compile(rb'"((?:[^"\\]|\\.)*)"?', re.DOTALL)
+_BARE = re.compile(rb"[^\x00-\x20;(]*")
+_FIELD = re.compile(rb"([!-9;-~]+)[ \t]*:(.*)", re.DOTALL)
+_BASE64 = re.compile(rb"[A-Za-z0-9+/= \t]*")
+_NO_DELIMITER = "is a multipart without a delimiter"
+
+
+@dataclass(frozen=True)
+class Server:
+    """What a server takes."""
+
+    eightbitmime: bool
+    smtputf8: bool
+
+    @property
+    def may_keep_eightbit(self) -> bool:
+        """Whether 8-bit octets may be left, if only in header fields."""
+        return self.eightbitmime or self.smtputf8
+
+    def takes(self, lines: list[bytes]) -> bool:
+        """Whether these lines may stand in a body."""
+        short = all(len(line) <= LONGEST and b"\0" not in line for line in lines)
+        return short and (self.eightbitmime or all(map(bytes.isascii, lines)))
+
+
+@dataclass
+class Field:
+    """A header field, its lines as they stand there, and its body in one line."""
+
+    name: str
+    lines: list[bytes]
+
+    @property
+    def body(self) -> bytes:
+        """What stands behind the colon, unfolded."""
+        found = _FIELD.fullmatch(b"".join(self.lines))
+        assert found
+        return found[2]
+
+    def is_long(self) -> bool:
+        """Whether it has to be folded."""
+        return any(len(line) > LONGEST for line in self.lines)
+
+    def is_eightbit(self) -> bool:
+        """Whether it has octets that are not ASCII."""
+        return not all(map(bytes.isascii, self.lines))
+
+    def is_utf8(self) -> bool:
+        """Whether all of it is UTF-8."""
+        return is_utf8(b"\n".join(self.lines))
+
+
+@dataclass
+class Entity:
+    """A message or a part, with what is in it."""
+
+    numbers: tuple[int, ...]  # of the parts that it is in, the outermost first
+    depth: int  # how many multiparts and messages are around it
+    is_message: bool
+    fields: list[Field] = field(default_factory=list)
+    has_blank: bool = False
+    body: list[bytes] = field(default_factory=list)
+    kind: str = "leaf"  # or "multipart", "message"
+    main_type: str = ""
+    subtype: str = ""
+    boundary: bytes = b""
+    encoding: str = ""
+    inside: list["Entity"] = field(default_factory=list)
+    delimiters: list[bytes] = field(default_factory=list)
+    outside: list[list[bytes]] = field(default_factory=list)  # preamble, epilogue
+
+    @property
+    def place(self) -> str:
+        """How the program names it."""
+        return "part " + ".".join(map(str, self.numbers)) if self.numbers else "its body"
+
+    def first(self, name: str) -> bytes | None:
+        """The body of its first field of that name."""
+        return next((one.body for one in self.fields if one.name == name), None)
+
+    def has(self, name: str) -> bool:
+        """Whether it has a field of that name."""
+        return any(one.name == name for one in self.fields)
+
+    def all_lines(self) -> list[bytes]:
+        """All octets of the entity."""
+        header = [line for one in self.fields for line in one.lines]
+        return header + [b""] * self.has_blank + self.body
+
+
+def is_utf8(octets: bytes) -> bool:
+    """Whether the octets are well-formed UTF-8."""
+    try:
+        octets.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def split(message: bytes) -> list[bytes]:
+    """The lines of a canonical message."""
+    assert not message or message.endswith(b"\r\n")
+    return message.split(b"\r\n")[:-1]
+
+
+def read(message: bytes) -> Entity:
+    """The tree of a canonical message."""
+    return _read_entity(split(message), Entity((), 0, True), False)
+
+
+def _read_entity(lines: list[bytes], entity: Entity, in_digest: bool) -> Entity:
+    _read_header(lines, entity)
+    kind = _read_type(entity.first("content-type"), in_digest)
+    entity.main_type, entity.subtype, entity.boundary = kind
+    encoding = entity.first("content-transfer-encoding") or b""
+    entity.encoding = (_token(encoding, _skip_comments(encoding, 0))[0]).decode("latin-1").lower()
+    if entity.depth < DEEPEST and entity.boundary:
+        entity.kind = "multipart"
+        _read_parts(entity)
+    elif entity.depth < DEEPEST and kind[:2] == ("message", "rfc822") and entity.encoding in IDENTITY:
+        entity.kind = "message"
+        embedded = Entity(entity.numbers, entity.depth + 1, True)
+        entity.inside = [_read_entity(entity.body, embedded, False)]
+    return entity
+
+
+def _read_header(lines: list[bytes], entity: Entity) -> None:
+    """A header ends at a blank line, or where a line is none of its own."""
+    at = 0
+    while at < len(lines) and lines[at]:
+        found = _FIELD.match(lines[at])
+        if lines[at][0] in b" \t" and at > 0:
+            entity.fields[-1].lines.append(lines[at])
+        elif found:
+            entity.fields.append(Field(found[1].decode().lower(), [lines[at]]))
+        else:
+            break
+        at += 1
+    entity.has_blank = at < len(lines) and not lines[at]
+    entity.body = lines[at + entity.has_blank :]
+
+
+def _read_parts(entity: Entity) -> None:
+    """Cuts a body at the delimiters. Those of inner multiparts do not count, so outer ones are tested first."""
+    delimiter = re.compile(rb"--" + re.escape(entity.boundary) + rb"(--)?[ \t]*")
+    pieces: list[list[bytes]] = [[]]
+    closed = False
+    for line in entity.body:
+        found = None if closed else delimiter.fullmatch(line)
+        if not found:
+            pieces[-1].append(line)
+            continue
+        entity.delimiters.append(line)
+        pieces.append([])
+        closed = bool(found[1])
+    epilogue = [pieces.pop()] if closed else []
+    entity.outside = [pieces[0], *epilogue]
+    is_digest = entity.subtype == "digest"
+    for number, piece in enumerate(pieces[1:], 1):
+        part = Entity((*entity.numbers, number), entity.depth + 1, False)
+        entity.inside.append(_read_entity(piece, part, is_digest))
+
+
+def _skip_comments(text: bytes, at: int) -> int:
+    """Where the next octet stands that is neither white space nor in a comment."""
+    depth = 0
+    while at < len(text):
+        octet = text[at : at + 1]
+        if depth and octet == b"\\":
+            at += 1
+        elif octet == b"(":
+            depth += 1
+        elif depth and octet == b")":
+            depth -= 1
+        elif not depth and octet not in b" \t\r\n":
+            return at
+        at += 1
+    return len(text)
+
+
+def _token(text: bytes, at: int) -> tuple[bytes, int]:
+    """The token that stands there, and where the next thing stands."""
+    found = _TOKEN.match(text, at)
+    assert found
+    return found[0], _skip_comments(text, found.end())
+
+
+def _parameters(text: bytes, at: int) -> list[tuple[str, bytes]]:
+    """What follows each semicolon that is in no quoted string and in no comment; values as RFC 2231 means them."""
+    found = []
+    while (at := _skip_comments(text, at)) < len(text):
+        octet = text[at : at + 1]
+        quoted = _QUOTED.match(text, at)
+        if octet != b";":
+            at = quoted.end() if quoted else at + 1
+            continue
+        attribute, at = _token(text, _skip_comments(text, at + 1))
+        if text[at : at + 1] != b"=":
+            continue
+        at = _skip_comments(text, at + 1)
+        value = _QUOTED.match(text, at)
+        if value:
+            plain = re.sub(rb"\\(.)", rb"\1", value[1])
+        else:
+            value = _BARE.match(text, at)
+            assert value
+            plain = value[0]
+        at = value.end()
+        name = attribute.decode("latin-1").lower()
+        if name.endswith("*"):
+            plain = _extended(plain, name.count("*") == 1 or "*0*" in name)
+        found.append((name.removesuffix("*"), plain))
+    return found
+
+
+def _extended(value: bytes, is_first: bool) -> bytes:
+    """An extended value (RFC 2231 section 4) without charset and language, its %XX decoded."""
+    if is_first and value.count(b"'") >= 2:
+        value = value.split(b"'", 2)[2]
+    return re.sub(rb"%([0-9A-Fa-f]{2})", lambda found: bytes.fromhex(found[1].decode()), value)
+
+
+def _read_type(body: bytes | None, in_digest: bool) -> tuple[str, str, bytes]:
+    """Type, subtype and boundary of a Content-Type field; empty where there is none to be understood."""
+    if body is None:
+        return ("message", "rfc822", b"") if in_digest else ("", "", b"")
+    main_type, at = _token(body, _skip_comments(body, 0))
+    if body[at : at + 1] != b"/":
+        return "", "", b""
+    subtype, at = _token(body, _skip_comments(body, at + 1))
+    boundary = b""
+    if main_type.lower() == b"multipart":
+        values: dict[str, bytes] = {}
+        for name, value in _parameters(body, at):
+            values.setdefault(name, value)
+        sections = [values.get(f"boundary*{number}") for number in range(100)]
+        pieces = sections[: sections.index(None)] if None in sections else sections
+        boundary = values["boundary"] if "boundary" in values else b"".join(filter(None, pieces))
+        boundary = b"" if len(boundary) > LONGEST_BOUNDARY else boundary.rstrip(b" \t")
+    return main_type.decode("latin-1").lower(), subtype.decode("latin-1").lower(), boundary
+
+
+def decode_quoted_printable(lines: list[bytes]) -> bytes:
+    """RFC 2045 section 6.7, by rule: white space at the end goes, `=` at the end joins, `=` without digits stays.
+
+    Python's binascii keeps the white space.
+    """
+    text = b""
+    for line in lines:
+        line = line.rstrip(b" \t")
+        soft = line.endswith(b"=")
+        plain = line.removesuffix(b"=")
+        text += re.sub(rb"=([0-9A-Fa-f]{2})", lambda found: bytes.fromhex(found[1].decode()), plain)
+        text += b"" if soft else b"\r\n"
+    return text
+
+
+def content(entity: Entity) -> bytes:
+    """What a leaf decodes to. In base64 only the line ends do not count: there may be a footer behind it."""
+    if entity.encoding == "quoted-printable":
+        return decode_quoted_printable(entity.body)
+    if entity.encoding == "base64":
+        return b"".join(entity.body)
+    return b"".join(line + b"\r\n" for line in entity.body)
+
+
+def is_base64(line: bytes) -> bool:
+    """Whether only base64 and white space stand in it."""
+    return bool(_BASE64.fullmatch(line))
+
+
+def can_be_folded(line: bytes, is_first: bool) -> bool:
+    """Whether there is any way to cut the line before white space so that each piece fits and none is white space only.
+
+    All ways are tried: `reached` holds, in order, the places where a piece may end. Of the pieces that end at one place
+    the longest that fits is white space only last. The first line is not cut before its colon.
+    """
+    least = line.index(b":") + 1 if is_first else 1
+    places = [at for at in range(least, len(line)) if line[at] in b" \t"]
+    reached = [0]
+    for at in [*places, len(line)]:
+        longest = bisect_left(reached, at - LONGEST)
+        if longest < len(reached) and line[reached[longest] : at].strip(b" \t"):
+            reached.append(at)
+    return reached[-1] == len(line)
+
+
+def troubles(entity: Entity, server: Server) -> set[str]:
+    """All that keeps the message from being made legal, as TR-8 lists it; any of it may be the one that is told."""
+    found = {f"{entity.place} {what}" for what in _body_troubles(entity, server)}
+    where = f" of {entity.place}" if entity.depth else ""
+    for one in entity.fields:
+        if one.name == "content-transfer-encoding" and gets_new_encoding(entity, server):
+            continue
+        what = _field_trouble(one, server)
+        if what:
+            found.add(f"the field {one.lines[0][: len(one.name)].decode()[:50]}{where} {what}")
+    for inner in entity.inside:
+        found |= troubles(inner, server)
+    return found
+
+
+def _field_trouble(one: Field, server: Server) -> str:
+    """A long line is no trouble if it can be folded."""
+    if any(b"\0" in line for line in one.lines):
+        return "has a NUL"
+    if one.is_eightbit() and not (server.eightbitmime or (server.smtputf8 and one.is_utf8())):
+        return "has 8-bit octets, and 8BITMIME is not offered"
+    if all(can_be_folded(line, line is one.lines[0]) for line in one.lines if len(line) > LONGEST):
+        return ""
+    return "has a line of more than 998 octets that cannot be folded"
+
+
+def _body_troubles(entity: Entity, server: Server) -> set[str]:
+    if entity.kind == "message":
+        return set()
+    if entity.kind == "multipart":
+        outside = "has text outside its parts, which cannot be encoded" if entity.delimiters else _NO_DELIMITER
+        found = {outside for text in entity.outside if not server.takes(text)}
+        return found if server.takes(entity.delimiters) else found | {"has a delimiter that cannot be sent"}
+    if server.takes(entity.body):
+        return set()
+    identity = entity.encoding in IDENTITY
+    if entity.main_type == "multipart":
+        return {"is nested too deeply" if entity.boundary else "is a multipart without a usable boundary"}
+    if entity.main_type == "message" and identity:
+        return {"is nested too deeply" if entity.subtype == "rfc822" else "is of a type that must not be encoded"}
+    if entity.encoding == "base64":
+        cuttable = all(is_base64(line) for line in entity.body if len(line) > LONGEST)
+        plain = all(line.isascii() and b"\0" not in line for line in entity.body)
+        return set() if cuttable and plain else {"has octets that are no base64"}
+    known = identity or entity.encoding == "quoted-printable"
+    return set() if known else {"has an unknown Content-Transfer-Encoding"}
+
+
+def is_recoded(entity: Entity, server: Server) -> bool:
+    """Whether something has to become of its body, or of what is in it."""
+    if entity.kind == "leaf":
+        return not server.takes(entity.body)
+    return any(is_recoded(inner, server) or _has_illegal_field(inner, server) for inner in entity.inside)
+
+
+def _has_illegal_field(entity: Entity, server: Server) -> bool:
+    """Whether a field is folded; or stays as it is, but would not be legal in the body that it is part of."""
+    return any(one.is_long() or (one.is_eightbit() and not server.eightbitmime) for one in entity.fields)
+
+
+def gets_new_encoding(entity: Entity, server: Server) -> bool:
+    """Whether its Content-Transfer-Encoding is replaced or added. That of one with parts has to allow what is in them."""
+    if entity.kind == "leaf":
+        return entity.encoding != "base64" and is_recoded(entity, server)
+    allowed = entity.encoding != "binary" and (entity.encoding != "8bit" or server.may_keep_eightbit)
+    return not allowed and is_recoded(entity, server)
