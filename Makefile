@@ -65,6 +65,11 @@ $(BUILD)/libpure.so: $(PURE) $(wildcard src/*.h) src/LAYERS Makefile $(BUILD)/fl
 	@mkdir -p $(@D)
 	$(COMPILE) -fPIC -shared -Wl,-z,defs $(LINK) -o $@ $(PURE)
 
+# From the objects of the pure floors, as they are in the program.  An empty program shows what a process costs.
+$(BUILD)/bench: $(wildcard bench/*.[ch]) $(PURE:src/%.c=$(BUILD)/obj/%.o) Makefile $(BUILD)/flags
+	echo 'int main(void) { return 0; }' | $(COMPILE) -fPIE -pie $(LINK) -o $(BUILD)/empty -x c -
+	$(COMPILE) -fPIE -pie -iquote src $(LINK) -o $@ $(filter %.c %.o,$^)
+
 demo: deps ## one mail finds its way, told line by line
 	@$(MAKE) $(PROGRAM)
 	$(PYTHON) -m mocksrv run -v fixtures/cases/demo/a-mail-finds-its-way.case -- $(PROGRAM)
@@ -81,9 +86,12 @@ lint: deps-ci ## the style and the structure of the sources
 	ci/check-functions
 	ci/check-globals
 	ci/check-purity
-	clang-format --dry-run --Werror src/*.[ch]
+	clang-format --dry-run --Werror src/*.[ch] bench/*.[ch]
 	shellcheck .ci/run $$(grep -l '^#!/bin/sh' ci/*)
 	for page in $(MAN); do mandoc -T lint -W warning $$page || exit; done
+
+bench: $(PROGRAM) $(BUILD)/bench ## what is fast and what is not, next to plain loops; a minute, judges nothing
+	$(BUILD)/bench $(PROGRAM) $(BUILD)/empty
 
 # -D_FORTIFY_SOURCE would hide functions from the sanitizers.  A report ends the program, and the harness looks for it.
 SANITIZE = -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all
@@ -116,7 +124,7 @@ uninstall: ## what install put there
 	for page in $(MAN); do rm -f '$(DESTDIR)$(PREFIX)'/share/man/man$${page##*.}/$${page##*/} || exit; done
 
 format: ## the C sources as .clang-format wants them
-	clang-format -i src/*.[ch]
+	clang-format -i src/*.[ch] bench/*.[ch]
 
 clean: ## all that was built
 	rm -rf build
@@ -125,5 +133,5 @@ help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
 
 FORCE:
-.PHONY: all demo check lint sanitize ci deps deps-ci install uninstall format clean help libcares FORCE
+.PHONY: all demo check bench lint sanitize ci deps deps-ci install uninstall format clean help libcares FORCE
 .DELETE_ON_ERROR:

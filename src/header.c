@@ -40,6 +40,16 @@ bool header_take_field(struct lines *lines, struct field *field)
 	return true;
 }
 
+/* Whether there is nothing but white space.  Looked for from the front: a line has many pieces, and one end. */
+static bool is_empty(struct span text)
+{
+	while (text.length > 0 && memchr(" \t\r\n\v\f", *text.data, 6)) {
+		text.data++;
+		text.length--;
+	}
+	return text.length == 0;
+}
+
 /*
  * Where to fold: at the last white space that leaves a piece which fits.  The last of several in a row is best, since
  * it leaves least to what follows; but where only some of them fit, one that fits must do.
@@ -68,8 +78,7 @@ struct span header_fold(struct span *line, bool first)
 	}
 	piece.length = best > 0 ? best : last_resort;
 	*line = (struct span){line->data + piece.length, line->length - piece.length};
-	struct span rest = span_trim(*line);
-	return piece.length > 0 && rest.length > 0 ? piece : (struct span){NULL, 0};
+	return piece.length > 0 && !is_empty(*line) ? piece : (struct span){NULL, 0};
 }
 
 /* What follows reads the body of a field from its front: each takes something away from `text`. */

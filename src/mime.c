@@ -46,13 +46,15 @@ static void next_fold(struct mime *mime, struct piece *piece)
 	mime->line_is_first = false;
 }
 
-/* A mailing list may have put text behind the base64. */
+/* A mailing list may have put text behind the base64: it stays as it is, if it may. */
 static void next_wrap(struct mime *mime, struct piece *piece)
 {
 	bool fresh = mime->line.length == 0;
 	if (fresh)
 		mime->line = lines_take(&mime->cut);
 	if (fresh && (mime->line.length <= QP_LINE_MAX || !entity_is_base64(mime->line))) {
+		if (mime->line.length > LINE_MAX_TEXT)
+			entity_give_up(&mime->entity, mime->recoding, &mime->nest, "has octets that are no base64");
 		give_whole(mime, piece);
 		return;
 	}

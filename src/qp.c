@@ -2,7 +2,8 @@
  * qp - lines of quoted-printable (RFC 2045 section 6.7)
  *
  * body.c has each line of a part that is recoded written by it, straight into the out buffer.  Text is mostly octets
- * that stand for themselves: they are looked at and copied eight at a time.
+ * that stand for themselves: they are looked at and copied eight at a time.  Where it is not, octets of both kinds
+ * change too often for a branch on each, so a table tells what to write.
  */
 #include "qp.h"
 
@@ -25,9 +26,33 @@ static bool are_plain(uint64_t word)
 	       !has_zero(word ^ EACH('='));
 }
 
-static bool is_plain(unsigned char octet)
+/* The form of each octet, in three octets, and how many of them count. */
+enum { FORM_SIZE = 4 };
+static const char forms[] = "=003=013=023=033=043=053=063=073=083\t  1=0A3=0B3=0C3=0D3=0E3=0F3"
+			    "=103=113=123=133=143=153=163=173=183=193=1A3=1B3=1C3=1D3=1E3=1F3"
+			    "   1!  1\"  1#  1$  1%  1&  1'  1(  1)  1*  1+  1,  1-  1.  1/  1"
+			    "0  11  12  13  14  15  16  17  18  19  1:  1;  1<  1=3D3>  1?  1"
+			    "@  1A  1B  1C  1D  1E  1F  1G  1H  1I  1J  1K  1L  1M  1N  1O  1"
+			    "P  1Q  1R  1S  1T  1U  1V  1W  1X  1Y  1Z  1[  1\\  1]  1^  1_  1"
+			    "`  1a  1b  1c  1d  1e  1f  1g  1h  1i  1j  1k  1l  1m  1n  1o  1"
+			    "p  1q  1r  1s  1t  1u  1v  1w  1x  1y  1z  1{  1|  1}  1~  1=7F3"
+			    "=803=813=823=833=843=853=863=873=883=893=8A3=8B3=8C3=8D3=8E3=8F3"
+			    "=903=913=923=933=943=953=963=973=983=993=9A3=9B3=9C3=9D3=9E3=9F3"
+			    "=A03=A13=A23=A33=A43=A53=A63=A73=A83=A93=AA3=AB3=AC3=AD3=AE3=AF3"
+			    "=B03=B13=B23=B33=B43=B53=B63=B73=B83=B93=BA3=BB3=BC3=BD3=BE3=BF3"
+			    "=C03=C13=C23=C33=C43=C53=C63=C73=C83=C93=CA3=CB3=CC3=CD3=CE3=CF3"
+			    "=D03=D13=D23=D33=D43=D53=D63=D73=D83=D93=DA3=DB3=DC3=DD3=DE3=DF3"
+			    "=E03=E13=E23=E33=E43=E53=E63=E73=E83=E93=EA3=EB3=EC3=ED3=EE3=EF3"
+			    "=F03=F13=F23=F33=F43=F53=F63=F73=F83=F93=FA3=FB3=FC3=FD3=FE3=FF3";
+
+static const char *form_of(char octet)
 {
-	return (octet >= ' ' && octet <= '~' && octet != '=') || octet == '\t';
+	return forms + (size_t)(unsigned char)octet * FORM_SIZE;
+}
+
+static bool is_plain(char octet)
+{
+	return form_of(octet)[3] == '1';
 }
 
 static bool is_blank(char octet)
@@ -35,13 +60,24 @@ static bool is_blank(char octet)
 	return octet == ' ' || octet == '\t';
 }
 
-/* Copies plain octets, up to `most`; the last of the line is left, since more than itself decides about it. */
-static char *copy_plain(const char **at, const char *end, char *out, size_t most)
+/* Writes four octets, of which up to three count. */
+static char *put(char *out, char octet)
+{
+	const char *form = form_of(octet);
+	memcpy(out, form, FORM_SIZE);
+	return out + (form[3] - '0');
+}
+
+/*
+ * Copies plain octets, eight at a time.  This one and the next leave the last octet of a line, since more than itself
+ * decides about it, and let nothing count that stands at `limit` or behind it.
+ */
+static inline char *copy_plain(const char **at, const char *end, char *out, const char *limit)
 {
 	const char *from = *at;
-	const char *stop = (size_t)(end - from) > most ? from + most : end - 1;
+	ptrdiff_t most = end - from - 1 < limit - out ? end - from - 1 : limit - out;
 	uint64_t word;
-	while (stop - from >= (ptrdiff_t)sizeof word) {
+	for (; most >= (ptrdiff_t)sizeof word; most -= (ptrdiff_t)sizeof word) {
 		memcpy(&word, from, sizeof word);
 		if (!are_plain(word))
 			break;
@@ -49,8 +85,23 @@ static char *copy_plain(const char **at, const char *end, char *out, size_t most
 		from += sizeof word;
 		out += sizeof word;
 	}
-	while (from < stop && is_plain((unsigned char)*from))
-		*out++ = *from++;
+	*at = from;
+	return out;
+}
+
+/* Writes octets as long as there is room for any of them. */
+static char *put_most(const char **at, const char *end, char *out, const char *limit)
+{
+	const char *from = *at;
+	for (;;) {
+		out = copy_plain(&from, end, out, limit);
+		if (end - from <= 8 || limit - out < 8 * 3)
+			break;
+		for (size_t i = 0; i < 8; i++)
+			out = put(out, *from++);
+	}
+	while (end - from > 1 && limit - out >= 3)
+		out = put(out, *from++);
 	*at = from;
 	return out;
 }
@@ -76,12 +127,11 @@ static char *break_delimiter(const char **at, const char *end, char *out)
 size_t qp_encode(const char **at, const char *end, char *out)
 {
 	char *const start = out;
-	out = break_delimiter(at, end, out);
+	/* One column is kept for the `=` of a soft line break, unless the line ends here. */
+	out = put_most(at, end, break_delimiter(at, end, out), start + QP_LINE_MAX - 1);
 	while (*at < end) {
-		/* One column is kept for the `=` of a soft line break, unless the line ends here. */
-		out = copy_plain(at, end, out, (size_t)(start + QP_LINE_MAX - 1 - out));
 		bool last = end - *at == 1;
-		bool plain = is_plain((unsigned char)**at) && !(last && is_blank(**at));
+		bool plain = is_plain(**at) && !(last && is_blank(**at));
 		if (start + QP_LINE_MAX - (last ? 0 : 1) - out < (plain ? 1 : 3)) {
 			*out++ = '=';
 			break;
@@ -103,15 +153,18 @@ static bool is_hexadecimal(char digit)
 size_t qp_mend(const char **at, const char *end, char *out)
 {
 	char *const start = out;
+	char *const limit = start + QP_LINE_MAX - 1; /* as above */
 	out = break_delimiter(at, end, out);
 	while (*at < end) {
-		out = copy_plain(at, end, out, (size_t)(start + QP_LINE_MAX - 1 - out));
+		out = copy_plain(at, end, out, limit);
+		while (end - *at > 1 && out < limit && is_plain(**at))
+			*out++ = *(*at)++;
 		if (**at == '=' && end - *at == 1) { /* a soft line break that was there */
 			*out++ = *(*at)++;
 			break;
 		}
 		bool quoted = **at == '=' && end - *at > 2 && is_hexadecimal((*at)[1]) && is_hexadecimal((*at)[2]);
-		bool plain = is_plain((unsigned char)**at);
+		bool plain = is_plain(**at);
 		ptrdiff_t taken = quoted ? 3 : 1;
 		if (start + QP_LINE_MAX - (end - *at == taken ? 0 : 1) - out < (plain ? 1 : 3)) {
 			*out++ = '=';

@@ -5,6 +5,7 @@
  */
 #include "text.h"
 
+#include <stdint.h>
 #include <string.h>
 #include <strings.h>
 
@@ -72,10 +73,20 @@ size_t text_utf8_length(struct span text)
 	return length;
 }
 
+/* The same, or eight octets where so many are ASCII, as most are. */
+static size_t utf8_length_at_once(struct span text)
+{
+	uint64_t word;
+	if (text.length < sizeof word)
+		return text_utf8_length(text);
+	memcpy(&word, text.data, sizeof word);
+	return word & UINT64_C(0x8080808080808080) ? text_utf8_length(text) : sizeof word;
+}
+
 bool text_is_utf8(struct span text)
 {
 	while (text.length > 0) {
-		size_t length = text_utf8_length(text);
+		size_t length = utf8_length_at_once(text);
 		if (length == 0)
 			return false;
 		text.data += length;

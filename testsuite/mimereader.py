@@ -354,6 +354,12 @@ def is_recoded(entity: Entity, server: Server) -> bool:
     return any(is_recoded(inner, server) or _has_illegal_field(inner, server) for inner in entity.inside)
 
 
+def needs_change(entity: Entity, server: Server) -> bool:
+    """Whether a body has to be recoded, or a field folded: else the message goes as it is, whatever it says of itself."""
+    is_illegal = entity.kind == "leaf" and not server.takes(entity.body)
+    return is_illegal or any(one.is_long() for one in entity.fields) or any(needs_change(one, server) for one in entity.inside)
+
+
 def _has_illegal_field(entity: Entity, server: Server) -> bool:
     """Whether a field is folded; or stays as it is, but would not be legal in the body that it is part of."""
     return any(one.is_long() or (one.is_eightbit() and not server.eightbitmime) for one in entity.fields)

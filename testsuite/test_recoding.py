@@ -55,10 +55,11 @@ def check(message: bytes, server: Server) -> Recoded:
     result = mimereader.read(octets)
     assert recoded.size == len(octets)
     check_legal(result, octets, server, recoded)
-    check_entity(source, result, server, recoded)
-    check_repeated(octets, server, recoded)
-    if server.takes(mimereader.split(canonical(message))):
+    if mimereader.needs_change(source, server):
+        check_entity(source, result, server, recoded)
+    else:
         assert recoded.wire + b".\r\n" == dot_stuffed(message)
+    check_repeated(octets, server, recoded)
     return recoded
 
 
