@@ -79,7 +79,7 @@ class BlessingPlayer(Player):
     def _take_in(self, patience: float) -> None:
         """Waits for so many seconds, then until it is quiet."""
         with contextlib.suppress(OSError):
-            while self._readable(patience) and (octets := self._socket.recv(65536)):
+            while self._transport.readable(patience) and (octets := self._transport.receive()):
                 self._received += octets
                 patience = _QUIET
 

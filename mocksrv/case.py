@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 
+from mocksrv.certs import Recipes
 from mocksrv.octets import decode, encode, unescape
 from mocksrv.script import CaseError, Dialogue, parse_dialogue, parse_endpoint
 from mocksrv.zone import Zone, ZoneError, parse_zone
@@ -199,12 +200,24 @@ class _Reader:
             name = section.name.removeprefix("control/")
             if not name or name.startswith("/") or ".." in name.split("/"):
                 self._fail(section.line, f"not a name below the control directory: {name}")
-            if section.argument and section.argument not in _MANNERS:
-                self._fail(section.line, f"expected `-- {section.name} [{'|'.join(_MANNERS)}] --`")
-            if section.argument and section.content():
-                self._fail(section.line + 1, f"a control file that is {section.argument} has no lines")
+            manner, _, pieces = section.argument.partition(" ")
+            if manner == "pem" and pieces:
+                yield name, Control(self._pem(section, pieces))
+                continue
+            if manner and section.argument not in _MANNERS:
+                self._fail(section.line, f"expected `-- {section.name} [{'|'.join(_MANNERS)}|pem NAME ...] --`")
+            if manner and section.content():
+                self._fail(section.line + 1, f"a control file that is {manner} has no lines")
             octets = b"".join(encode(line) + b"\n" for line in section.body)
-            yield name, Control(octets, section.argument or None)
+            yield name, Control(octets, manner or None)
+
+    def _pem(self, section: Section, pieces: str) -> bytes:
+        """The lines of a control file, and certificates and keys behind them."""
+        try:
+            pem = Recipes(self._path).pem(pieces)
+        except ValueError as error:
+            self._fail(section.line, str(error))
+        return b"".join(encode(line) + b"\n" for line in section.content()) + pem
 
     def _report(self) -> bytes | None:
         section = self._one("report")

@@ -1,18 +1,22 @@
 """Plays one dialogue over one accepted connection: straight-line, blocking, on the thread of its caller."""
 
 import contextlib
-import select
 import socket
 import struct
 import time
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import groupby
 from pathlib import Path
 from typing import NoReturn
 
 from mocksrv.octets import first_difference, visible
 from mocksrv.pattern import Facts
-from mocksrv.script import Close, Delay, Dialogue, Drip, Hear, Read, Reset, Say, Split, Stall, Step
+from mocksrv.script import (
+    Close, Delay, Dialogue, Drip, Hear, KeyUpdate, Read, Renegotiate, Reset, Say, Split, Stall, Starttls, Step,
+)  # fmt: skip
+from mocksrv.tls import Handshake, Secured
+from mocksrv.transport import Breach, Plain
 
 WAIT = 10.0  # seconds for the client to do its next thing
 # Seconds for which the server listens before it speaks. A client that does not wait writes the next command right after
@@ -22,7 +26,6 @@ QUIET = 0.005
 _REST = 0.005
 _GLANCE = 0.01  # seconds between two looks at a connection that cannot be waited on
 _LONGEST_LINE = 65536
-_CHUNK = 1 << 18
 
 
 @dataclass(frozen=True)
@@ -51,6 +54,7 @@ class Transcript:
     address: str
     done: set[int] = field(default_factory=set)
     edits: dict[int, list[str]] = field(default_factory=dict)
+    notes: dict[int, str] = field(default_factory=dict)  # what came of a line, for people
 
 
 @dataclass
@@ -71,6 +75,7 @@ class Player:
         self, connection: socket.socket, transcript: Transcript, facts: Facts, bound: dict[str, bytes]
     ) -> None:
         self._socket = connection
+        self._transport = Plain(connection)
         self._transcript = transcript
         self._facts = facts
         self._bound = bound
@@ -96,12 +101,17 @@ class Player:
                 else:
                     for step in group:
                         self._obey(step, manner)
+                    if isinstance(group[-1], Starttls):
+                        manner = _Manner()
                 self._transcript.done.update(step.line for step in group)
             if not isinstance(self._transcript.dialogue.steps[-1], (Close, Reset, Stall)):
                 self.expect_end()
         except Mismatch:
             self._reset()
             raise
+        except Breach as breach:
+            self._reset()
+            raise Mismatch(Failure(self._at, breach.what, None, breach.received)) from breach
         finally:
             self._socket.close()
 
@@ -148,19 +158,19 @@ class Player:
     def _receive(self, expected: bytes) -> None:
         """Takes in what comes next. Fails if nothing comes."""
         try:
-            octets = self._socket.recv(_CHUNK)
+            octets = self._transport.receive()
         except TimeoutError:
             self._fail(f"nothing (more) came in {WAIT:g} s", expected, self._first_lines(expected))
         except OSError as error:
             self._fail(f"the connection broke: {error.strerror}", expected, self._first_lines(expected))
         if not octets:
-            self._fail("the client hung up", expected, self._first_lines(expected))
+            self._fail(f"the client hung up{self._transport.parting}", expected, self._first_lines(expected))
         self._received += octets
 
     def _rest(self) -> None:
         """Takes in what is still on its way."""
-        with contextlib.suppress(OSError):
-            while self._readable(_REST) and (octets := self._socket.recv(_CHUNK)):
+        with contextlib.suppress(OSError, Breach):
+            while self._transport.readable(_REST) and (octets := self._transport.receive()):
                 self._received += octets
 
     def _first_lines(self, expected: bytes) -> bytes:
@@ -176,19 +186,20 @@ class Player:
             time.sleep(manner.delay)
         elif self.expect_silence(max(QUIET, manner.delay), end_allowed=self._bye):  # QUIT's reply need not be awaited
             return
+        octets = self._transport.seal(octets)
         if manner.drip:
             self._drip(octets, manner.drip)
             return
-        for part in (octets[i : i + 1] for i in range(len(octets))) if manner.split else (octets,):
+        for part in _parts(octets, manner):
             self._send(part)
 
     def _drip(self, octets: bytes, drip: Drip) -> None:
         start = time.monotonic()
-        for index in range(0, len(octets), drip.octets):
+        for index, part in enumerate(_parts(octets, _Manner(drip=drip))):
             if index and self.expect_silence(drip.seconds, end_allowed=drip.within is not None):
                 self._check_time(time.monotonic() - start, drip)
                 return
-            self._send(octets[index : index + drip.octets], end_allowed=drip.within is not None)
+            self._send(part, end_allowed=drip.within is not None)
         if drip.within:
             self._fail(f"the client waited to the end; it had to hang up within {drip.within}")
 
@@ -213,10 +224,47 @@ class Player:
                 self._discard(step)
             case Stall():
                 self._stall(step)
+            case Starttls():
+                self._shake_hands(step, manner)
+            case KeyUpdate() | Renegotiate():
+                self._change_keys(step)
             case Close():
-                self._close()
+                self._close(step.how)
             case Reset():
                 self._reset()
+
+    def _shake_hands(self, step: Starttls, manner: _Manner) -> None:
+        start = time.monotonic()
+        if self._received:
+            self._fail("the client sent more before the handshake", b"", bytes(self._received))
+        leave = partial(self._leave_shaking, manner)
+        try:
+            handshake = Handshake(self._transport, step.terms, self._transcript.dialogue.host, leave)
+            self._transport, self._transcript.notes[step.line] = handshake.secure()
+        except TimeoutError:
+            self._fail(f"the client falls silent in the middle of the handshake ({WAIT:g} s)")
+        if step.terms.fails:
+            with contextlib.suppress(OSError):
+                self._socket.shutdown(socket.SHUT_WR)
+        if manner.drip and manner.drip.within:
+            self._check_time(time.monotonic() - start, manner.drip)
+
+    def _leave_shaking(self, manner: _Manner, flight: bytes) -> None:
+        """Sends a flight of the handshake, as long as the client is there. It need not wait before it objects."""
+        pause = manner.delay
+        for part in _parts(flight, manner):
+            if pause and self._transport.hangs_up(pause):
+                return
+            self._send(part, end_allowed=True)
+            pause = manner.drip.seconds if manner.drip else 0.0
+
+    def _change_keys(self, step: KeyUpdate | Renegotiate) -> None:
+        self.expect_silence(QUIET)
+        assert isinstance(self._transport, Secured)
+        if isinstance(step, KeyUpdate):
+            self._send(self._transport.key_update(bool(step.ask)))
+        else:
+            self._send(self._transport.renegotiate())
 
     def _stall(self, step: Stall) -> None:
         start = time.monotonic()
@@ -245,11 +293,13 @@ class Player:
             time.sleep(_GLANCE)
         return False
 
-    def _close(self) -> None:
+    def _close(self, how: str | None) -> None:
         """Says FIN, and takes in what the client still sends: unread octets would make a reset of it, by chance."""
+        if farewell := self._transport.farewell(how):
+            self._send(farewell, end_allowed=True)
         try:
             self._socket.shutdown(socket.SHUT_WR)
-            while self._socket.recv(_CHUNK):
+            while self._transport.receive():
                 pass
         except TimeoutError:
             self._fail(f"the client did not hang up in {WAIT:g} s although the server had")
@@ -268,15 +318,15 @@ class Player:
         # An acknowledgement that is due frees what Nagle's algorithm keeps back in a client that does not wait.
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
         if not self._received:
-            if not self._readable(seconds):
+            if not self._transport.readable(seconds):
                 return False
             with contextlib.suppress(ConnectionError):
-                self._received += self._socket.recv(_CHUNK)
+                self._received += self._transport.receive()
         if self._received:
             self._rest()
             self._fail("the client sent more before the server's turn", b"", bytes(self._received))
         if not end_allowed:
-            self._fail("the client hung up before the server's turn")
+            self._fail(f"the client hung up before the server's turn{self._transport.parting}")
         return True
 
     def expect_end(self) -> None:
@@ -284,7 +334,7 @@ class Player:
         self._at = self._transcript.dialogue.end
         if not self._received:
             try:
-                self._received += self._socket.recv(_CHUNK)
+                self._received += self._transport.receive()
             except TimeoutError:
                 self._fail(f"the client did not hang up in {WAIT:g} s")
             except ConnectionError:
@@ -293,13 +343,14 @@ class Player:
             self._rest()
             self._fail("the client sent more after the end of the dialogue", b"", bytes(self._received))
 
-    def _readable(self, seconds: float) -> bool:
-        poll = select.poll()
-        poll.register(self._socket, select.POLLIN)
-        return bool(poll.poll(seconds * 1000))
-
     def _fail(self, what: str, expected: bytes | None = None, received: bytes | None = None) -> NoReturn:
         raise Mismatch(Failure(self._at, what, expected, received))
+
+
+def _parts(octets: bytes, manner: _Manner) -> list[bytes]:
+    """The octets in the pieces in which they leave."""
+    size = manner.drip.octets if manner.drip else 1 if manner.split else len(octets)
+    return [octets[start : start + size] for start in range(0, len(octets), size or 1)]
 
 
 def _established() -> set[str]:

@@ -5,12 +5,16 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from mocksrv import pattern
+from mocksrv.certs import Recipes
 from mocksrv.octets import encode, unescape
+from mocksrv.terms import Terms, parse_terms
 
 SMTP_PORT = 25
+_Values = dict[str, Callable[[str], object]]
 IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
@@ -97,8 +101,29 @@ class Read(Step):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Starttls(Step):
+    """A TLS handshake; what follows is within TLS."""
+
+    terms: Terms
+
+
+@dataclass(frozen=True, kw_only=True)
+class KeyUpdate(Step):
+    """TLS 1.3: the server changes its keys and, with `ask`, asks the client to do so, too."""
+
+    ask: bool | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Renegotiate(Step):
+    """TLS 1.2: the server asks for another handshake."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Close(Step):
-    """The server closes the connection."""
+    """The server closes the connection. Within TLS it says so before: not with `abrupt`, or with an `alert`."""
+
+    how: str | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -119,6 +144,7 @@ class NoAnswer(Step):
 
 
 _MANNERS = (Delay, Drip, Split)
+_ENDS = (Stall, Close, Reset, Refuse, NoAnswer)
 _SECONDS = r"\d+(?:\.\d+)?"
 _RANGE = rf"within=(?P<within>{_SECONDS}\.\.{_SECONDS})"
 _DIRECTIVES: dict[str, tuple[type[Step], str, str]] = {
@@ -127,12 +153,17 @@ _DIRECTIVES: dict[str, tuple[type[Step], str, str]] = {
     "split": (Split, "", ""),
     "stall": (Stall, _RANGE, "within=A..B"),
     "read": (Read, r"(?P<octets>[1-9]\d*)", "N"),
-    "close": (Close, "", ""),
+    "starttls": (Starttls, r"(?P<terms>.*)", ""),
+    "key-update": (KeyUpdate, r"(?P<ask>ask)?", "[ask]"),
+    "renegotiate": (Renegotiate, "", ""),
+    "close": (Close, r"(?P<how>abrupt|alert)?", "[abrupt|alert]"),
     "reset": (Reset, "", ""),
     "refuse": (Refuse, "", ""),
     "no-answer": (NoAnswer, _RANGE, "within=A..B"),
 }
-_VALUES: dict[str, Callable[[str], object]] = {"seconds": float, "octets": int, "within": Within.parse}
+_VALUES: _Values = {
+    "seconds": float, "octets": int, "within": Within.parse, "ask": bool, "how": str,
+}  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -163,7 +194,7 @@ class Dialogue:
 
 
 def parse_dialogue(path: str, line: int, argument: str, body: list[str]) -> Dialogue:
-    """The dialogue of a section whose header stands in `line`. Raises CaseError."""
+    """The dialogue of a section of the file `path` whose header stands in `line`. Raises CaseError."""
     fail = partial(_fail, path)
     words = argument.split()
     never = words[1:] == ["never"]
@@ -173,6 +204,7 @@ def parse_dialogue(path: str, line: int, argument: str, body: list[str]) -> Dial
         host, port = parse_endpoint(words[0], SMTP_PORT)
     except ValueError as error:
         fail(line, str(error))
+    values = _VALUES | {"terms": partial(parse_terms, Recipes(Path(path)))}
     steps: list[Step] = []
     notes: list[str] = []
     for number, text in enumerate(body, line + 1):
@@ -180,11 +212,12 @@ def parse_dialogue(path: str, line: int, argument: str, body: list[str]) -> Dial
             notes.append(text.removeprefix("#").strip())
         elif text.strip():
             try:
-                steps.append(_parse_step(text, number, tuple(notes)))
+                steps.append(_parse_step(text, number, tuple(notes), values))
             except ValueError as error:
                 fail(number, str(error))
             notes = []
     _check(fail, steps, never, line)
+    _check_tls(fail, steps)
     return Dialogue(
         host=host, port=port, never=never, steps=tuple(steps), line=line, end=steps[-1].line if steps else line
     )
@@ -207,10 +240,10 @@ def _fail(path: str, line: int, what: str) -> None:
     raise CaseError(f"{path}:{line}: {what}")
 
 
-def _parse_step(text: str, line: int, notes: tuple[str, ...]) -> Step:
+def _parse_step(text: str, line: int, notes: tuple[str, ...], values: _Values) -> Step:
     found = re.fullmatch(r"([SC])([:=])(?: (.*))?", text, re.DOTALL)
     if found is None and text.startswith("@"):
-        return _parse_directive(text, line, notes)
+        return _parse_directive(text, line, notes, values)
     if found is None:
         raise ValueError("expected `S: `, `C: `, `S= `, `C= `, `@directive` or `# comment`")
     speaker, exact, content = found[1], found[2] == "=", found[3] or ""
@@ -221,7 +254,7 @@ def _parse_step(text: str, line: int, notes: tuple[str, ...]) -> Step:
     return Hear(line=line, source=text, notes=notes, pattern=parsed)
 
 
-def _parse_directive(text: str, line: int, notes: tuple[str, ...]) -> Step:
+def _parse_directive(text: str, line: int, notes: tuple[str, ...], values: _Values) -> Step:
     name, _, arguments = text[1:].strip().partition(" ")
     if name not in _DIRECTIVES:
         raise ValueError(f"no such directive: @{name} (there are {' '.join('@' + known for known in _DIRECTIVES)})")
@@ -229,8 +262,9 @@ def _parse_directive(text: str, line: int, notes: tuple[str, ...]) -> Step:
     found = re.fullmatch(form, arguments.strip())
     if found is None:
         raise ValueError(f"expected `{f'@{name} {usage}'.rstrip()}`")
-    values: dict[str, Any] = {key: value and _VALUES[key](value) for key, value in found.groupdict().items()}
-    return kind(line=line, source=text, notes=notes, **values)
+    given = found.groupdict()
+    read: dict[str, Any] = {key: None if value is None else values[key](value) for key, value in given.items()}
+    return kind(line=line, source=text, notes=notes, **read)
 
 
 def _check(fail: partial[None], steps: list[Step], never: bool, line: int) -> None:
@@ -240,10 +274,31 @@ def _check(fail: partial[None], steps: list[Step], never: bool, line: int) -> No
     if not never and not steps:
         fail(line, "an empty dialogue")
     for step, following in zip(steps, [*steps[1:], None]):
-        ends = isinstance(step, (Stall, Close, Reset, Refuse, NoAnswer))
+        ends = isinstance(step, _ENDS) or isinstance(step, Starttls) and step.terms.fails
         if ends and following is not None:
             fail(following.line, f"nothing can follow {step.source}")
         if isinstance(step, (Refuse, NoAnswer)) and step is not steps[0]:
             fail(step.line, f"{step.source} stands alone in its dialogue")
-        if isinstance(step, _MANNERS) and not isinstance(following, (Say, *_MANNERS)):
-            fail(step.line, f"{step.source} must come before an S line")
+        if isinstance(step, _MANNERS) and not isinstance(following, (Say, Starttls, *_MANNERS)):
+            fail(step.line, f"{step.source} must come before an S line or @starttls")
+
+
+def _check_tls(fail: partial[None], steps: list[Step]) -> None:
+    """The same for what concerns TLS."""
+    shaken: Starttls | None = None
+    for step, following in zip(steps, [*steps[1:], None]):
+        within_tls = shaken and not shaken.terms.cut
+        if isinstance(step, Starttls):
+            if shaken:
+                fail(step.line, f"a second @starttls (the first is in line {shaken.line})")
+            if step.terms.cut and not isinstance(following, (Say, Stall, Close, Reset, *_MANNERS)):
+                fail(step.line, "the handshake is cut: @close, @reset, @stall or an S line must follow, to say how")
+            shaken = step
+        elif isinstance(step, (KeyUpdate, Renegotiate)) or isinstance(step, Close) and step.how:
+            if not within_tls:
+                fail(step.line, f"{step.source} must stand within TLS")
+        elif isinstance(step, (Hear, Read)) and shaken and shaken.terms.cut:
+            fail(step.line, "nobody understands what the client says behind a handshake that was cut")
+        if isinstance(step, Drip) and step.within and isinstance(following, Starttls):
+            if following.terms.client != "rejects":
+                fail(following.line, f"{step.source} means that the client does not wait: `client=rejects`")

@@ -69,7 +69,7 @@ def _progress(result: Result, failure: Failure) -> Iterator[str]:
         yield f"{dialogue.host} [{transcript.address}]:{dialogue.port}"
         for step in dialogue.steps:
             if step.line in transcript.done:
-                yield f"  ✓ {step.source}"
+                yield f"  ✓ {step.source}{_note(step, transcript)}"
             elif step.line >= failure.line:
                 yield f"  ✗ {step.source}"
                 return
@@ -123,7 +123,13 @@ def _step_lines(step: Step, transcript: Transcript, facts: Facts) -> Iterator[st
         case Hear():
             yield f"{mark} {step.source.replace('{helo}', decode(facts.helo))}"
         case _:
-            yield f"{mark} {step.source}"
+            yield f"{mark} {step.source}{_note(step, transcript)}"
+
+
+def _note(step: Step, transcript: Transcript) -> str:
+    """What came of a step, where the case does not say it."""
+    note = transcript.notes.get(step.line)
+    return f"   ({note})" if note else ""
 
 
 def _abbreviated(message: bytes) -> Iterator[str]:

@@ -1,6 +1,7 @@
 """Proof that a case bites: every mutant of one that passes must fail.
 
-Each differs from the original in one octet of one expectation: a C line's text, the octets of a hole, a report.
+Each differs from the original in one expectation: an octet of a C line's text, of a hole or of a report, or what a
+handshake must come to.
 """
 
 from collections.abc import Iterator
@@ -10,8 +11,9 @@ from pathlib import Path
 from mocksrv import home
 from mocksrv.case import Case
 from mocksrv.pattern import Facts, Hole, Literal, Pattern, fixed_octets
-from mocksrv.script import Dialogue, Hear
+from mocksrv.script import Dialogue, Hear, Starttls, Step
 from mocksrv.show import explain
+from mocksrv.terms import Terms
 from mocksrv.world import play, wrong_outcome
 
 
@@ -53,10 +55,28 @@ def mutated(octets: bytes) -> bytes:
 
 def _mutants(dialogue: Dialogue, facts: Facts) -> Iterator[tuple[str, Dialogue]]:
     for index, step in enumerate(dialogue.steps):
-        if isinstance(step, Hear):
-            for pattern in _mutant_patterns(step.pattern, facts):
-                steps = (*dialogue.steps[:index], replace(step, pattern=pattern), *dialogue.steps[index + 1 :])
-                yield f"line {step.line}: {step.source}", replace(dialogue, steps=steps)
+        for what, mutant in _mutant_steps(step, facts):
+            steps = (*dialogue.steps[:index], mutant, *dialogue.steps[index + 1 :])
+            yield f"line {step.line}: {step.source}{what}", replace(dialogue, steps=steps)
+
+
+def _mutant_steps(step: Step, facts: Facts) -> Iterator[tuple[str, Step]]:
+    match step:
+        case Hear():
+            yield from (("", replace(step, pattern=pattern)) for pattern in _mutant_patterns(step.pattern, facts))
+        case Starttls():
+            yield from ((f" ({what})", replace(step, terms=terms)) for what, terms in _mutant_terms(step.terms))
+
+
+def _mutant_terms(terms: Terms) -> Iterator[tuple[str, Terms]]:
+    yield "sni", replace(terms, sni="other.invalid")
+    if not terms.cut:
+        yield "its end", replace(terms, client="accepts" if terms.fails else "rejects", server="accepts", alert=None)
+    for name in ("alert", "suite"):
+        if value := getattr(terms, name):
+            yield name, replace(terms, **{name: f"x{value}"})
+    if terms.shown is not None:
+        yield "ask", replace(terms, shown=() if terms.shown else terms.credential.chain)
 
 
 def _mutant_patterns(pattern: Pattern, facts: Facts) -> Iterator[Pattern]:

@@ -19,11 +19,13 @@ from mocksrv.claims import Claims, UnexpectedConnection
 from mocksrv.nameserver import DnsServer, Question, bound_socket
 from mocksrv.pattern import Facts
 from mocksrv.player import Failure, Mismatch, Player, Transcript
-from mocksrv.script import Delay, Drip, NoAnswer, Say, Stall
+from mocksrv.script import Delay, Drip, NoAnswer, Say, Stall, Starttls
 from mocksrv.sniffer import Attempt, Sniffer
 
 LIMIT = 60.0  # seconds for a whole case, besides those that its directives take
 _LINGER = 1.0  # seconds from the client's exit to the end of its output
+# Octets, at most: a server's flight in a handshake, and a record that holds one octet.
+_HANDSHAKE, _RECORD = 8192, 128
 
 
 @dataclass
@@ -310,14 +312,17 @@ def _local_addresses(addresses: list[str]) -> Iterator[None]:
 
 def _allowance(case: Case) -> float:
     """Seconds that the directives of a case may take."""
+    steps = [step for dialogue in case.dialogues for step in dialogue.steps]
+    longest = max((len(step.octets) for step in steps if isinstance(step, Say)), default=0)
+    if any(isinstance(step, Starttls) for step in steps):
+        longest = longest * _RECORD + _HANDSHAKE
     seconds = sum(max(server.zone.delays.values(), default=0.0) for server in case.servers)
-    for step in (step for dialogue in case.dialogues for step in dialogue.steps):
+    for step in steps:
         match step:
             case Delay():
                 seconds += step.seconds
             case Drip(within=None):
-                says = (say.octets for one in case.dialogues for say in one.steps if isinstance(say, Say))
-                seconds += step.seconds * max(map(len, says))
+                seconds += step.seconds * longest
             case Stall() | NoAnswer() | Drip():
                 seconds += step.within.high if step.within else 0.0
     return seconds

@@ -1,19 +1,22 @@
 #!/usr/bin/python3 -IS
 """A tiny honest SMTP client with qmail-remote's interface, for proving mocksrv without Qremote.
 
-It knows PIPELINING, CHUNKING and HELO, tries every address of every exchanger, and prints one line a report. MISBEHAVE
-in the environment lists ways to be wrong, each of which a self-test must see caught.
+It knows PIPELINING, CHUNKING, STARTTLS and HELO, tries every address of every exchanger, and prints one line a report.
+MISBEHAVE in the environment lists ways to be wrong, each of which a self-test must see caught.
 """
 
 import os
 import re
 import socket
+import ssl
 import struct
 import sys
 
 BAD = os.environ.get("MISBEHAVE", "").split()
 TIMEOUT = float(os.environ.get("TIMEOUT", "5"))  # seconds for a connection, and for each read
 RETRY = "RETRY" in os.environ  # whether to go on after a server that is lost
+CLEAR = "CLEAR" in os.environ  # whether to try the same server without TLS after a handshake that failed
+SUITES = os.environ.get("SUITES")  # of TLS 1.2, which is then the newest version
 TYPES = {"A": 1, "CNAME": 5, "MX": 15, "AAAA": 28}
 
 
@@ -21,13 +24,22 @@ class Lost(Exception):
     """The connection ended, or was never made."""
 
 
+class NoTls(Lost):
+    """A handshake failed."""
+
+
+def control(name: str) -> str | None:
+    """The path of a control file, if it is there."""
+    path = os.path.join(os.environ["QMAILHOME"], "control", name)
+    return path if os.path.exists(path) else None
+
+
 def home(name: str) -> str | None:
     """The first line of a control file."""
-    try:
-        with open(os.path.join(os.environ["QMAILHOME"], "control", name)) as file:
+    if path := control(name):
+        with open(path) as file:
             return file.readline().rstrip()
-    except FileNotFoundError:
-        return None
+    return None
 
 
 # DNS
@@ -126,7 +138,7 @@ class Session:
             try:
                 line = self.stream.readline()
             except OSError as error:
-                raise Lost(type(error).__name__) from error
+                raise Lost(reason(error)) from error
             if not line.endswith(b"\n"):
                 raise Lost("hung up")
             lines.append(line.decode(errors="replace").rstrip("\r\n"))
@@ -137,14 +149,63 @@ class Session:
         self.say(line.encode("utf-8", "surrogateescape") + b"\r\n")
         return self.reply()
 
+    def secure(self, host: str) -> None:
+        """The handshake."""
+        self.socket.setblocking(False)
+        if self.stream.peek():
+            raise NoTls("something in the clear")
+        self.socket.settimeout(TIMEOUT)
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+        context.set_ciphers(f"{SUITES or 'ALL'}:@SECLEVEL=0")
+        if SUITES:
+            context.maximum_version = ssl.TLSVersion.TLSv1_2
+        if anchors := control(f"tlshosts/{host}.pem"):
+            context.load_verify_locations(anchors)
+            if "trust" not in BAD:
+                context.verify_mode = ssl.CERT_REQUIRED
+                context.check_hostname = "no-sni" not in BAD
+        if certificate := control("clientcert.pem"):
+            try:
+                context.load_cert_chain(certificate)
+            except OSError as error:
+                raise Lost(f"clientcert.pem: {reason(error)}") from error
+        name = None if "no-sni" in BAD or host.startswith("[") else host.upper() if "sni" in BAD else host
+        kept = os.dup(self.socket.fileno())
+        try:
+            self.socket = context.wrap_socket(self.socket, server_hostname=name)
+        except OSError as error:
+            if "clear-quit" in BAD:
+                os.write(kept, b"QUIT\r\n")
+            raise NoTls(f"no TLS: {reason(error)}") from error
+        finally:
+            os.close(kept)
+        self.stream = self.socket.makefile("rb")
+
+    def leave(self) -> None:
+        """Says close_notify within TLS, and waits for nothing."""
+        if isinstance(self.socket, ssl.SSLSocket) and "abrupt" not in BAD:
+            self.socket.setblocking(False)
+            try:
+                self.socket.unwrap()
+            except OSError:
+                pass
+
+
+def reason(error: OSError) -> str:
+    return getattr(error, "reason", None) or type(error).__name__
+
 
 def canonical(message: bytes) -> bytes:
     lines = re.sub(rb"\r\n|\r|\n", b"\r\n", message)
     return lines if not lines or lines.endswith(b"\r\n") else lines + b"\r\n"
 
 
-def deliver(where: tuple[str, str, int], sender: str, recipients: list[str], body: bytes) -> list[str]:
-    """The reports of one delivery. Raises Lost."""
+def deliver(
+    where: tuple[str, str, int], sender: str, recipients: list[str], body: bytes, tls: bool = True
+) -> list[str]:
+    """The reports of one delivery, within TLS if there is any and it may. Raises Lost."""
     session = Session(*where[1:])
     if "early" in BAD:
         session.say(f"EHLO {home('helohost') or home('me')}\r\n".encode())
@@ -157,6 +218,14 @@ def deliver(where: tuple[str, str, int], sender: str, recipients: list[str], bod
         offers = session.ask(f"EHLO {home('helohost') or home('me')}")
     if offers[0] != "2":
         offers = session.ask(f"HELO {home('helohost') or home('me')}")
+    if tls and "STARTTLS" in offers:
+        if "greedy" in BAD:
+            session.say(b"STARTTLS\r\nEHLO client.example\r\n")
+        ready = session.reply() if "greedy" in BAD else session.ask("STARTTLS")
+        if ready[0] == "2":
+            if "in-the-clear" not in BAD:
+                session.secure(where[0])
+            offers = session.ask(f"EHLO {home('helohost') or home('me')}")
     chunking = "CHUNKING" in offers
     commands = [f"MAIL FROM:<{sender}>", *(f"RCPT TO:<{one}>" for one in recipients)]
     if not chunking:
@@ -174,6 +243,7 @@ def deliver(where: tuple[str, str, int], sender: str, recipients: list[str], bod
         session.say(b"QUIT\r\n" + (b"NOOP\r\n" if "after" in BAD else b""))
     if "linger" in BAD:
         session.socket.recv(1)
+    session.leave()
     return reports
 
 
@@ -197,7 +267,12 @@ def main() -> None:
             ask("elsewhere.example", "A")
         for where in candidates(host):
             try:
-                reports = deliver(where, sender, recipients, body)
+                try:
+                    reports = deliver(where, sender, recipients, body)
+                except NoTls:
+                    if not CLEAR:
+                        raise
+                    reports = deliver(where, sender, recipients, body, tls=False)
                 break
             except Lost as lost:
                 reports = [f"Z{where[0]} [{where[1]}]: {lost}"]

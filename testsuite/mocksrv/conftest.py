@@ -9,7 +9,8 @@ from mocksrv import player, sandbox
 from mocksrv.case import Case, read_case
 from mocksrv.world import Result, check
 
-CLIENT = Path(__file__).parent / "client.py"
+HERE = Path(__file__).parent
+CLIENT = HERE / "client.py"
 
 Play = Callable[[str], Result]
 
@@ -20,6 +21,8 @@ def parse(tmp_path: Path) -> Callable[[str], Case]:
 
     def parse(text: str) -> Case:
         path = tmp_path / "test.case"
+        if not (tmp_path / "fixtures").exists():
+            (tmp_path / "fixtures").symlink_to(HERE.parent.parent / "fixtures")  # for the certificates
         path.write_text(text, errors="surrogateescape")
         return read_case(path)
 

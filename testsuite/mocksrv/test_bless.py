@@ -56,6 +56,18 @@ def test_holes_and_prose_survive_and_odd_octets_are_escaped(path: Path) -> None:
     assert "C: Subject: hi\nC: \nC= ..\\x7bodd} \\\\ that starts with a dot\\r\\n\nC: .\nS: 250 2.0.0" in mended
 
 
+def test_within_tls(path: Path) -> None:
+    """What is said there is blessed; the handshake is not."""
+    whole = (HERE / "cases/starttls.case").read_text()
+    (path.parent / "fixtures").symlink_to(HERE.parent.parent / "fixtures")
+    path.write_text(whole.replace("C: DATA\n", "").replace("C: MAIL", "C: HELP\nC: MAIL").replace("C: QUIT\n", ""))
+    assert bless(path, CLIENT).passed
+    assert path.read_text() == whole
+    path.write_text(whole.replace("mx-by-intermediate", "expired"))
+    with pytest.raises(Refused, match="(?s)can be blessed.*certificate_expired"):
+        bless(path, CLIENT)
+
+
 def test_what_cannot_be_blessed_is_refused(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path.write_text(WHOLE.replace("dialogue mx.example.org", "dialogue 192.0.2.26"))
     with pytest.raises(Refused, match="only C lines, report and exit can be blessed"):

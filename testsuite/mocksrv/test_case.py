@@ -92,7 +92,7 @@ ERRORS = [
     (BEGIN + "-- message x --\n", "5: no such file: fixtures/messages/x"),
     (BEGIN + "-- message x --\ny\n", "6: a message has a file or lines, not both"),
     (BEGIN + "-- control/../x --\n", "5: not a name below the control directory"),
-    (BEGIN + "-- control/me gone --\n", "5: expected `-- control/me [absent|directory|unreadable] --`"),
+    (BEGIN + "-- control/me gone --\n", "5: expected `-- control/me [absent|directory|unreadable|pem NAME ...] --`"),
     (BEGIN + "-- control/me absent --\nx\n", "6: a control file that is absent has no lines"),
     (BEGIN + "-- report --\nok\n\\q\n", "7: no such escape"),
     (BEGIN + "-- exit --\nno\n", "5: `exit` must have one line, a number"),
@@ -112,11 +112,42 @@ ERRORS = [
     (BEGIN + "-- dialogue a --\nC: {\n", "6: '{' begins no hole"),
     (BEGIN + "-- dialogue a --\n@sleep 1\n", "6: no such directive: @sleep"),
     (BEGIN + "-- dialogue a --\n@delay\n", "6: expected `@delay T`"),
-    (BEGIN + "-- dialogue a --\n@close now\n", "6: expected `@close`"),
+    (BEGIN + "-- dialogue a --\n@close now\n", "6: expected `@close [abrupt|alert]`"),
     (BEGIN + "-- dialogue a --\n@split\nC: x\n", "6: @split must come before an S line"),
     (BEGIN + "-- dialogue a --\nS: x\n@close\nS: y\n", "8: nothing can follow @close"),
     (BEGIN + "-- dialogue a --\nS: x\n@refuse\n", "7: @refuse stands alone"),
+    (BEGIN + "-- dialogue a --\n@close abrupt\n", "6: @close abrupt must stand within TLS"),
+    (BEGIN + "-- dialogue a --\n@key-update\n", "6: @key-update must stand within TLS"),
+    (BEGIN + "-- dialogue a --\n@renegotiate\n", "6: @renegotiate must stand within TLS"),
+    (BEGIN + "-- control/x pem --\n", "5: expected `-- control/x [absent|directory|unreadable|pem NAME ...] --`"),
 ]
+STARTTLS = [
+    ("", "6: expected `@starttls cert=NAME [OPTION ...]`"),
+    ("max=1.2", "6: expected `@starttls cert=NAME [OPTION ...]`"),
+    ("cert=mx now", "6: no such option: now (there are cert client alert"),
+    ("cert=mx client=maybe", "6: expected `client=accepts|rejects`"),
+    ("cert=mx sni", "6: expected `sni=NAME|none`"),
+    ("cert=mx ask=", "6: expected `ask=NAME[.chain]|none`"),
+    ("cert=mx cut=3", "6: expected `cut=1|2[:N]`"),
+    ("cert=mx cert=mx", "6: a second `cert`"),
+    ("cert=mx cut=1 client=rejects", "6: the handshake ends in one way: client or cut"),
+    ("cert=mx client=rejects server=rejects", "6: the handshake ends in one way: client or server"),
+    ("cert=mx alert=unknown_ca", "6: `alert` goes with client=rejects"),
+    ("cert=mx client=rejects suite=X", "6: `suite` means nothing where the handshake does not come to its end"),
+    ("cert=mx version=1.2 max=1.3", "6: `version` is both `min` and `max`"),
+    ("cert=mx min=1.3 max=1.2", "6: `min` is above `max`"),
+    ("cert=mx ciphers=TLS_NULL", "6: no such suite: TLS_NULL (TLS 1.3 has TLS_AES_256_GCM_SHA384"),
+    ("cert=mx ciphers=FOO", "6: OpenSSL knows no cipher of these: FOO"),
+    ("cert=mx ask=client.key", "6: expected NAME or NAME.chain, not client.key"),
+    ("cert=mx\n@starttls cert=mx", "7: a second @starttls (the first is in line 6)"),
+    ("cert=mx cut=1", "6: the handshake is cut: @close, @reset, @stall or an S line must follow"),
+    ("cert=mx cut=1\nC: x", "6: the handshake is cut: @close, @reset, @stall or an S line must follow"),
+    ("cert=mx cut=1\nS: x\nC: x", "8: nobody understands what the client says behind a handshake that was cut"),
+    ("cert=mx cut=1\n@close alert", "7: @close alert must stand within TLS"),
+    ("cert=mx client=rejects\nS: x", "7: nothing can follow @starttls cert=mx client=rejects"),
+    ("cert=mx server=rejects\n@close", "7: nothing can follow @starttls cert=mx server=rejects"),
+]
+ERRORS += [(f"{BEGIN}-- dialogue a --\n@starttls {text}\n", what) for text, what in STARTTLS]
 
 
 @pytest.mark.parametrize(("text", "what"), ERRORS)
@@ -124,6 +155,17 @@ def test_errors(parse: Parse, text: str, what: str) -> None:
     with pytest.raises(CaseError) as caught:
         parse(text)
     assert f"test.case:{what}" in str(caught.value)
+
+
+def test_a_handshake_that_drips_for_ever_fails(parse: Parse) -> None:
+    with pytest.raises(CaseError, match="7: @drip .* means that the client does not wait: `client=rejects`"):
+        parse(BEGIN + "-- dialogue a --\n@drip 1 1 within=1..2\n@starttls cert=mx\n")
+
+
+@pytest.mark.parametrize("text", ["-- control/x pem nobody --", "-- dialogue a --\n@starttls cert=nobody"])
+def test_a_certificate_that_nobody_has(parse: Parse, text: str) -> None:
+    with pytest.raises(CaseError, match=r"test.case:[56]: .*recipes.toml: no such certificate: nobody \(there are"):
+        parse(BEGIN + text)
 
 
 def test_an_address_is_missing(play: Callable[[str], object]) -> None:

@@ -24,6 +24,13 @@ def test_it_is_played(parse: Callable[[str], Case]) -> None:
     assert b"mx.example.org [127.0.0.1] said" in result.stdout
 
 
+def test_it_is_played_within_tls(parse: Callable[[str], Case]) -> None:
+    """The client knows the server by its name, wherever it is."""
+    text = (HERE / "cases/starttls.case").read_text()
+    assert check(parse(text), HERE / "client.py").passed
+    assert not check(parse(text.replace("cert=mx-by-intermediate", "cert=expired")), HERE / "client.py").passed
+
+
 def test_it_has_teeth(parse: Callable[[str], Case]) -> None:
     assert not check(parse(WHOLE.replace("C: QUIT", "C: QUIX")), HERE / "client.py").passed
 

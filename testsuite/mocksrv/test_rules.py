@@ -27,6 +27,19 @@ WRONG = [
     ("pipelined", "stderr", "wrote to descriptor 2"),
     ("pipelined", "exit", "the exit status is 3, not 0"),
     ("pipelined", "holds", "output is still open after its end"),
+    # The same within TLS, and on the way there.
+    ("starttls", "split", "line 28: nothing .more. came in 1 s"),
+    ("starttls", "case", "line 27: the client sent something else"),
+    ("starttls", "extra", "line 34: the client sent more before the server's turn"),
+    ("starttls", "after", "line 35: the client sent more after the end of the dialogue"),
+    ("starttls", "no-quit", "line 35: the client hung up"),
+    ("starttls", "linger", "line 35: the client did not hang up in 1 s"),
+    ("starttls", "greedy", "line 21: the client sent more before the server's turn"),
+    ("starttls", "in-the-clear", "line 22: the client sent this in the clear, where only TLS records may be"),
+    ("starttls", "sni", "line 22: the client's SNI is MX.EXAMPLE.ORG; it had to be mx.example.org"),
+    ("starttls", "no-sni", "line 22: the client's SNI is none; it had to be mx.example.org"),
+    ("starttls-rejected", "trust", "line 26: the handshake came to its end .*; the client had to reject it"),
+    ("starttls-rejected", "clear-quit", "line 26: the client sent this in the clear"),
 ]
 
 # A case, what is changed in it, and what must be said about it (None: nothing).
@@ -47,6 +60,17 @@ CHANGED = [
     ("lockstep", "@delay 0.02s\n", "@delay 0.02s\n@drip 1 0.01s\n", None),
     ("mid-message", "@read 13", "@read 100", "nothing .more. came"),
     ("mid-message", "too much\n@close", "too much\n@stall within=0..1", "sent more before the server's turn"),
+    ("starttls", "cert=mx-by-intermediate", "cert=mx-wildcard", None),
+    ("starttls", "cert=mx-by-intermediate", "cert=expired", "ended the handshake with certificate_expired: it finds"),
+    ("starttls", "cert=mx-by-intermediate", "cert=intermediate-missing", "the handshake with unknown_ca: it does"),
+    ("starttls", "S: 250 PIPELINING", "S: 250 SIZE", "line 28: nothing .more. came in 1 s"),
+    ("starttls", "C: EHLO {helo}\nS: 250-mx.example.org\nS: 250 P", "S: 250 P", "before the server's turn"),
+    ("starttls", "C: QUIT", "C: QUIT\nS: 221 bye", None),
+    ("starttls", "pem ca --", "pem other-ca --", "ended the handshake with unknown_ca"),
+    ("starttls-faults", "within=0.3..5", "within=4..5", r"hung up after \d.\d+ s; it had to within 4..5 s"),
+    ("starttls-faults", "within=0.3..5", "within=0..0.1", "the client is still there"),
+    ("starttls-client-certificate", "ask=client.chain", "ask=other-client", "showed .CN=client.example,O=client."),
+    ("starttls-client-certificate", "client.chain client.key", "client other-client.key", "hung up in the middle"),
 ]
 
 

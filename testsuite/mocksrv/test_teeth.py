@@ -16,6 +16,16 @@ CORPUS = sorted((ROOT / "fixtures/cases").rglob("*.case"))
 pytestmark = pytest.mark.skipif(sandbox.available() is not None, reason=f"sandbox: {sandbox.available()}")
 
 
+def test_what_a_handshake_must_come_to_is_an_expectation() -> None:
+    """As much of it as the case says."""
+    case = read_case(HERE / "cases/starttls-client-certificate.case")
+    found = [what.rpartition(" (")[2] for what, _ in teeth.mutant_dialogues(case) if "@starttls cert=mx ask=" in what]
+    assert found == ["sni)", "its end)", "suite)", "ask)"]
+    case = read_case(HERE / "cases/starttls-rejected.case")
+    found = [what.rpartition(" (")[2] for what, _ in teeth.mutant_dialogues(case) if "cert=expired" in what]
+    assert found == ["sni)", "its end)", "alert)"]
+
+
 @pytest.mark.parametrize("path", OURS + CORPUS, ids=lambda path: str(path.relative_to(ROOT)))
 def test_one_wrong_octet_is_found(path: Path) -> None:
     """For each C line, hole and report of the case."""

@@ -77,6 +77,13 @@ def test_control_files(play: Play, manner: str, complaint: str) -> None:
     assert play(case(run, f"{complaint}\n" if complaint else "", header)).passed
 
 
+def test_certificates_in_control_files(play: Play) -> None:
+    """Behind the lines, which end where they end."""
+    header = "-- control/tlshosts/mx.example.org.pem pem client.key mx --\nhi\n\n"
+    report = "hi\n-----BEGIN PRIVATE KEY-----\n-----BEGIN CERTIFICATE-----\n"
+    assert play(case("grep -e hi -e BEGIN -e '^$' qmail/control/tlshosts/mx.example.org.pem", report, header)).passed
+
+
 def test_addresses_of_this_machine(play: Play) -> None:
     run = "ip -o addr show dev lo | grep -c -e 192.0.2.77/32 -e 2001:db8::77/128"
     assert play(case(run, "2\n", meta="address: 192.0.2.77 2001:db8::77\n")).passed

@@ -1,0 +1,229 @@
+"""Certificates for cases: minted when a case first names one, from recipes that people can read (`certs/recipes.toml`).
+
+Nothing of it is kept but RSA keys, which take long: they lie below the temporary directory, for all processes of a
+user. Other keys follow from the name of the recipe.
+"""
+
+import datetime
+import fcntl
+import functools
+import hashlib
+import os
+import re
+import ssl
+import tempfile
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+_FILE = "certs/recipes.toml"
+_CURVES: dict[str, ec.EllipticCurve] = {"p256": ec.SECP256R1(), "p384": ec.SECP384R1(), "p521": ec.SECP521R1()}
+_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+_PURPOSES = {"server": ExtendedKeyUsageOID.SERVER_AUTH, "client": ExtendedKeyUsageOID.CLIENT_AUTH}
+_FIELDS: dict[str, tuple[type, ...]] = {
+    "issuer": (str,), "subject": (str,), "common-name": (str,), "names": (list,), "key": (str,),
+    "from": (str, datetime.date), "to": (str, datetime.date), "ca": (bool,), "purpose": (str,), "sends": (list,),
+}  # fmt: skip
+
+_Key = ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey | rsa.RSAPrivateKey
+
+
+@dataclass(frozen=True)
+class Credential:
+    """A certificate, the ones that its owner sends behind it (all DER), and its private key (PEM)."""
+
+    name: str
+    chain: tuple[bytes, ...]
+    key: bytes
+
+    @property
+    def pem(self) -> bytes:
+        """The chain in PEM."""
+        return b"".join(ssl.DER_cert_to_PEM_cert(one).encode() for one in self.chain)
+
+
+@dataclass(frozen=True)
+class Recipes:
+    """The recipes that a case sees: those of the nearest `certs` or `fixtures/certs` directory above it."""
+
+    case: Path
+
+    def credential(self, name: str) -> Credential:
+        """What the recipe of this name makes; the same in the whole process. Raises ValueError saying what is wrong."""
+        for parent in self.case.absolute().parents:
+            for place in (parent, parent / "fixtures"):
+                if (place / _FILE).is_file():
+                    return _mint((place / _FILE).resolve()).credential(name)
+        raise ValueError(f"no {_FILE} in a directory above the case, nor in `fixtures` there")
+
+    def certificates(self, piece: str) -> tuple[bytes, ...]:
+        """The certificate of `NAME`, or those of `NAME.chain`. Raises ValueError."""
+        name, _, part = piece.partition(".")
+        if part not in ("", "chain"):
+            raise ValueError(f"expected NAME or NAME.chain, not {piece}")
+        chain = self.credential(name).chain
+        return chain if part else chain[:1]
+
+    def pem(self, pieces: str) -> bytes:
+        """PEM of `NAME` (a certificate), `NAME.chain` (and those sent behind it) and `NAME.key`. Raises ValueError."""
+        done = b""
+        for piece in pieces.split():
+            if piece.endswith(".key"):
+                done += self.credential(piece.removesuffix(".key")).key
+            else:
+                done += Credential(piece, self.certificates(piece), b"").pem
+        return done
+
+
+def owner(certificate: bytes) -> str:
+    """Whom a certificate (DER) names as its subject, for people."""
+    return x509.load_der_x509_certificate(certificate).subject.rfc4514_string()
+
+
+@functools.cache
+def _mint(file: Path) -> "_Mint":
+    return _Mint(file)
+
+
+class _Mint:
+    """The recipes of one file, and what was made of them so far."""
+
+    def __init__(self, file: Path) -> None:
+        try:
+            self._recipes: dict[str, dict[str, Any]] = tomllib.loads(file.read_text())
+        except tomllib.TOMLDecodeError as error:
+            raise ValueError(f"{file}: {error}") from error
+        self._file = file
+        self._made: dict[str, tuple[x509.Certificate, _Key]] = {}
+
+    def credential(self, name: str) -> Credential:
+        try:
+            certificate, key = self._make(name)
+            chain = [certificate, *(self._make(one)[0] for one in self._sent_behind(name))]
+        except (ValueError, TypeError, RecursionError) as error:  # a name that is no text; issuers in a circle
+            raise ValueError(f"{self._file}: {error}") from error
+        encoding, form, lock = serialization.Encoding, serialization.PrivateFormat, serialization.NoEncryption()
+        der = tuple(one.public_bytes(encoding.DER) for one in chain)
+        return Credential(name, der, key.private_bytes(encoding.PEM, form.PKCS8, lock))
+
+    def _recipe(self, name: str) -> dict[str, Any]:
+        if name not in self._recipes:
+            raise ValueError(f"no such certificate: {name} (there are {', '.join(self._recipes)})")
+        recipe = self._recipes[name]
+        for field, value in recipe.items():
+            if field not in _FIELDS:
+                raise ValueError(f"[{name}]: no such field: {field} (there are {', '.join(_FIELDS)})")
+            if not isinstance(value, _FIELDS[field]):
+                raise ValueError(f"[{name}]: `{field}` cannot be {value!r}")
+        return recipe
+
+    def _sent_behind(self, name: str) -> list[str]:
+        """The issuers up to the root, which everybody has; unless the recipe says otherwise."""
+        recipe = self._recipe(name)
+        chain: list[str] = recipe.get("sends", [])
+        if "sends" in recipe:
+            return chain
+        while "issuer" in recipe:
+            issuer = recipe["issuer"]
+            recipe = self._recipe(issuer)
+            if "issuer" in recipe:
+                chain.append(issuer)
+        return chain
+
+    def _make(self, name: str) -> tuple[x509.Certificate, _Key]:
+        if name not in self._made:
+            recipe = self._recipe(name)
+            key = _key(name, recipe.get("key", "p256"))
+            issuer = recipe.get("issuer", name)
+            signer = key if issuer == name else self._make(issuer)[1]
+            builder = _described(name, recipe, key, signer).issuer_name(_subject(issuer, self._recipe(issuer)))
+            algorithm = None if isinstance(signer, ed25519.Ed25519PrivateKey) else hashes.SHA256()
+            self._made[name] = builder.sign(signer, algorithm), key
+        return self._made[name]
+
+
+def _described(name: str, recipe: dict[str, Any], key: _Key, signer: _Key) -> x509.CertificateBuilder:
+    """The certificate, but for its issuer's name and signature."""
+    authority = recipe.get("ca", False)
+    serial = int.from_bytes(hashlib.sha256(name.encode()).digest()[:8]) | 1
+    builder = (
+        x509.CertificateBuilder(serial_number=serial, public_key=key.public_key())
+        .subject_name(_subject(name, recipe))
+        .not_valid_before(_moment(recipe.get("from", "-1d")))
+        .not_valid_after(_moment(recipe.get("to", "+90d")))
+        .add_extension(x509.BasicConstraints(ca=authority, path_length=None), critical=True)
+        .add_extension(_usage(authority, isinstance(key, rsa.RSAPrivateKey)), critical=True)
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
+        .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(signer.public_key()), critical=False)
+    )
+    if names := recipe.get("names"):
+        builder = builder.add_extension(x509.SubjectAlternativeName([x509.DNSName(one) for one in names]), False)
+    if not authority:
+        purpose = recipe.get("purpose", "server")
+        if purpose not in _PURPOSES:
+            raise ValueError(f"[{name}]: no such purpose: {purpose} (there are {', '.join(_PURPOSES)})")
+        builder = builder.add_extension(x509.ExtendedKeyUsage([_PURPOSES[purpose]]), critical=False)
+    return builder
+
+
+def _subject(name: str, recipe: dict[str, Any]) -> x509.Name:
+    parts = [x509.NameAttribute(NameOID.ORGANIZATION_NAME, recipe.get("subject", name))]
+    if common_name := recipe.get("common-name"):
+        parts.append(x509.NameAttribute(NameOID.COMMON_NAME, common_name))
+    return x509.Name(parts)
+
+
+def _usage(authority: bool, encipherment: bool) -> x509.KeyUsage:
+    return x509.KeyUsage(
+        digital_signature=not authority, key_encipherment=encipherment and not authority, key_cert_sign=authority,
+        crl_sign=authority, content_commitment=False, data_encipherment=False, key_agreement=False,
+        encipher_only=False, decipher_only=False,
+    )  # fmt: skip
+
+
+def _moment(text: str | datetime.date) -> datetime.datetime:
+    """A date, or a time from now: `-1d`, `+2h`."""
+    if isinstance(text, datetime.date):
+        return datetime.datetime(text.year, text.month, text.day)
+    found = re.fullmatch(r"([+-]\d+)([smhd])", text)
+    if found is None:
+        raise ValueError(f"neither a date nor a time from now, as `+90d`: {text}")
+    return datetime.datetime.now(datetime.UTC) + datetime.timedelta(**{_UNITS[found[2]]: int(found[1])})
+
+
+def _key(name: str, kind: str) -> _Key:
+    seed = hashlib.sha256(name.encode()).digest()
+    if kind in _CURVES:
+        return ec.derive_private_key(int.from_bytes(seed) >> 1, _CURVES[kind])
+    if kind == "ed25519":
+        return ed25519.Ed25519PrivateKey.from_private_bytes(seed)
+    if found := re.fullmatch(r"rsa(\d{4,5})", kind):
+        return _rsa(name, int(found[1]))
+    raise ValueError(f"[{name}]: no such key: {kind} (there are {', '.join(_CURVES)}, ed25519 and rsa2048)")
+
+
+def _rsa(name: str, bits: int) -> rsa.RSAPrivateKey:
+    """An RSA key, made by the first process that needs it."""
+    directory = Path(tempfile.gettempdir(), f"mocksrv-{os.getuid()}")
+    directory.mkdir(mode=0o700, exist_ok=True)
+    if directory.stat().st_uid != os.getuid():
+        return rsa.generate_private_key(65537, bits)
+    path = directory / f"{name}-rsa{bits}.pem"
+    with (directory / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if path.exists():
+            key = serialization.load_pem_private_key(path.read_bytes(), None)
+            assert isinstance(key, rsa.RSAPrivateKey)
+            return key
+        key = rsa.generate_private_key(65537, bits)
+        encoding, form = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8
+        fresh = path.with_suffix(".new")
+        fresh.write_bytes(key.private_bytes(encoding, form, serialization.NoEncryption()))
+        fresh.rename(path)
+        return key

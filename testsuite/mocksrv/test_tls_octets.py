@@ -1,0 +1,270 @@
+"""How octets leave in a handshake and within TLS, and how all that ends, as a client sees it."""
+
+import contextlib
+import re
+import socket
+import ssl
+import struct
+
+import pytest
+
+from mocksrv import player
+from testsuite.mocksrv.shaking import Played, context, hear, hear_all, shaken, shaking
+
+BOTH = pytest.mark.parametrize("version", ["1.2", "1.3"])
+IN_THE_CLEAR = "the client sent this in the clear, where only TLS records may be"
+
+
+@pytest.fixture(autouse=True)
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is waited for longer than this."""
+    monkeypatch.setattr(player, "WAIT", 2.0)
+
+
+def lengths(octets: bytes) -> list[int]:
+    """How long each record is."""
+    found: list[int] = []
+    at = 0
+    while at < len(octets):
+        found += struct.unpack("!H", octets[at + 3 : at + 5])
+        at += 5 + found[-1]
+    return found
+
+
+# The manner
+
+
+def test_a_flight_leaves_in_one_write() -> None:
+    for options, flights in (("max=1.2", 2), ("", 2), ("tickets=0", 1)):
+        played = Played(f"@starttls cert=mx {options}\nS: hello", shaking(hear))
+        assert (played.brought, len(played.writes)) == (b"hello\r\n", flights + 1)
+
+
+@pytest.mark.parametrize("tickets", [0, 1, 2, 5])
+def test_tickets(tickets: int) -> None:
+    writes = Played(f"@starttls cert=mx tickets={tickets}\nC: x", shaking(lambda tls: tls.sendall(b"x\r\n"))).writes
+    assert len(lengths(b"".join(writes[1:]))) == tickets
+
+
+@BOTH
+def test_octet_by_octet(version: str) -> None:
+    played = Played(f"@split\n@starttls cert=mx version={version}\n@split\nS: hello", shaking(hear))
+    assert (played.failure, played.brought) == (None, b"hello\r\n")
+    assert {len(one) for one in played.writes} == {1}
+    assert len(played.writes) > 500
+
+
+@BOTH
+def test_drip(version: str) -> None:
+    text = f"@drip 100 0.001s\n@starttls cert=mx version={version}\n@drip 8 0.001s\nS: hello"
+    played = Played(text, shaking(hear))
+    assert (played.failure, played.brought) == (None, b"hello\r\n")
+    assert {len(one) for one in played.writes[:5]} == {100}
+    assert {len(one) for one in played.writes[-3:-1]} == {8}
+
+
+def test_a_manner_is_that_of_one_handshake() -> None:
+    writes = Played("@split\n@starttls cert=mx max=1.2\nS: hello", shaking(hear)).writes
+    assert [len(one) for one in writes[-2:]] == [1, 36]
+
+
+def hasty(plain: socket.socket) -> None:
+    """A client that gives up when nothing comes for 0.2 seconds."""
+    plain.settimeout(0.2)
+    shaken(plain)
+
+
+@pytest.mark.parametrize(
+    ("within", "what"), [("0.1..1.5", None), ("3..9", "it had to within 3..9 s"), ("0..0.1", "had to within 0..0.1 s")]
+)
+def test_a_handshake_that_drips_for_ever(within: str, what: str | None) -> None:
+    failure = Played(f"@drip 400 0.3 within={within}\n@starttls cert=mx client=rejects", hasty).failure
+    assert what in str(failure) if what else failure is None
+
+
+def test_a_handshake_that_comes_late() -> None:
+    assert Played("@delay 0.3\n@starttls cert=mx client=rejects", hasty).failure is None
+    assert Played("@delay 0.05\n@starttls cert=mx", hasty).failure is None
+
+
+@pytest.mark.parametrize("size", [1, 3, 100])
+def test_small_records(size: int) -> None:
+    """They leave in one write nevertheless."""
+    played = Played(f"@starttls cert=mx version=1.2 records={size}\nS: hello", shaking(hear))
+    assert (played.failure, played.brought) == (None, b"hello\r\n")
+    assert len(lengths(played.writes[-1])) == -(-7 // size)
+
+
+def test_full_records() -> None:
+    played = Played(f"@starttls cert=mx version=1.2\nS: {'x' * 40000}", shaking(lambda tls: len(hear(tls))))
+    assert (played.failure, played.brought) == (None, 40002)
+    assert [length - 24 for length in lengths(played.writes[-1])] == [16384, 16384, 7234]
+
+
+# A handshake that is cut
+
+
+@pytest.mark.parametrize(
+    ("cut", "sizes"),
+    [("1:0", []), ("1:7", [7]), ("1", [None]), ("2:0", [None]), ("2:1", [None, 1]), ("2", [None, None])],
+)
+@BOTH
+def test_cuts(version: str, cut: str, sizes: list[int | None]) -> None:
+    """The client never hears that all is well."""
+    played = Played(f"@starttls cert=mx version={version} cut={cut}\n@close", shaking(hear_all))
+    assert played.failure is None
+    assert len(played.writes) == len(sizes)
+    assert all(size in (None, len(one)) for size, one in zip(sizes, played.writes))
+    assert played.brought in ("UNEXPECTED_EOF_WHILE_READING", "SSLEOFError", "ConnectionResetError")
+
+
+def test_a_cut_behind_a_last_flight_that_is_none() -> None:
+    played = Played("@starttls cert=mx version=1.3 tickets=0 cut=2:0\n@close", shaking(hear_all))
+    assert (played.failure, len(played.writes)) == (None, 1)
+
+
+def test_what_comes_behind_a_cut_comes_as_it_is() -> None:
+    played = Played("@starttls cert=mx cut=1:0\nS: 500 what?", shaking())
+    assert (played.failure, played.writes) == (None, [b"500 what?\r\n"])
+    assert played.brought == "WRONG_VERSION_NUMBER"
+
+
+ENDINGS = ["cut=1:0\nS: x", "cut=1:0\n@stall within=0..1", "cut=1:0\n@close", "server=rejects ciphers=kRSA max=1.2"]
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+def test_clear_text_behind_a_failed_handshake(ending: str) -> None:
+    def confused(plain: socket.socket) -> None:
+        with plain.dup() as spare:
+            plain.settimeout(0.1)
+            with contextlib.suppress(OSError):
+                shaken(plain)
+            spare.sendall(b"QUIT\r\n")
+
+    played = Played(f"@starttls cert=mx {ending}", confused)
+    assert (played.failure, played.received) == (IN_THE_CLEAR, b"QUIT\r\n")
+
+
+# How it goes on
+
+
+def messages(made: ssl.SSLContext) -> list[tuple[str, str]]:
+    """Direction and name of all that sockets of this context will send and receive."""
+    seen: list[tuple[str, str]] = []
+
+    def note(_c: object, direction: str, _v: object, _t: object, kind: object, _d: bytes) -> None:
+        seen.append((direction, getattr(kind, "name", str(kind))))
+
+    made._msg_callback = note  # type: ignore[attr-defined]
+    return seen
+
+
+def chat(tls: ssl.SSLSocket) -> None:
+    """Says something, hears a line, and says something else."""
+    tls.sendall(b"x\r\n")
+    hear(tls)
+    tls.sendall(b"z\r\n")
+
+
+@pytest.mark.parametrize("ask", ["", " ask"])
+def test_key_update(ask: str) -> None:
+    made = context()
+    seen = messages(made)
+    played = Played(f"@starttls cert=mx\nC: x\n@key-update{ask}\nS: y\nC: z", shaking(chat, made=made))
+    assert played.failure is None
+    assert seen.count(("read", "KEY_UPDATE")) == 1
+    assert seen.count(("write", "KEY_UPDATE")) == bool(ask)
+
+
+@pytest.mark.parametrize("refuses", [False, True])
+def test_renegotiation(refuses: bool) -> None:
+    made = context()
+    if refuses:
+        made.options |= ssl.OP_NO_RENEGOTIATION
+    seen = messages(made)
+    played = Played("@starttls cert=mx version=1.2\nC: x\n@renegotiate\nS: y\nC: z", shaking(chat, made=made))
+    assert seen.count(("read", "HELLO_REQUEST")) == 1
+    assert played.failure == ("the client broke TLS: no renegotiation" if refuses else None)
+    assert refuses or seen.count(("write", "FINISHED")) == 2
+
+
+@pytest.mark.parametrize(
+    ("directive", "version", "what"),
+    [
+        ("key-update", "1.2", "key update needs TLSv1.3, and TLSv1.2 was negotiated"),
+        ("renegotiate", "1.3", "renegotiation needs TLSv1.2, and TLSv1.3 was negotiated"),
+    ],
+)
+def test_each_needs_its_version(directive: str, version: str, what: str) -> None:
+    assert Played(f"@starttls cert=mx version={version}\n@{directive}\n@close", shaking(hear_all)).failure == what
+
+
+# How it ends
+
+
+@BOTH
+@pytest.mark.parametrize(
+    ("ending", "brought"),
+    [
+        ("@close", "hello"),
+        ("@close abrupt", "UNEXPECTED_EOF_WHILE_READING"),
+        ("@close alert", "SSLV3_ALERT_BAD_RECORD_MAC"),
+        ("@reset", "SSLEOFError|ConnectionResetError"),
+    ],
+)
+def test_endings(version: str, ending: str, brought: str) -> None:
+    def act(tls: ssl.SSLSocket) -> str:
+        tls.sendall(b"x\r\n")
+        heard = hear(tls)
+        return (heard + hear_all(tls)).decode().strip()
+
+    played = Played(f"@starttls cert=mx version={version}\nC: x\nS: hello\n{ending}", shaking(act))
+    assert played.failure is None
+    assert re.fullmatch(brought, str(played.brought))
+
+
+@pytest.mark.parametrize("ending", ["@close", "@close abrupt", "@close alert"])
+def test_what_the_client_says_behind_an_end_does_not_matter(ending: str) -> None:
+    def act(tls: ssl.SSLSocket) -> None:
+        for _ in range(100):
+            tls.sendall(b"x" * 1000)
+
+    assert Played(f"@starttls cert=mx\n@read 1\n{ending}", shaking(act)).failure is None
+
+
+@pytest.mark.parametrize(
+    ("more", "what"),
+    [
+        (b"", None),
+        (b"QUIT\r\n", IN_THE_CLEAR),
+        (b"\x17\x03\x03\x00\x01x", "the client sent more behind its close_notify"),
+    ],
+)
+def test_close_notify_is_the_clients_last_word(more: bytes, what: str | None) -> None:
+    def client(plain: socket.socket) -> None:
+        with plain.dup() as spare, shaken(plain) as tls:
+            tls.setblocking(False)
+            with contextlib.suppress(OSError):
+                tls.unwrap()
+            spare.sendall(more)
+
+    assert Played("@starttls cert=mx", client).failure == what
+
+
+def test_an_alert_is_told() -> None:
+    def client(plain: socket.socket) -> None:
+        with plain.dup() as spare, shaken(plain) as tls:
+            tls.sendall(b"x\r\n")
+            spare.recv(5, socket.MSG_WAITALL)  # what is behind that cannot be understood any more
+            hear(tls)
+
+    played = Played("@starttls cert=mx max=1.2\nC: x\nS: y\nC: z", client)
+    assert played.failure == "the client hung up, with the alert protocol_version"
+
+
+def test_a_record_that_cannot_be_read() -> None:
+    def client(plain: socket.socket) -> None:
+        with plain.dup() as spare, shaken(plain):
+            spare.sendall(b"\x17\x03\x03\x00\x40" + bytes(64))
+
+    assert "the client broke TLS: decryption failed" in str(Played("@starttls cert=mx\nC: x", client).failure)
