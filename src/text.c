@@ -19,6 +19,11 @@ bool span_equal(struct span a, struct span b)
 	return a.length == b.length && (a.length == 0 || strncasecmp(a.data, b.data, a.length) == 0);
 }
 
+bool span_is(struct span text, const char *string)
+{
+	return text.length == strlen(string) && (text.length == 0 || memcmp(text.data, string, text.length) == 0);
+}
+
 struct span span_split(struct span text, char octet, struct span *rest)
 {
 	const char *at = text.length > 0 ? memchr(text.data, octet, text.length) : NULL;

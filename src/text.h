@@ -18,6 +18,9 @@ struct span span_of(const char *string);
 /* Compare octets; ASCII letters without regard to case. */
 bool span_equal(struct span a, struct span b);
 
+/* Whether the text is this string, letter for letter. */
+bool span_is(struct span text, const char *string);
+
 /* What stands before the first `octet`, or all of it.  `rest` becomes what follows that octet; its data is NULL where
  * there was none. */
 struct span span_split(struct span text, char octet, struct span *rest);
