@@ -4,6 +4,8 @@ PREFIX = /usr/local
 BUILD = build
 # Where the control files are: what the last build was told, so that a `make install` behind it means the same.
 QMAIL = $(or $(shell cat $(BUILD)/qmail-home 2>/dev/null),/var/qmail)
+# Where the program finds its TLS module if that is not beside it.
+MODULES = $(PREFIX)/lib/qremote
 CFLAGS ?= -O2 -g
 # Most of a test is waiting, so more of them than there are processors.
 JOBS ?= $(shell expr 3 \* $$(nproc))
@@ -11,7 +13,7 @@ JOBS ?= $(shell expr 3 \* $$(nproc))
 # Another python3 may stand before Debian's on PATH and lack the packages.  This is asked late, in the recipes that
 # need it, because before that ci/install-deps may have had to run.
 PYTHON ?= $(shell for python in python3 /usr/bin/python3; do \
-	$$python -c 'import pytest, xdist, hypothesis, aiosmtpd, dns, trustme' 2>/dev/null && echo $$python && exit; \
+	$$python -c 'import pytest, xdist, hypothesis, aiosmtpd, dns, cryptography' 2>/dev/null && echo $$python && exit; \
 	done; echo python3)
 export PYTHONDONTWRITEBYTECODE = 1
 export HYPOTHESIS_STORAGE_DIRECTORY = $(CURDIR)/build/hypothesis
@@ -20,7 +22,9 @@ export HYPOTHESIS_STORAGE_DIRECTORY = $(CURDIR)/build/hypothesis
 MAKEFLAGS += --no-print-directory
 
 PROGRAM = $(BUILD)/Qremote
-OBJECTS = $(patsubst src/%.c,$(BUILD)/obj/%.o,$(wildcard src/*.c))
+# TLS is a module of its own, so that only a delivery that uses it loads GnuTLS.
+MODULE = $(BUILD)/qremote-tls.so
+OBJECTS = $(patsubst src/%.c,$(BUILD)/obj/%.o,$(filter-out src/tls.c,$(wildcard src/*.c)))
 PURE = $(shell sed -n '/^---- pure/,$$s|^[a-z].*|src/&.c|p' src/LAYERS)
 MAN = $(wildcard man/*.[1-8])
 
@@ -31,14 +35,18 @@ COMPILE = $(CC) -std=c11 -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 $(FORTIFY) $(WARNI
 	$(CPPFLAGS) $(CFLAGS)
 LINK = -Wl,-z,relro -Wl,-z,now -Wl,--as-needed $(LDFLAGS)
 
-all: $(PROGRAM) ## build/Qremote (the default); nothing is installed
+all: $(PROGRAM) $(MODULE) ## build/Qremote (the default); nothing is installed
 
 $(PROGRAM): $(OBJECTS)
 	$(COMPILE) -pie $(LINK) -o $@ $^ $(shell pkg-config --libs libcares)
 
-$(BUILD)/obj/%.o: src/%.c Makefile $(BUILD)/flags | libcares
+$(BUILD)/obj/%.o: src/%.c Makefile $(BUILD)/flags | libraries
 	@mkdir -p $(@D)
 	$(COMPILE) -fPIE -MMD -MP $(FILE_FLAGS) -c -o $@ $<
+
+$(MODULE): src/tls.c src/buf.c $(wildcard src/*.h) Makefile $(BUILD)/flags | libraries
+	@mkdir -p $(@D)
+	$(COMPILE) -fPIC -shared -Wl,-z,defs $(LINK) -o $@ src/tls.c src/buf.c $(shell pkg-config --cflags --libs gnutls)
 
 -include $(OBJECTS:.o=.d)
 
@@ -46,9 +54,13 @@ $(BUILD)/obj/%.o: src/%.c Makefile $(BUILD)/flags | libcares
 $(BUILD)/obj/dns.o: FILE_FLAGS = $(shell pkg-config --cflags libcares)
 $(BUILD)/obj/config.o: FILE_FLAGS = -DQMAIL_HOME='"$(QMAIL)"'
 $(BUILD)/obj/config.o: $(BUILD)/qmail-home
-$(BUILD)/qmail-home: FORCE
+$(BUILD)/qmail-home: SETTING = $(QMAIL)
+$(BUILD)/obj/module.o: FILE_FLAGS = -DMODULE_DIRECTORY='"$(MODULES)"'
+$(BUILD)/obj/module.o: $(BUILD)/module-directory
+$(BUILD)/module-directory: SETTING = $(MODULES)
+$(BUILD)/qmail-home $(BUILD)/module-directory: FORCE
 	@mkdir -p $(@D)
-	@echo '$(QMAIL)' | cmp -s - $@ || echo '$(QMAIL)' >$@
+	@echo '$(SETTING)' | cmp -s - $@ || echo '$(SETTING)' >$@
 
 # Another compiler or other flags compile everything anew.
 $(BUILD)/flags: FORCE
@@ -56,9 +68,9 @@ $(BUILD)/flags: FORCE
 	@echo '$(COMPILE)' | cmp -s - $@ || echo '$(COMPILE)' >$@
 
 # One plain message instead of a compiler's dozens.
-libcares:
-	@pkg-config --exists libcares 2>/dev/null || { \
-		echo 'pkg-config does not find libcares' >&2; ci/install-deps -n build; exit 1; }
+libraries:
+	@for library in libcares gnutls; do pkg-config --exists $$library 2>/dev/null || { \
+		echo "pkg-config does not find $$library" >&2; ci/install-deps -n build; exit 1; }; done
 
 # The pure floors for the tests, which call them through ctypes.  With -z defs it fails if they need anything above.
 $(BUILD)/libpure.so: $(PURE) $(wildcard src/*.h) src/LAYERS Makefile $(BUILD)/flags
@@ -71,17 +83,17 @@ $(BUILD)/bench: $(wildcard bench/*.[ch]) $(PURE:src/%.c=$(BUILD)/obj/%.o) Makefi
 	$(COMPILE) -fPIE -pie -iquote src $(LINK) -o $@ $(filter %.c %.o,$^)
 
 demo: deps ## one mail finds its way, told line by line
-	@$(MAKE) $(PROGRAM)
+	@$(MAKE) all
 	$(PYTHON) -m mocksrv run -v fixtures/cases/demo/a-mail-finds-its-way.case -- $(PROGRAM)
 
 check: export WERROR ?= $(if $(CI),1)
 check: deps ## all tests, JOBS at a time
-	@$(MAKE) $(PROGRAM) $(BUILD)/libpure.so
+	@$(MAKE) all $(BUILD)/libpure.so
 	@ci/fetch-mtas || :
 	@$(PYTHON) -m pytest -n $(JOBS) -q
 
 lint: deps-ci ## the style and the structure of the sources
-	@$(MAKE) $(PROGRAM)
+	@$(MAKE) all
 	ci/check-layers
 	ci/check-functions
 	ci/check-globals
@@ -112,15 +124,17 @@ deps:
 deps-ci:
 	@ci/install-deps ci
 
-# The program is renamed into its place: qmail-rspawn bounces the mail for which it finds none.
-install: $(PROGRAM) ## into $(DESTDIR)$(PREFIX); QMAIL=/var/qmail is where the control files are
-	install -D -m 755 $(PROGRAM) '$(DESTDIR)$(PREFIX)/bin/Qremote.new'
-	mv -f '$(DESTDIR)$(PREFIX)/bin/Qremote.new' '$(DESTDIR)$(PREFIX)/bin/Qremote'
+# What is in use is renamed into its place: qmail-rspawn bounces the mail for which it finds no program.
+put = install -D -m $(1) $(2) '$(DESTDIR)$(3).new' && mv -f '$(DESTDIR)$(3).new' '$(DESTDIR)$(3)'
+install: $(PROGRAM) $(MODULE) ## into $(DESTDIR)$(PREFIX); QMAIL=/var/qmail is where the control files are
+	$(call put,644,$(MODULE),$(MODULES)/$(notdir $(MODULE)))
+	$(call put,755,$(PROGRAM),$(PREFIX)/bin/Qremote)
 	for page in $(MAN); do \
 		install -D -m 644 $$page '$(DESTDIR)$(PREFIX)'/share/man/man$${page##*.}/$${page##*/} || exit; done
 
 uninstall: ## what install put there
-	rm -f '$(DESTDIR)$(PREFIX)/bin/Qremote'
+	rm -f '$(DESTDIR)$(PREFIX)/bin/Qremote' '$(DESTDIR)$(MODULES)/$(notdir $(MODULE))'
+	-rmdir --ignore-fail-on-non-empty '$(DESTDIR)$(MODULES)'
 	for page in $(MAN); do rm -f '$(DESTDIR)$(PREFIX)'/share/man/man$${page##*.}/$${page##*/} || exit; done
 
 format: ## the C sources as .clang-format wants them
@@ -133,5 +147,5 @@ help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
 
 FORCE:
-.PHONY: all demo check bench lint sanitize ci deps deps-ci install uninstall format clean help libcares FORCE
+.PHONY: all demo check bench lint sanitize ci deps deps-ci install uninstall format clean help libraries FORCE
 .DELETE_ON_ERROR:

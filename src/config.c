@@ -31,7 +31,7 @@ struct control {
 
 static bool refuse(const struct control *control, const char *file, size_t line, const char *why)
 {
-	char who[64];
+	char who[NAME_SIZE + 64];
 	int length = snprintf(who, sizeof who, "control/%s", file);
 	if (line > 0 && length > 0 && (size_t)length < sizeof who)
 		snprintf(who + length, sizeof who - (size_t)length, " line %zu", line);
@@ -54,8 +54,7 @@ static bool read_all(int descriptor, struct buf *contents)
 	return length == 0;
 }
 
-/* Reads a file; an absent one is as an empty one. */
-static bool read_file(const struct control *control, const char *file, struct buf *contents)
+static bool read_file(const struct control *control, const char *file, struct buf *contents, bool *present)
 {
 	char path[PATH_MAX];
 	char why[128];
@@ -64,7 +63,8 @@ static bool read_file(const struct control *control, const char *file, struct bu
 	if (length < 0 || (size_t)length >= sizeof path)
 		return refuse(control, file, 0, "cannot be read: the path of the qmail home is too long.");
 	int descriptor = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC); /* a FIFO must not hang us */
-	if (descriptor < 0 && errno == ENOENT)
+	*present = descriptor >= 0 || errno != ENOENT;
+	if (!*present)
 		return true;
 	bool done = descriptor >= 0 && fstat(descriptor, &status) == 0;
 	if (done && !S_ISREG(status.st_mode)) {
@@ -79,12 +79,19 @@ static bool read_file(const struct control *control, const char *file, struct bu
 	return done || refuse(control, file, 0, why);
 }
 
+/* Reads a file; an absent one is as an empty one. */
+static bool read_optional(const struct control *control, const char *file, struct buf *contents)
+{
+	bool present;
+	return read_file(control, file, contents, &present);
+}
+
 /* Reads the first line of a file; it points into `contents`. */
 static bool read_line(const struct control *control, const char *file, struct buf *contents, struct span *line)
 {
 	struct span rest;
 	contents->length = 0;
-	if (!read_file(control, file, contents))
+	if (!read_optional(control, file, contents))
 		return false;
 	*line = span_trim(span_split((struct span){contents->data, contents->length}, '\n', &rest));
 	return true;
@@ -147,7 +154,7 @@ static bool load_smtproutes(struct config *config, const struct control *control
 {
 	struct route route;
 	struct span nobody = {"", 0};
-	if (!read_file(control, "smtproutes", &config->smtproutes))
+	if (!read_optional(control, "smtproutes", &config->smtproutes))
 		return false;
 	const char *wrong =
 		route_find((struct span){config->smtproutes.data, config->smtproutes.length}, nobody, &route);
@@ -170,7 +177,7 @@ static bool parse_server(struct span line, struct address *address, unsigned lon
 static bool load_dnsservers(struct config *config, const struct control *control, struct buf *contents)
 {
 	contents->length = 0;
-	if (!read_file(control, "dnsservers", contents))
+	if (!read_optional(control, "dnsservers", contents))
 		return false;
 	struct span rest = {contents->data, contents->length};
 	for (size_t number = 1; rest.length > 0; number++) {
@@ -196,7 +203,7 @@ bool config_load(struct config *config, const char *home, struct report *failure
 {
 	struct control control = {home, failure};
 	struct buf contents = {0};
-	*config = (struct config){.timeout_connect = 60 * 1000, .timeout_remote = 1200 * 1000};
+	*config = (struct config){.home = home, .timeout_connect = 60 * 1000, .timeout_remote = 1200 * 1000};
 	bool loaded = load_helohost(config, &control, &contents) &&
 		      load_seconds(&control, "timeoutconnect", &contents, &config->timeout_connect) &&
 		      load_seconds(&control, "timeoutremote", &contents, &config->timeout_remote) &&
@@ -204,6 +211,13 @@ bool config_load(struct config *config, const char *home, struct report *failure
 		      load_dnsservers(config, &control, &contents);
 	buf_free(&contents);
 	return loaded;
+}
+
+bool config_read(const struct config *config, const char *file, struct buf *contents, bool *present,
+		 struct report *failure)
+{
+	struct control control = {config->home, failure};
+	return read_file(&control, file, contents, present);
 }
 
 const char *config_home(void)

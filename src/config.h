@@ -10,6 +10,7 @@
 
 /* Everything that the control files say; see CONTROL FILES in the manual page. */
 struct config {
+	const char *home; /* the qmail home */
 	char helohost[NAME_SIZE];
 	int64_t timeout_connect; /* milliseconds */
 	int64_t timeout_remote;  /* milliseconds */
@@ -23,6 +24,13 @@ struct config {
  * is malformed; the text names file and line.
  */
 bool config_load(struct config *config, const char *home, struct report *failure);
+
+/*
+ * Reads the control file `file` whole, and says whether there is one: an absent one is no failure.  Returns false, with
+ * Z 4.3.0 in `failure`, where it cannot be read.
+ */
+bool config_read(const struct config *config, const char *file, struct buf *contents, bool *present,
+		 struct report *failure);
 
 /* The qmail home: QMAILHOME in the environment, else the one fixed when the program was built. */
 const char *config_home(void);

@@ -8,6 +8,7 @@
 
 #include "conn.h"
 #include "session.h"
+#include "starttls.h"
 #include "transaction.h"
 
 #include <errno.h>
@@ -47,6 +48,8 @@ static void begin(struct walk *walk, const struct candidate *candidate)
 	session->config = walk->delivery->config;
 	session->trace = walk->delivery->trace;
 	session->offers = (struct capabilities){0};
+	session->tls = NULL;
+	session->secured[0] = '\0';
 	session->settled = session->lacks_smtputf8 = session->out_of_step = session->end_put = false;
 	name_server(session, candidate);
 }
@@ -57,11 +60,12 @@ static bool is_local(int error)
 	return error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM;
 }
 
-static void try_candidate(struct walk *walk, const struct candidate *candidate)
+/* One connection to a server; what became of the message is in `accepted` or in session->failure. */
+static void try_connection(struct walk *walk, const struct candidate *candidate, struct starttls *starttls,
+			   struct report *accepted)
 {
 	const struct delivery *delivery = walk->delivery;
 	struct session *session = walk->session;
-	struct report accepted = {0};
 	char what[128];
 	begin(walk, candidate);
 	trace_note(delivery->trace, '*', "connecting to %s port %u", session->who, delivery->destination->port);
@@ -70,14 +74,25 @@ static void try_candidate(struct walk *walk, const struct candidate *candidate)
 		bool local = is_local(errno);
 		snprintf(what, sizeof what, "cannot be reached: %s.", strerror(errno));
 		session_fail(session, 'Z', local ? "4.3.0" : "4.4.1", what, NULL);
-		keep_failure(walk, &session->failure);
 		return;
 	}
 	stream_open(&session->stream, &conn_transport, &descriptor, delivery->config->timeout_remote);
-	if (session_open(session))
-		transaction_run(session, delivery->envelope, delivery->message, &accepted);
-	session_quit(session);
+	if (session_open(session) && starttls_run(starttls, session, descriptor))
+		transaction_run(session, delivery->envelope, delivery->message, accepted);
+	session_close(session);
 	close(descriptor);
+}
+
+static void try_candidate(struct walk *walk, const struct candidate *candidate)
+{
+	struct session *session = walk->session;
+	struct report accepted = {0};
+	struct starttls starttls = {.host = candidate->name};
+	do {
+		starttls.again = false;
+		report_free(&session->failure);
+		try_connection(walk, candidate, &starttls, &accepted);
+	} while (starttls.again);
 	walk->settled = session->settled;
 	walk->lacking_smtputf8 = walk->lacking_smtputf8 || session->lacks_smtputf8;
 	keep_failure(walk, accepted.letter ? &accepted : &session->failure);

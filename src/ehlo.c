@@ -28,6 +28,8 @@ static void take_keyword(struct capabilities *offers, struct span line)
 		offers->eightbitmime = true;
 	else if (span_equal(keyword, span_of("SMTPUTF8")))
 		offers->smtputf8 = true;
+	else if (span_equal(keyword, span_of("STARTTLS")))
+		offers->starttls = true;
 	else if (span_equal(keyword, span_of("CHUNKING")))
 		offers->chunking = true;
 	else if (span_equal(keyword, span_of("BINARYMIME")))

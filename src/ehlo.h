@@ -11,6 +11,7 @@ struct capabilities {
 	bool pipelining;     /* RFC 2920 */
 	bool eightbitmime;   /* RFC 6152 */
 	bool smtputf8;       /* RFC 6531 */
+	bool starttls;       /* RFC 3207 */
 	bool chunking;       /* RFC 3030 */
 	bool binarymime;     /* RFC 3030, means something with CHUNKING only */
 	bool size;           /* RFC 1870 */

@@ -36,7 +36,7 @@ bool form_choose(struct form *form, const struct capabilities *offers, struct sp
 	form->smtputf8 = form->recoding.utf8_header;
 	form->body = body_parameter(form, offers, facts);
 	if (form->chunked)
-		form->how = " (chunked)";
+		form->how = "chunked";
 	if (!form->recoded)
 		return true;
 	if (*form->recoding.trouble)
@@ -46,7 +46,7 @@ bool form_choose(struct form *form, const struct capabilities *offers, struct sp
 		return true;
 	form->size = body_recoded_size(&form->recoding);
 	if (form->recoding.quoted_printable)
-		form->how = " (quoted-printable)";
+		form->how = "quoted-printable";
 	return true;
 }
 

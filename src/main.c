@@ -70,29 +70,38 @@ static void write_reports(int descriptor, struct span reports)
 }
 
 /*
- * The message file was cut short while it was read from: the kernel has no page to show.  Nothing can be said to the
- * server, which will miss the end of the message, and nothing else to the caller.
+ * SIGBUS: the message file was cut short while it was read from, and the kernel has no page to show.  SIGABRT, SIGSEGV:
+ * so the libraries below GnuTLS end where memory is short.  Nothing can be said to the server, which misses the end of
+ * the message, and nothing else to the caller.
  */
 static volatile sig_atomic_t reports_of_last_resort = -1;
 
 static void give_up(int signal)
 {
 	static const char cut_short[] = "ZThe message file was cut short while it was sent. (#4.3.0)\n";
-	(void)signal;
-	ssize_t written = write(reports_of_last_resort, cut_short, sizeof cut_short); /* its NUL ends the record */
+	static const char crashed[] = "ZQremote or a library crashed: memory may be short. (#4.3.0)\n";
+	/* The NUL ends the record. */
+	ssize_t written = signal == SIGBUS ? write(reports_of_last_resort, cut_short, sizeof cut_short)
+					   : write(reports_of_last_resort, crashed, sizeof crashed);
 	(void)written;
 	_exit(0);
 }
 
-static void watch_for_vanishing_pages(int reports)
+static void watch_for_sudden_ends(int reports)
 {
-	struct sigaction action = {.sa_handler = give_up};
-	sigset_t bus;
+	static const int ends[] = {SIGBUS, SIGABRT, SIGSEGV};
+	sigset_t unblocked;
 	reports_of_last_resort = reports;
-	sigaction(SIGBUS, &action, NULL);
-	sigemptyset(&bus);
-	sigaddset(&bus, SIGBUS);
-	sigprocmask(SIG_UNBLOCK, &bus, NULL);
+	sigemptyset(&unblocked);
+	for (size_t i = 0; i < sizeof ends / sizeof *ends; i++) {
+		struct sigaction action = {.sa_handler = give_up};
+		struct sigaction before;
+		/* A sanitizer has its own for SIGSEGV, and tells more. */
+		if (ends[i] != SIGSEGV || (sigaction(SIGSEGV, NULL, &before) == 0 && before.sa_handler == SIG_DFL))
+			sigaction(ends[i], &action, NULL);
+		sigaddset(&unblocked, ends[i]);
+	}
+	sigprocmask(SIG_UNBLOCK, &unblocked, NULL);
 }
 
 /* Everything of one run. */
@@ -145,7 +154,7 @@ int main(int argc, char **argv)
 		write_reports(1, (struct span){no_descriptor, sizeof no_descriptor}); /* its NUL ends the record */
 		return 0;
 	}
-	watch_for_vanishing_pages(reports);
+	watch_for_sudden_ends(reports);
 	run.trace = trace_open(reports);
 	run_stages(&run, argc, argv);
 	trace_note(&run.trace, '*', "the message report is %c", run.result.letter);

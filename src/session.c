@@ -17,6 +17,7 @@ static const struct {
 	[STAGE_GREETING] = {"the new connection", "does not take mail now.", "3.2"}, /* RFC 5321 section 3.1 */
 	[STAGE_EHLO] = {"EHLO", "refused EHLO.", "3.2"},                             /* section 4.1.1.1 */
 	[STAGE_HELO] = {"HELO", "refused HELO.", "3.2"},                             /* section 4.1.1.1 */
+	[STAGE_STARTTLS] = {"STARTTLS", "refused STARTTLS.", "7.0"},                 /* RFC 3207 section 4 */
 	[STAGE_MAIL] = {"MAIL", "refused MAIL.", "1.0"},                             /* section 4.1.1.2 */
 	[STAGE_RCPT] = {"RCPT", "does not like recipient.", "1.0"},                  /* section 4.1.1.3 */
 	[STAGE_DATA] = {"DATA", "refused DATA.", "3.0"},                             /* section 4.1.1.4 */
@@ -122,7 +123,7 @@ bool session_is_closing(const struct session *session)
 /* The code for a report about a refusal.  One that leaves other servers to try is temporary by itself. */
 static void refusal_code(const struct session *session, enum stage stage, char code[REPLY_ENHANCED_SIZE])
 {
-	int class = stage > STAGE_HELO ? reply_class(&session->reply) : 4;
+	int class = stage > STAGE_STARTTLS ? reply_class(&session->reply) : 4;
 	const char *detail = session_is_closing(session) ? stages[STAGE_GREETING].detail : stages[stage].detail;
 	if (!reply_enhanced(&session->reply, code))
 		snprintf(code, REPLY_ENHANCED_SIZE, "%d.%s", class, detail);
@@ -136,7 +137,7 @@ static const char *refusal(const struct session *session, enum stage stage)
 void session_refused(struct session *session, enum stage stage)
 {
 	char code[REPLY_ENHANCED_SIZE];
-	bool permanent = reply_class(&session->reply) == 5 && stage > STAGE_HELO;
+	bool permanent = reply_class(&session->reply) == 5 && stage > STAGE_STARTTLS;
 	refusal_code(session, stage, code);
 	session->out_of_step = session->out_of_step || session_is_closing(session);
 	session_fail(session, permanent ? 'D' : 'Z', code, refusal(session, stage), &session->reply);
@@ -182,25 +183,44 @@ static bool give_up(struct session *session, enum stage stage)
 	return false;
 }
 
+static bool say_ehlo(struct session *session)
+{
+	if (!say_hello(session, STAGE_EHLO, "EHLO "))
+		return false;
+	session->offers = ehlo_parse(&session->reply);
+	return true;
+}
+
+bool session_hello(struct session *session)
+{
+	return say_ehlo(session) || give_up(session, STAGE_EHLO);
+}
+
 bool session_open(struct session *session)
 {
 	if (!session_read_reply(session, STAGE_GREETING) || reply_class(&session->reply) != 2)
 		return give_up(session, STAGE_GREETING);
-	if (say_hello(session, STAGE_EHLO, "EHLO ")) {
-		session->offers = ehlo_parse(&session->reply);
+	if (say_ehlo(session))
 		return true;
-	}
 	if (session->failure.letter || reply_class(&session->reply) != 5)
 		return give_up(session, STAGE_EHLO);
 	/* RFC 5321 section 3.2: an older server */
 	return say_hello(session, STAGE_HELO, "HELO ") || give_up(session, STAGE_HELO);
 }
 
-void session_quit(struct session *session)
+static void quit(struct session *session)
 {
 	static const struct span nothing = {"", 0};
 	if (session->out_of_step || session->stream.error || stream_pending(&session->stream) > 0)
 		return;
 	session_put(session, span_of("QUIT"), nothing, nothing);
 	stream_try_write(&session->stream);
+}
+
+void session_close(struct session *session)
+{
+	quit(session);
+	if (session->tls)
+		session->module->close(session->tls, !session->stream.error);
+	session->tls = NULL;
 }

@@ -6,10 +6,20 @@
 #include "reply.h"
 #include "report.h"
 #include "stream.h"
+#include "tls.h"
 #include "trace.h"
 
 /* What a reply answers. */
-enum stage { STAGE_GREETING, STAGE_EHLO, STAGE_HELO, STAGE_MAIL, STAGE_RCPT, STAGE_DATA, STAGE_MESSAGE };
+enum stage {
+	STAGE_GREETING,
+	STAGE_EHLO,
+	STAGE_HELO,
+	STAGE_STARTTLS,
+	STAGE_MAIL,
+	STAGE_RCPT,
+	STAGE_DATA,
+	STAGE_MESSAGE
+};
 
 /*
  * One SMTP session with one server.  `failure` holds what went wrong first; from then on nothing more is said but what
@@ -21,10 +31,13 @@ struct session {
 	char who[NAME_SIZE + ADDRESS_TEXT_SIZE + 8]; /* "NAME [ADDRESS]", as reports begin */
 	struct capabilities offers;
 	struct report failure;
-	bool settled;         /* no other server may be tried: a recipient was answered, or the message is gone */
-	bool lacks_smtputf8;  /* it failed because SMTPUTF8 is not offered */
-	bool out_of_step;     /* no command can be sent any more: QUIT might be taken for part of the message */
-	bool end_put;         /* the end of the message is in the stream */
+	bool settled;        /* no other server may be tried: a recipient was answered, or the message is gone */
+	bool lacks_smtputf8; /* it failed because SMTPUTF8 is not offered */
+	bool out_of_step;    /* no command can be sent any more: QUIT might be taken for part of the message */
+	bool end_put;        /* the end of the message is in the stream */
+	const struct tls_module *module; /* these two belong together: NULL in the clear */
+	struct tls *tls;
+	char secured[100];    /* what the report says of TLS; empty in the clear */
 	struct reply reply;   /* the last one read */
 	struct stream stream; /* opened by whoever makes the session */
 };
@@ -32,6 +45,9 @@ struct session {
 /* Reads the greeting and says EHLO, or HELO where EHLO is refused (RFC 5321 sections 3.1 and 3.2).  False: see failure.
  */
 bool session_open(struct session *session);
+
+/* Says EHLO, and no HELO if that is refused: for a session within TLS (RFC 3207 section 4.2). */
+bool session_hello(struct session *session);
 
 /*
  * Puts a command line, without its CR LF, into the out buffer; it leaves with the next reply that is read.  Returns
@@ -64,7 +80,7 @@ void session_fail(struct session *session, char letter, const char *code, const 
 /* Writes the report for one recipient from the reply just read: r, s or h by its class. */
 void session_report_recipient(const struct session *session, struct report *report);
 
-/* Says QUIT, without waiting for anything, unless the session is out of step. */
-void session_quit(struct session *session);
+/* Says QUIT, without waiting for anything, unless the session is out of step; ends TLS.  The socket stays open. */
+void session_close(struct session *session);
 
 #endif

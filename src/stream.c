@@ -19,6 +19,12 @@ void stream_open(struct stream *stream, const struct stream_transport *transport
 	stream_restart_clock(stream);
 }
 
+void stream_switch(struct stream *stream, const struct stream_transport *transport, void *context)
+{
+	stream->transport = transport;
+	stream->context = context;
+}
+
 void stream_restart_clock(struct stream *stream)
 {
 	stream->deadline = stream->transport->now(stream->context) + stream->timeout;

@@ -48,6 +48,9 @@ struct stream {
 /* Begins a stream over a transport; its clock starts now.  `timeout` is in milliseconds. */
 void stream_open(struct stream *stream, const struct stream_transport *transport, void *context, int64_t timeout);
 
+/* Goes on over another transport, whose clock is the same; nothing may be unread or pending. */
+void stream_switch(struct stream *stream, const struct stream_transport *transport, void *context);
+
 /* Starts the clock for the next response (RFC 5321 section 4.5.3.2 gives each its own timeout). */
 void stream_restart_clock(struct stream *stream);
 

@@ -228,13 +228,24 @@ static void judge_data(struct transaction *transaction)
 		session_refused(session, STAGE_DATA); /* no news where all recipients were refused */
 }
 
+/* RES-9: how it went. */
+static void print_acceptance(const struct transaction *transaction, char *what, size_t room)
+{
+	const char *how = transaction->handover.form.how;
+	const char *secured = transaction->session->secured;
+	if (*how || *secured)
+		snprintf(what, room, "accepted message (%s%s%s).", how, *how && *secured ? ", " : "", secured);
+	else
+		snprintf(what, room, "accepted message.");
+}
+
 /* The reply to the end of the message, or to one that was cut short. */
 static void judge_message(struct transaction *transaction, bool whole)
 {
 	struct session *session = transaction->session;
 	struct report *accepted = transaction->accepted;
 	int class = reply_class(&session->reply);
-	char what[64];
+	char what[200];
 	if (!whole)
 		session->out_of_step = true;
 	if (class == 4 || class == 5) {
@@ -244,7 +255,7 @@ static void judge_message(struct transaction *transaction, bool whole)
 	} else if (session->failure.letter) {
 		session->settled = true; /* whatever it took there, it must not come twice */
 	} else {
-		snprintf(what, sizeof what, "accepted message%s.", transaction->handover.form.how);
+		print_acceptance(transaction, what, sizeof what);
 		report_write(accepted, 'K', "", session->who, what);
 		report_add_reply(accepted, &session->reply);
 	}

@@ -1,5 +1,8 @@
 """Shared by all tests: the cases of mocksrv's self-tests are played against their own client, not against Qremote."""
 
+import subprocess
+from pathlib import Path
+
 import pytest
 from hypothesis import settings
 
@@ -15,3 +18,12 @@ settings.load_profile("house")
 def pytest_configure(config: pytest.Config) -> None:
     """Knows the marker that test_spec.py looks for."""
     config.addinivalue_line("markers", "spec(clause, ...): the clauses of man/Qremote.8 that the test proves")
+
+
+@pytest.fixture(scope="session")
+def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """faults.c, compiled."""
+    made = tmp_path_factory.mktemp("faults") / "faults.so"
+    source = Path(__file__).parent / "faults.c"
+    subprocess.run(["cc", "-O1", "-shared", "-fPIC", "-U_FORTIFY_SOURCE", "-o", made, source], check=True)
+    return made

@@ -22,6 +22,7 @@ DOMAIN = "example.org"
 _FETCHED = Path(__file__).parent.parent / "build/mtas"
 _HOME = sandbox.SCRATCH / "mta"
 _BOXES = _HOME / "boxes"
+_CERTIFICATE = _HOME / "certificate.pem"
 # Not those of this machine, which need not have them.
 _USERS = {"root": 0, "postfix": 901, "Debian-exim": 902, "box": 903, "nobody": 904}
 _GROUPS = _USERS | {"postdrop": 905, "nogroup": 906}
@@ -51,8 +52,9 @@ class Mta(ABC):
     program: ClassVar[str]
     trace: ClassVar[str]  # what it puts in front of a message for BOX, with the protocol as a group
 
-    def __init__(self, boxes: Sequence[str], offers: Offers) -> None:
-        self._boxes, self._offers = boxes, offers
+    def __init__(self, boxes: Sequence[str], offers: Offers, certificate: bytes = b"") -> None:
+        """`certificate` is PEM, with its key and chain: with it the server offers STARTTLS."""
+        self._boxes, self._offers, self._certificate = boxes, offers, certificate
         self._root = _FETCHED / type(self).__name__.lower()
         libraries = {str(path.parent) for path in self._root.rglob("*.so*")}
         self._environment = {"PATH": "/usr/bin:/bin", "LD_LIBRARY_PATH": ":".join(sorted(libraries))}
@@ -62,6 +64,8 @@ class Mta(ABC):
         _HOME.mkdir()
         _become_known()
         _directory(_BOXES, "box", "box", 0o755)
+        if self._certificate:
+            _CERTIFICATE.write_bytes(self._certificate)
         self._process = self._start()
         _wait_until(self._is_listening, "the server")
         return self
@@ -146,6 +150,7 @@ virtual_mailbox_maps = texthash:{_HOME}/boxes.map
 virtual_uid_maps = static:{_USERS["box"]}
 virtual_gid_maps = static:{_GROUPS["box"]}
 smtpd_discard_ehlo_keywords = {{discard}}
+{{tls}}
 # Only CR LF ends a line.
 smtpd_forbid_bare_newline = reject
 smtpd_forbid_bare_newline_exclusions =
@@ -164,6 +169,7 @@ rewrite unix - - n - - trivial-rewrite
 qmgr unix n - n - 1 qmgr
 virtual unix - n n - - virtual
 defer unix - - n - 0 bounce
+tlsmgr unix - - n - 1 tlsmgr
 postlog unix-dgram n - n - 1 postlogd
 """
     # What `postfix check` would make, by owner, group and mode.
@@ -181,11 +187,16 @@ postlog unix-dgram n - n - 1 postlogd
                 _directory(_HOME / name, owner, group, mode)
         discard = "" if self._offers.chunking else "chunking "
         discard += "" if self._offers.eightbitmime else "8bitmime smtputf8"
-        self._write("main.cf", self._MAIN.format(root=self._root, discard=discard))
+        self._write("main.cf", self._MAIN.format(root=self._root, discard=discard, tls=self._tls()))
         self._write("master.cf", self._MASTER)
         self._write("boxes.map", "".join(f"{box}@{DOMAIN} {box}/\n" for box in self._boxes))
         self._environment["MAIL_CONFIG"] = str(_HOME)
         return self._popen("-c", _HOME)
+
+    def _tls(self) -> str:
+        if not self._certificate:
+            return ""
+        return f"smtpd_tls_security_level = may\nsmtpd_tls_chain_files = {_CERTIFICATE}\n"
 
     def settle(self) -> None:
         """The order counts: a message goes from queue to queue, and then it has been delivered."""
@@ -212,7 +223,7 @@ pid_file_path = {_HOME}/spool/pid
 keep_environment = LD_LIBRARY_PATH
 local_interfaces = {ADDRESS}
 daemon_smtp_ports = 25
-tls_advertise_hosts =
+{{tls}}
 queue_only
 {{offers}}
 # A message keeps all its fields.
@@ -250,8 +261,14 @@ box:
         _directory(_HOME / "spool", "Debian-exim", "Debian-exim", 0o750)
         offers = "" if self._offers.chunking else "chunking_advertise_hosts =\n"
         offers += "" if self._offers.eightbitmime else "no_accept_8bitmime\nsmtputf8_advertise_hosts =\n"
-        text = self._CONFIGURE.format(offers=offers, boxes=" : ".join(self._boxes))
+        text = self._CONFIGURE.format(offers=offers, boxes=" : ".join(self._boxes), tls=self._tls())
         return self._popen("-C", self._write("configure", text), "-bdf")
+
+    def _tls(self) -> str:
+        if not self._certificate:
+            return "tls_advertise_hosts ="
+        os.chown(_CERTIFICATE, _USERS["Debian-exim"], -1)
+        return f"tls_certificate = {_CERTIFICATE}"
 
     def settle(self) -> None:
         """The command ends when each message has been tried."""

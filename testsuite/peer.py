@@ -57,6 +57,7 @@ def furnish(home: Path, **files: str) -> Path:
     control = home / "control"
     control.mkdir(parents=True, exist_ok=True)
     for name, text in ({"me": "client.example\n"} | files).items():
+        (control / name).parent.mkdir(exist_ok=True)
         (control / name).write_text(text)
     return home
 

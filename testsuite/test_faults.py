@@ -5,7 +5,6 @@ Nor a false `Z` or `D`: the mail would come twice. All faults of one kind are tr
 
 import errno
 import itertools
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -43,15 +42,6 @@ NO_FAULTS = [
 ]  # fmt: skip
 # A connection that breaks before the last reply was read may hide that the server took the message.
 HIDING = ("recv", "poll")
-
-
-@pytest.fixture(scope="session")
-def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """faults.c, compiled."""
-    made = tmp_path_factory.mktemp("faults") / "faults.so"
-    source = Path(__file__).parent / "faults.c"
-    subprocess.run(["cc", "-O1", "-shared", "-fPIC", "-U_FORTIFY_SOURCE", "-o", made, source], check=True)
-    return made
 
 
 def deliver(

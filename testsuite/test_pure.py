@@ -13,7 +13,7 @@ ENUMS = (
     "STREAM_OUT", "STREAM_IN", "STREAM_AGAIN", "STREAM_FAILED", "STREAM_READABLE", "STREAM_WRITABLE", "STREAM_OK",
     "STREAM_END", "STREAM_TIMEOUT", "STREAM_BROKEN", "LINE_MAX_TEXT", "QP_LINE_MAX", "BOUNDARY_MAX", "BODY_ROOM_MIN",
     "NEST_MAX", "NEST_BOUNDARIES_MAX", "NEST_PLACE_SIZE", "ENCODING_7BIT", "ENCODING_8BIT", "ENCODING_BINARY",
-    "ENCODING_QUOTED_PRINTABLE", "ENCODING_BASE64", "ENCODING_UNKNOWN",
+    "ENCODING_QUOTED_PRINTABLE", "ENCODING_BASE64", "ENCODING_UNKNOWN", "SUITES", "PARTS",
 )  # fmt: skip
 
 
@@ -31,7 +31,7 @@ def compiler_view(directory: Path) -> dict[str, list[int]]:
         for name, _ in struct._fields_:
             sizes += [f"offsetof(struct {tag}, {name})", f"sizeof((struct {tag} *)0)->{name}"]
         prints.append(f'printf("{tag}{" %zu" * len(sizes)}\\n", {", ".join(sizes)});')
-    headers = ["body", "qp", "form", "ehlo", "route", "exchangers", "envelope", "stream"]
+    headers = ["body", "qp", "form", "ehlo", "route", "ciphers", "cipherlist", "exchangers", "envelope", "stream"]
     includes = "\n".join([*(f'#include "{name}.h"' for name in headers), "#include <stdio.h>"])
     (directory / "view.c").write_text(f"{includes}\nint main(void)\n{{\n{chr(10).join(prints)}\n}}\n")
     compiler = ["cc", "-std=c11", "-D_GNU_SOURCE", "-I", pure.ROOT / "src"]
@@ -50,7 +50,7 @@ def test_no_member_is_missing() -> None:
     """Every struct that a header of the pure floors defines has all its members here."""
     headers = (
         "text", "buf", "lines", "header", "nest", "entity", "mime", "body", "form", "reply", "report", "ehlo",
-        "address", "route", "exchangers", "envelope",
+        "address", "route", "parts", "suites", "cipherlist", "ciphers", "exchangers", "envelope",
     )  # fmt: skip
     text = "".join((pure.ROOT / "src" / f"{name}.h").read_text() for name in headers)
     text = re.sub(r"/\*.*?\*/", "", text, flags=re.S)

@@ -1,0 +1,260 @@
+/*
+ * starttls - whether a session is secured, and what becomes of it if that fails
+ *
+ * deliver.c runs it behind the first EHLO.  RFC 3207, RFC 7435, RFC 6125.
+ *
+ * Without a file for the server in control/tlshosts, TLS is opportunistic: it keeps off those who only listen, no
+ * certificate is judged, and what fails is tried once more in the clear.  With such a file nothing is handed over
+ * unless the server proves who it is.
+ */
+#include "starttls.h"
+
+#include "ciphers.h"
+#include "conn.h"
+#include "module.h"
+
+#include <stdio.h>
+
+/* One attempt to secure one connection. */
+struct attempt {
+	struct starttls *starttls;
+	struct session *session;
+	const struct tls_module *module;
+	struct tls *tls;    /* until the session has it */
+	struct buf trusted; /* what control/tlshosts has for the server */
+	struct buf certificate;
+	struct buf list; /* tlsclientciphers */
+	struct buf priority;
+	struct ciphers ciphers;
+	bool demanded; /* there is a file in control/tlshosts */
+	bool has_certificate;
+	bool has_list;
+};
+
+/* Something of ours is broken, and the failure says what: no server gets the mail before somebody mended it. */
+static bool stop(struct attempt *attempt)
+{
+	attempt->session->settled = true;
+	return false;
+}
+
+static bool stop_for(struct attempt *attempt, const char *who, const char *what)
+{
+	report_write(&attempt->session->failure, 'Z', "4.3.0", who, what);
+	return stop(attempt);
+}
+
+/* This server does not get the mail; the next one may. */
+static bool distrust(struct attempt *attempt, const char *why, const struct reply *reply)
+{
+	char what[220];
+	snprintf(what, sizeof what, "cannot be trusted: %s.", why);
+	session_fail(attempt->session, 'Z', "4.7.5", what, reply);
+	return false;
+}
+
+/*
+ * Decides how another connection to the same address is to be made, if at all.  Once GnuTLS agreed on a suite that the
+ * list has not, only offers of listed ones follow, never the clear (TLS-3).
+ */
+static void plan_another(struct attempt *attempt, bool unlisted)
+{
+	struct starttls *starttls = attempt->starttls;
+	if (unlisted || starttls->narrower > 0) {
+		starttls->again = starttls->narrower < ciphers_steps(&attempt->ciphers);
+		starttls->narrower++;
+	} else {
+		starttls->again = starttls->avoided = !attempt->demanded;
+	}
+}
+
+/* Nothing more can be said on this connection. */
+static bool fail_handshake(struct attempt *attempt, const char *why)
+{
+	char text[200];
+	snprintf(text, sizeof text, "the TLS handshake failed: %s", why);
+	attempt->session->out_of_step = true;
+	plan_another(attempt, false);
+	return distrust(attempt, text, NULL);
+}
+
+static bool read_file(struct attempt *attempt, const char *file, struct buf *contents, bool *present)
+{
+	struct session *session = attempt->session;
+	return config_read(session->config, file, contents, present, &session->failure) || stop(attempt);
+}
+
+/* Whether a certificate is demanded of the server, and which. */
+static bool read_demand(struct attempt *attempt)
+{
+	char file[NAME_SIZE + 16];
+	if (!*attempt->starttls->host)
+		return true;
+	snprintf(file, sizeof file, "tlshosts/%s.pem", attempt->starttls->host);
+	return read_file(attempt, file, &attempt->trusted, &attempt->demanded);
+}
+
+/* What tlsclientciphers says, as GnuTLS understands it. */
+static bool read_ciphers(struct attempt *attempt)
+{
+	struct span list = {attempt->list.data, attempt->list.length};
+	struct ciphers_error error;
+	char who[64];
+	ciphers_default(&attempt->ciphers);
+	if (attempt->has_list && !ciphers_read(&attempt->ciphers, list, &error)) {
+		snprintf(who, sizeof who,
+			 error.line > 0 ? "control/tlsclientciphers line %zu" : "control/tlsclientciphers", error.line);
+		return stop_for(attempt, who, error.text);
+	}
+	ciphers_print(&attempt->ciphers, attempt->starttls->narrower, &attempt->priority);
+	return !attempt->priority.failed || stop_for(attempt, "Qremote", "is out of memory.");
+}
+
+/* All that is needed from here, before the server learns of it. */
+static bool prepare(struct attempt *attempt)
+{
+	char why[300];
+	if (!read_file(attempt, "clientcert.pem", &attempt->certificate, &attempt->has_certificate) ||
+	    !read_file(attempt, "tlsclientciphers", &attempt->list, &attempt->has_list) || !read_ciphers(attempt))
+		return false;
+	attempt->module = module_load(why, sizeof why);
+	return attempt->module || stop_for(attempt, "Qremote", why);
+}
+
+static struct tls_pem pem_of(const struct buf *contents, bool present)
+{
+	/* An empty file has no data, but is there. */
+	return (struct tls_pem){present && !contents->data ? "" : contents->data, contents->length};
+}
+
+/* Opens the module's session; it judges the files. */
+static bool open_tls(struct attempt *attempt, int descriptor)
+{
+	const struct starttls *starttls = attempt->starttls;
+	const struct tls_settings settings = {
+		.priority = attempt->priority.data,
+		.host = *starttls->host ? starttls->host : NULL,
+		.certificate = pem_of(&attempt->certificate, attempt->has_certificate),
+		.trusted = pem_of(&attempt->trusted, attempt->demanded),
+		.below = &conn_transport,
+		.descriptor = descriptor,
+	};
+	struct tls_failure failure;
+	char who[NAME_SIZE + 32] = "control/clientcert.pem";
+	char what[200];
+	attempt->tls = attempt->module->open(&settings, &failure);
+	if (attempt->tls)
+		return true;
+	if (failure.trouble == TLS_TRUSTED)
+		snprintf(who, sizeof who, "control/tlshosts/%s.pem", starttls->host);
+	else if (failure.trouble != TLS_CERTIFICATE)
+		snprintf(who, sizeof who, failure.trouble == TLS_PRIORITY ? "control/tlsclientciphers" : "GnuTLS");
+	snprintf(what, sizeof what, "cannot be used: %s.", failure.text);
+	return stop_for(attempt, who, what);
+}
+
+/* Says STARTTLS.  False where the session does not go on to a handshake; `failure` then says whether it goes on. */
+static bool say_starttls(struct attempt *attempt)
+{
+	static const struct span nothing = {"", 0};
+	struct session *session = attempt->session;
+	if (!session_is_in_step(session, STAGE_STARTTLS))
+		return false;
+	session_put(session, span_of("STARTTLS"), nothing, nothing);
+	if (!session_read_reply(session, STAGE_STARTTLS))
+		return false;
+	int class = reply_class(&session->reply);
+	if (class == 2)
+		return true;
+	if (class == 3)
+		session_unexpected(session, STAGE_STARTTLS);
+	else if (session_is_closing(session))
+		session_refused(session, STAGE_STARTTLS);
+	else if (attempt->demanded)
+		distrust(attempt, "it refused STARTTLS", &session->reply);
+	return false;
+}
+
+/* Whether the list has the suite that was agreed on. */
+static bool is_listed(const struct attempt *attempt)
+{
+	const struct suite *suite = suite_find(span_of(attempt->module->suite(attempt->tls)));
+	return ciphers_allow(&attempt->ciphers, suite ? suite->id : 0);
+}
+
+/* Shakes hands, and looks at what came out. */
+static bool shake_hands(struct attempt *attempt)
+{
+	struct session *session = attempt->session;
+	struct tls_failure failure;
+	char why[200];
+	/* What stands behind the reply was not protected, whoever wrote it (RFC 3207 section 6, CVE-2011-0411). */
+	if (stream_has_input(&session->stream))
+		return fail_handshake(attempt, "the server sent something in the clear behind its reply to STARTTLS");
+	stream_restart_clock(&session->stream);
+	if (!attempt->module->handshake(attempt->tls, session->stream.deadline, &failure)) {
+		if (failure.trouble != TLS_UNTRUSTED)
+			return fail_handshake(attempt, failure.text);
+		snprintf(why, sizeof why, "its certificate %s", failure.text);
+		session->out_of_step = true;
+		return distrust(attempt, why, NULL);
+	}
+	if (is_listed(attempt))
+		return true;
+	session->out_of_step = true;
+	plan_another(attempt, true);
+	trace_note(session->trace, '*', "agreed on %s, which control/tlsclientciphers does not have",
+		   attempt->module->suite(attempt->tls));
+	return distrust(attempt, "it agrees on no cipher suite of control/tlsclientciphers", NULL);
+}
+
+/* EHLO again: what was learned in the clear is forgotten (RFC 3207 section 4.2). */
+static bool greet_again(struct attempt *attempt)
+{
+	struct session *session = attempt->session;
+	session->offers = (struct capabilities){0};
+	session->module = attempt->module;
+	session->tls = attempt->tls;
+	attempt->tls = NULL;
+	stream_switch(&session->stream, attempt->module->transport, session->tls);
+	snprintf(session->secured, sizeof session->secured, "%s %s%s", attempt->module->version(session->tls),
+		 attempt->module->suite(session->tls), attempt->demanded ? ", verified" : "");
+	trace_note(session->trace, '*', "from here on within TLS: %s", session->secured);
+	if (session_hello(session))
+		return true;
+	/* With TLS 1.3 a server may reject the handshake after we took it for done (RFC 8446 section 4.4.4). */
+	if (session->stream.error == STREAM_END || session->stream.error == STREAM_BROKEN) {
+		report_free(&session->failure);
+		return fail_handshake(attempt, "the server broke off before it answered EHLO");
+	}
+	return false;
+}
+
+static bool secure(struct attempt *attempt, int descriptor)
+{
+	struct session *session = attempt->session;
+	if (!prepare(attempt))
+		return false;
+	if (!open_tls(attempt, descriptor))
+		return false;
+	if (!say_starttls(attempt))
+		return !session->failure.letter; /* refused: on in the clear */
+	return shake_hands(attempt) && greet_again(attempt);
+}
+
+bool starttls_run(struct starttls *starttls, struct session *session, int descriptor)
+{
+	struct attempt attempt = {.starttls = starttls, .session = session};
+	bool ready = read_demand(&attempt);
+	if (ready && session->offers.starttls && !starttls->avoided)
+		ready = secure(&attempt, descriptor);
+	else if (ready && attempt.demanded)
+		ready = distrust(&attempt, "it does not offer STARTTLS", NULL);
+	if (attempt.tls)
+		attempt.module->close(attempt.tls, false);
+	buf_free(&attempt.trusted);
+	buf_free(&attempt.certificate);
+	buf_free(&attempt.list);
+	buf_free(&attempt.priority);
+	return ready;
+}

@@ -1,0 +1,276 @@
+/*
+ * tls - the module that speaks TLS: a transport for a stream, and what certificates must be
+ *
+ * The only user of GnuTLS.  starttls.c has it loaded once a server offers STARTTLS.  RFC 8446, RFC 5246, RFC 6125.
+ *
+ * The server's certificate is judged while hands are shaken, so that a server that is not trusted learns why, by an
+ * alert, and gets nothing more from us.
+ */
+#include "tls.h"
+
+#include "buf.h"
+
+#include <gnutls/gnutls.h>
+#include <gnutls/x509.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+struct tls {
+	gnutls_session_t session;
+	gnutls_certificate_credentials_t credentials;
+	gnutls_priority_t priority;
+	const struct stream_transport *below;
+	int descriptor;
+	char host[256]; /* empty where there is only an address */
+	bool judged;    /* the server's certificate counts */
+	bool unsent;    /* GnuTLS holds a record that was not written to its end */
+	unsigned status;
+};
+
+static bool fail(struct tls_failure *failure, enum tls_trouble trouble, const char *text)
+{
+	failure->trouble = trouble;
+	snprintf(failure->text, sizeof failure->text, "%s", text);
+	return false;
+}
+
+/* GnuTLS ends its sentences. */
+static bool fail_with(struct tls_failure *failure, enum tls_trouble trouble, int error)
+{
+	fail(failure, trouble, gnutls_strerror(error));
+	size_t length = strlen(failure->text);
+	if (length > 0 && failure->text[length - 1] == '.')
+		failure->text[length - 1] = '\0';
+	return false;
+}
+
+/* Certificates. */
+
+/* The dates of the server's own certificate.  GnuTLS does not look at them where the file holds that certificate. */
+static unsigned dates_status(gnutls_session_t session)
+{
+	unsigned count = 0;
+	unsigned status = 0;
+	time_t now = time(NULL);
+	gnutls_x509_crt_t certificate;
+	const gnutls_datum_t *chain = gnutls_certificate_get_peers(session, &count);
+	if (!chain || count == 0 || gnutls_x509_crt_init(&certificate) != 0)
+		return GNUTLS_CERT_INVALID;
+	if (gnutls_x509_crt_import(certificate, &chain[0], GNUTLS_X509_FMT_DER) != 0)
+		status = GNUTLS_CERT_INVALID;
+	else if (gnutls_x509_crt_get_activation_time(certificate) > now)
+		status = GNUTLS_CERT_NOT_ACTIVATED | GNUTLS_CERT_INVALID;
+	else if (gnutls_x509_crt_get_expiration_time(certificate) < now)
+		status = GNUTLS_CERT_EXPIRED | GNUTLS_CERT_INVALID;
+	gnutls_x509_crt_deinit(certificate);
+	return status;
+}
+
+/* GnuTLS calls it in the handshake.  What is not 0 ends that. */
+static int judge(gnutls_session_t session)
+{
+	struct tls *tls = gnutls_session_get_ptr(session);
+	if (!tls->judged)
+		return 0;
+	gnutls_typed_vdata_st demands[] = {
+		{.type = GNUTLS_DT_DNS_HOSTNAME, .data = (unsigned char *)tls->host},
+		{.type = GNUTLS_DT_KEY_PURPOSE_OID, .data = (unsigned char *)(uintptr_t)GNUTLS_KP_TLS_WWW_SERVER},
+	};
+	tls->status = GNUTLS_CERT_INVALID;
+	if (gnutls_certificate_verify_peers(session, demands, 2, &tls->status) == 0)
+		tls->status |= dates_status(session);
+	return tls->status == 0 ? 0 : GNUTLS_E_CERTIFICATE_ERROR;
+}
+
+/* What is wrong with a certificate: the first that applies is said. */
+static const struct {
+	unsigned bit;
+	gnutls_alert_description_t alert;
+	const char *text;
+} reasons[] = {
+	{GNUTLS_CERT_SIGNER_NOT_FOUND, GNUTLS_A_UNKNOWN_CA, "has an unknown issuer"},
+	{GNUTLS_CERT_EXPIRED, GNUTLS_A_CERTIFICATE_EXPIRED, "has expired"},
+	{GNUTLS_CERT_NOT_ACTIVATED, GNUTLS_A_BAD_CERTIFICATE, "is not valid yet"},
+	{GNUTLS_CERT_UNEXPECTED_OWNER, GNUTLS_A_BAD_CERTIFICATE, "is for another name"},
+	{GNUTLS_CERT_PURPOSE_MISMATCH, GNUTLS_A_UNSUPPORTED_CERTIFICATE, "is not for a server"},
+	{GNUTLS_CERT_INSECURE_ALGORITHM, GNUTLS_A_BAD_CERTIFICATE, "uses an insecure algorithm"},
+	{0, GNUTLS_A_BAD_CERTIFICATE, "is invalid"},
+};
+
+static bool fail_untrusted(struct tls *tls, struct tls_failure *failure)
+{
+	size_t i = 0;
+	while (reasons[i].bit && !(tls->status & reasons[i].bit))
+		i++;
+	gnutls_alert_send(tls->session, GNUTLS_AL_FATAL, reasons[i].alert);
+	return fail(failure, TLS_UNTRUSTED, reasons[i].text);
+}
+
+/* Opening and closing. */
+
+static bool load_files(struct tls *tls, const struct tls_settings *settings, struct tls_failure *failure)
+{
+	const struct tls_pem *ours = &settings->certificate;
+	const struct tls_pem *trusted = &settings->trusted;
+	gnutls_datum_t pem = {(unsigned char *)(uintptr_t)ours->data, (unsigned)ours->length};
+	int result =
+		ours->data ? gnutls_certificate_set_x509_key_mem(tls->credentials, &pem, &pem, GNUTLS_X509_FMT_PEM) : 0;
+	if (result == GNUTLS_E_CERTIFICATE_KEY_MISMATCH)
+		return fail(failure, TLS_CERTIFICATE, "its key does not fit its certificate");
+	if (result < 0)
+		return fail(failure, TLS_CERTIFICATE, "it does not hold a certificate and its key");
+	if (!trusted->data)
+		return true;
+	pem = (gnutls_datum_t){(unsigned char *)(uintptr_t)trusted->data, (unsigned)trusted->length};
+	result = gnutls_certificate_set_x509_trust_mem(tls->credentials, &pem, GNUTLS_X509_FMT_PEM);
+	return result > 0 || fail(failure, TLS_TRUSTED, "it holds no certificate");
+}
+
+static bool set_priority(struct tls *tls, const char *priority, struct tls_failure *failure)
+{
+	const char *place = priority;
+	char text[120];
+	if (gnutls_priority_init(&tls->priority, priority, &place) == 0)
+		return true;
+	snprintf(text, sizeof text, "GnuTLS does not understand it from `%.60s' on", place);
+	return fail(failure, TLS_PRIORITY, text);
+}
+
+static bool set_up(struct tls *tls, const struct tls_settings *settings, struct tls_failure *failure)
+{
+	int result = gnutls_certificate_allocate_credentials(&tls->credentials);
+	if (result == 0 && !load_files(tls, settings, failure))
+		return false;
+	if (result == 0 && !set_priority(tls, settings->priority, failure))
+		return false;
+	if (result == 0)
+		result = gnutls_init(&tls->session, GNUTLS_CLIENT | GNUTLS_NONBLOCK | GNUTLS_NO_SIGNAL);
+	if (result == 0)
+		result = gnutls_priority_set(tls->session, tls->priority);
+	if (result == 0)
+		result = gnutls_credentials_set(tls->session, GNUTLS_CRD_CERTIFICATE, tls->credentials);
+	if (result == 0 && *tls->host)
+		result = gnutls_server_name_set(tls->session, GNUTLS_NAME_DNS, tls->host, strlen(tls->host));
+	if (result != 0)
+		return fail_with(failure, TLS_LOCAL, result);
+	gnutls_certificate_set_verify_function(tls->credentials, judge);
+	gnutls_session_set_ptr(tls->session, tls);
+	gnutls_transport_set_int(tls->session, tls->descriptor);
+	gnutls_handshake_set_timeout(tls->session, GNUTLS_INDEFINITE_TIMEOUT); /* we have a deadline of our own */
+	return true;
+}
+
+static void close_tls(struct tls *tls, bool politely)
+{
+	if (!tls)
+		return;
+	if (politely)
+		gnutls_bye(tls->session, GNUTLS_SHUT_WR);
+	if (tls->session)
+		gnutls_deinit(tls->session);
+	if (tls->priority)
+		gnutls_priority_deinit(tls->priority);
+	if (tls->credentials)
+		gnutls_certificate_free_credentials(tls->credentials);
+	mem_free(tls);
+}
+
+static struct tls *open_tls(const struct tls_settings *settings, struct tls_failure *failure)
+{
+	struct tls *tls = mem_array(1, sizeof *tls);
+	if (!tls) {
+		fail(failure, TLS_LOCAL, "out of memory");
+		return NULL;
+	}
+	tls->below = settings->below;
+	tls->descriptor = settings->descriptor;
+	tls->judged = settings->trusted.data != NULL;
+	if (settings->host)
+		snprintf(tls->host, sizeof tls->host, "%s", settings->host);
+	if (set_up(tls, settings, failure))
+		return tls;
+	close_tls(tls, false);
+	return NULL;
+}
+
+static bool handshake(struct tls *tls, int64_t deadline, struct tls_failure *failure)
+{
+	int result;
+	while ((result = gnutls_handshake(tls->session)) != 0) {
+		if (tls->status != 0)
+			return fail_untrusted(tls, failure);
+		if (gnutls_error_is_fatal(result)) {
+			gnutls_alert_send_appropriate(tls->session, result);
+			return fail_with(failure, TLS_HANDSHAKE, result);
+		}
+		/* A server may also fill the time with alerts that mean nothing. */
+		int want = gnutls_record_get_direction(tls->session) ? STREAM_WRITABLE : STREAM_READABLE;
+		if (tls->below->now(&tls->descriptor) >= deadline ||
+		    (result == GNUTLS_E_AGAIN && tls->below->wait(&tls->descriptor, want, deadline) == 0))
+			return fail(failure, TLS_HANDSHAKE, "it took too long");
+	}
+	return true;
+}
+
+static const char *version(const struct tls *tls)
+{
+	const char *name = gnutls_protocol_get_name(gnutls_protocol_get_version(tls->session));
+	return name ? name : "TLS";
+}
+
+static const char *suite(const struct tls *tls)
+{
+	const char *name = gnutls_ciphersuite_get(tls->session);
+	return name ? name : "";
+}
+
+/* The transport. */
+
+static ssize_t outcome(ssize_t result)
+{
+	if (result >= 0)
+		return result;
+	return gnutls_error_is_fatal((int)result) ? STREAM_FAILED : STREAM_AGAIN;
+}
+
+static ssize_t tls_read(void *context, char *data, size_t room)
+{
+	struct tls *tls = context;
+	return outcome(gnutls_record_recv(tls->session, data, room));
+}
+
+/* A record that was written only in part is GnuTLS's, and has to leave before anything else. */
+static ssize_t tls_write(void *context, const char *data, size_t length)
+{
+	struct tls *tls = context;
+	ssize_t result = gnutls_record_send(tls->session, tls->unsent ? NULL : data, tls->unsent ? 0 : length);
+	tls->unsent = result == GNUTLS_E_AGAIN || result == GNUTLS_E_INTERRUPTED;
+	return outcome(result);
+}
+
+static int tls_wait(void *context, int want, int64_t deadline)
+{
+	struct tls *tls = context;
+	if ((want & STREAM_READABLE) && gnutls_record_check_pending(tls->session) > 0)
+		return STREAM_READABLE;
+	return tls->below->wait(&tls->descriptor, want, deadline);
+}
+
+static int64_t tls_now(void *context)
+{
+	struct tls *tls = context;
+	return tls->below->now(&tls->descriptor);
+}
+
+static const struct stream_transport transport = {tls_read, tls_write, tls_wait, tls_now};
+
+const struct tls_module tls_module = {
+	.interface = TLS_INTERFACE,
+	.open = open_tls,
+	.handshake = handshake,
+	.version = version,
+	.suite = suite,
+	.close = close_tls,
+	.transport = &transport,
+};

@@ -1,0 +1,265 @@
+"""TLS with servers that nobody here wrote: Python's ssl and Postfix (OpenSSL), Exim (GnuTLS); and what loads GnuTLS."""
+
+import errno
+import shutil
+import ssl
+import subprocess
+import tempfile
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import pytest
+from aiosmtpd.controller import Controller
+
+from mocksrv import sandbox
+from mocksrv.certs import Recipes
+from mocksrv.home import default_program
+from mocksrv.nameserver import DnsServer
+from mocksrv.octets import canonical
+from testsuite import mtas
+from testsuite.mtas import Exim, Mta, Offers, Postfix
+from testsuite.peer import ADDRESS, MESSAGE, PATIENCE, RECIPIENT, SENDER, Outcome, Peer, command, environment, furnish, qremote
+from testsuite.pure import ROOT
+from testsuite.test_aiosmtpd import ZONE, Handler
+
+pytestmark = pytest.mark.skipif(sandbox.available() is not None, reason=f"{sandbox.available()}")
+
+NAME = "mx.example.org"
+LARGE = (b"x" * 70 + b"\n") * 20_000  # many records
+
+
+RECIPES = Recipes(ROOT / "fixtures/cases/tls")
+PINNED = {f"tlshosts/{NAME}.pem": RECIPES.pem("ca").decode()}
+
+
+def context(name: str, change: Callable[[ssl.SSLContext], None] = lambda _: None) -> ssl.SSLContext:
+    """What a server does that shows the certificate of a recipe."""
+    made = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    with tempfile.NamedTemporaryFile() as file:
+        file.write(RECIPES.pem(f"{name}.chain {name}.key"))
+        file.flush()
+        made.load_cert_chain(file.name)
+    change(made)
+    return made
+
+
+def delivered(secrets: ssl.SSLContext | None, message: bytes = MESSAGE, **control: str) -> tuple[Outcome, list[bytes]]:
+    """One delivery to an aiosmtpd, and what it took; `control` are files of the control directory."""
+    return sandbox.run(_deliver, secrets, message, control)
+
+
+def _deliver(secrets: ssl.SSLContext | None, message: bytes, control: dict[str, str]) -> tuple[Outcome, list[bytes]]:
+    handler = Handler()
+    controller = Controller(handler, ADDRESS, 25, tls_context=secrets)
+    controller.start()
+    furnish(sandbox.SCRATCH / "qmail", **control)
+    try:
+        with DnsServer(ZONE) as server:
+            server.start()
+            outcome = qremote("example.org", SENDER, RECIPIENT, message=message)
+    finally:
+        controller.stop()
+    return outcome, [one.content for one in handler.envelopes]  # type: ignore[misc]
+
+
+def only(version: ssl.TLSVersion) -> Callable[[ssl.SSLContext], None]:
+    """Lets a server speak this version alone."""
+
+    def change(made: ssl.SSLContext) -> None:
+        made.set_ciphers("DEFAULT:@SECLEVEL=0")
+        made.minimum_version = version
+        made.maximum_version = version
+
+    return change
+
+
+@pytest.mark.spec("TLS-1", "TLS-4", "TLS-6", "RES-9")
+@pytest.mark.parametrize("certificate", ["mx", "mx-rsa", "mx-ed25519", "mx-by-intermediate"])
+@pytest.mark.parametrize(
+    ("version", "said"), [(ssl.TLSVersion.TLSv1_2, "TLS1.2 TLS_ECDHE_"), (ssl.TLSVersion.TLSv1_3, "TLS1.3 TLS_AES_")]
+)
+@pytest.mark.parametrize("demanded", [False, True], ids=["opportunistic", "verified"])
+def test_a_message_goes_within_tls(certificate: str, version: ssl.TLSVersion, said: str, demanded: bool) -> None:
+    """Whole, and the report tells how."""
+    outcome, taken = delivered(context(certificate, only(version)), LARGE, **(PINNED if demanded else {}))
+    assert outcome.letters == "rK" and taken == [canonical(LARGE)]
+    assert f" accepted message ({said}" in outcome.report
+    assert (", verified)." in outcome.report) == demanded
+
+
+@pytest.mark.filterwarnings("ignore:ssl.TLSVersion:DeprecationWarning")
+@pytest.mark.spec("TLS-5", "TLS-6")
+def test_a_server_that_speaks_too_old_a_version() -> None:
+    """TLS 1.1 is none: the message goes in the clear; not, if a certificate is demanded."""
+    secrets = context("mx-rsa", only(ssl.TLSVersion.TLSv1_1))
+    outcome, taken = delivered(secrets)
+    assert outcome.letters == "rK" and "accepted message.\n" in outcome.report and len(taken) == 1
+    outcome, taken = delivered(secrets, **PINNED)
+    assert outcome.letters == "Z" and "(#4.7.5)" in outcome.report and taken == []
+
+
+# What costs what
+
+
+def traced(secrets: ssl.SSLContext | None) -> tuple[str, str]:
+    """The letters of a delivery, and the files that Qremote opened."""
+    log = sandbox.SCRATCH / "opened"
+    controller = Controller(Handler(), ADDRESS, 25, tls_context=secrets)
+    controller.start()
+    try:
+        wrapper = ("strace", "-f", "-e", "trace=openat,open", "-o", str(log))
+        outcome = qremote(wrapper=wrapper)
+    finally:
+        controller.stop()
+    return outcome.letters, log.read_text()
+
+
+@pytest.mark.spec("TLS-6")
+def test_who_needs_no_tls_does_not_load_it() -> None:
+    """Not even the module is looked for; with STARTTLS, GnuTLS comes, but not the certificates of the system."""
+    letters, opened = sandbox.run(traced, None)
+    assert letters == "rK" and "tls" not in opened
+    letters, opened = sandbox.run(traced, context("mx"))
+    assert letters == "rK" and "libgnutls" in opened
+    assert "/etc/ssl/certs" not in opened
+
+
+def with_program(prepare: Callable[[Path], None], secrets: ssl.SSLContext) -> Outcome:
+    """A delivery by a copy of the program in a directory of its own, which is prepared."""
+    directory = sandbox.SCRATCH / "bin"
+    directory.mkdir()
+    program = directory / "qmail-remote"
+    shutil.copy(default_program(), program)
+    prepare(directory)
+    controller = Controller(Handler(), ADDRESS, 25, tls_context=secrets)
+    controller.start()
+    try:
+        with open(sandbox.SCRATCH / "message", "wb+") as message:
+            message.write(MESSAGE)
+            message.seek(0)
+            done = subprocess.run(
+                [program, *command()[1:]], stdin=message, capture_output=True, env=environment(), check=False,
+                timeout=PATIENCE,
+            )  # fmt: skip
+    finally:
+        controller.stop()
+    return Outcome(done.returncode, done.stdout, done.stderr)
+
+
+def copy_module(directory: Path) -> None:
+    shutil.copy(default_program().with_name("qremote-tls.so"), directory)
+
+
+def spoil_module(directory: Path) -> None:
+    (directory / "qremote-tls.so").write_bytes(b"no module")
+
+
+def foreign_module(directory: Path) -> None:
+    source = directory / "foreign.c"
+    source.write_text("const unsigned tls_module[16] = {4711};\n")
+    subprocess.run(["cc", "-shared", "-fPIC", "-o", directory / "qremote-tls.so", source], check=True)
+
+
+@pytest.mark.spec("TLS-6")
+@pytest.mark.parametrize(
+    ("prepare", "letters", "text"),
+    [
+        (copy_module, "rK", "accepted message (TLS1.3 "),
+        (lambda _: None, "Z", "Qremote cannot load its TLS module: "),
+        (spoil_module, "Z", "Qremote cannot load its TLS module: "),
+        (foreign_module, "Z", "Qremote cannot use its TLS module: "),
+    ],
+    ids=["beside", "missing", "spoilt", "of another build"],
+)
+def test_the_module(prepare: Callable[[Path], None], letters: str, text: str) -> None:
+    """It is found beside the program, whatever that is called; without it nothing goes to a server with STARTTLS."""
+    outcome = sandbox.run(with_program, prepare, context("mx"))
+    assert outcome.letters == letters and text in outcome.report
+    assert letters == "rK" or "(#4.3.0)" in outcome.report
+
+
+def with_environment(secrets: ssl.SSLContext, variables: dict[str, str], keys: Path) -> tuple[str, bool]:
+    controller = Controller(Handler(), ADDRESS, 25, tls_context=secrets)
+    controller.start()
+    try:
+        return qremote(variables=variables).letters, keys.exists()
+    finally:
+        controller.stop()
+
+
+@pytest.mark.spec("TLS-6")
+def test_the_environment_gives_no_orders(tmp_path: Path) -> None:
+    """Session keys are not written down, and GnuTLS neither talks nor reads another configuration."""
+    keys = tmp_path / "keys"
+    config = tmp_path / "config"
+    config.write_text("[overrides]\ndisabled-version = tls1.2\ndisabled-version = tls1.3\n")
+    variables = {
+        "SSLKEYLOGFILE": str(keys), "GNUTLS_DEBUG_LEVEL": "9", "GNUTLS_SYSTEM_PRIORITY_FILE": str(config),
+        "GNUTLS_FORCE_FIPS_MODE": "1", "GNUTLS_": "x",
+    }  # fmt: skip
+    found = sandbox.run(with_environment, context("mx"), variables, keys)
+    assert found == ("rK", False)
+
+
+# Whatever fails
+
+
+def every_so_often(library: Path, secrets: ssl.SSLContext, kind: str, number: int) -> int:
+    """Deliveries in each of which a call fails, one in a hundred; the report and the server must agree each time."""
+    handler = Handler()
+    controller = Controller(handler, ADDRESS, 25, tls_context=secrets)
+    controller.start()
+    log = sandbox.SCRATCH / "calls"
+    nth = calls = 0
+    try:
+        while nth <= calls:
+            nth += max(1, calls // 100)
+            handler.envelopes.clear()
+            variables = {"LD_PRELOAD": str(library), "FAULT": f"{kind}:{nth}:{number}", "FAULT_LOG": str(log)}
+            outcome = qremote(variables=variables)
+            # A connection that breaks before the last reply was read may hide that the server took the message.
+            taken = len(handler.envelopes)
+            assert taken <= 1 and (outcome.letters == "rK") <= (taken == 1), f"{kind} {nth}: {outcome}"
+            assert not taken or outcome.letters == "rK" or "Possible duplicate!" in outcome.report
+            calls = max(calls, int(log.read_text()))
+    finally:
+        controller.stop()
+    return calls
+
+
+@pytest.mark.spec("SYN-2", "RES-7", "TLS-5")
+@pytest.mark.parametrize(
+    ("kind", "number"), [("malloc", errno.ENOMEM), ("recv", errno.ECONNRESET), ("open", errno.EACCES)],
+    ids=lambda value: errno.errorcode.get(value, value),
+)  # fmt: skip
+def test_a_call_fails(library: Path, kind: str, number: int) -> None:
+    """Within GnuTLS, too: never a false report, and no mail twice."""
+    assert sandbox.run(every_so_often, library, context("mx"), kind, number) > 0
+
+
+# Postfix and Exim
+
+
+def deliver_to(mta: type[Mta], files: dict[str, str], large: bytes) -> tuple[list[Outcome], list[bytes]]:
+    """Two messages to a real server that has a certificate, one in the clear before it."""
+    furnish(sandbox.SCRATCH / "qmail", **files)
+    with mta(["box"], Offers()) as server, DnsServer(ZONE) as names:
+        names.start()
+        box = f"box@{mtas.DOMAIN}"
+        outcomes = [qremote("example.org", SENDER, box, message=message) for message in (MESSAGE, large)]
+        server.settle()
+        return outcomes, server.stored("box")
+
+
+@pytest.mark.spec("TLS-1", "TLS-4", "EXT-5", "RES-9")
+@pytest.mark.skipif(mtas.missing() is not None, reason=f"{mtas.missing()}")
+@pytest.mark.parametrize("mta", [Postfix, Exim])
+def test_a_real_server(mta: type[Mta], tmp_path: Path) -> None:
+    """By BDAT within TLS, verified, a message that rides along and one of many records."""
+    secured = partial(mta, certificate=RECIPES.pem("mx-rsa.key mx-rsa.chain"))
+    outcomes, stored = sandbox.run(deliver_to, secured, PINNED, LARGE, all_users=True)
+    for outcome in outcomes:
+        assert outcome.letters == "rK" and " accepted message (chunked, TLS1.3 TLS_" in outcome.report
+        assert ", verified)." in outcome.report
+    assert sorted(map(len, stored))[1] > len(LARGE) and len(stored) == 2
