@@ -220,7 +220,9 @@ static void quit(struct session *session)
 void session_close(struct session *session)
 {
 	quit(session);
+	/* What has not left must not leave any more: to end TLS politely would write it. */
+	bool politely = !session->stream.error && stream_pending(&session->stream) == 0;
 	if (session->tls)
-		session->module->close(session->tls, !session->stream.error);
+		session->module->close(session->tls, politely);
 	session->tls = NULL;
 }

@@ -53,9 +53,16 @@ static bool distrust(struct attempt *attempt, const char *why, const struct repl
 	return false;
 }
 
+/* Whether nothing may go out in the clear: a certificate is demanded, or GnuTLS agreed on a suite that the list has not
+ * (TLS-3). */
+static bool forbids_clear(const struct attempt *attempt)
+{
+	return attempt->demanded || attempt->starttls->narrower > 0;
+}
+
 /*
- * Decides how another connection to the same address is to be made, if at all.  Once GnuTLS agreed on a suite that the
- * list has not, only offers of listed ones follow, never the clear (TLS-3).
+ * Decides how another connection to the same address is to be made, if at all.  Behind a suite that the list has not,
+ * only offers of listed ones follow.
  */
 static void plan_another(struct attempt *attempt, bool unlisted)
 {
@@ -170,7 +177,7 @@ static bool say_starttls(struct attempt *attempt)
 		session_unexpected(session, STAGE_STARTTLS);
 	else if (session_is_closing(session))
 		session_refused(session, STAGE_STARTTLS);
-	else if (attempt->demanded)
+	else if (forbids_clear(attempt))
 		distrust(attempt, "it refused STARTTLS", &session->reply);
 	return false;
 }
@@ -220,14 +227,15 @@ static bool greet_again(struct attempt *attempt)
 	snprintf(session->secured, sizeof session->secured, "%s %s%s", attempt->module->version(session->tls),
 		 attempt->module->suite(session->tls), attempt->demanded ? ", verified" : "");
 	trace_note(session->trace, '*', "from here on within TLS: %s", session->secured);
-	if (session_hello(session))
-		return true;
-	/* With TLS 1.3 a server may reject the handshake after we took it for done (RFC 8446 section 4.4.4). */
+	/* With TLS 1.3 a server may reject the handshake after we took it for done (RFC 8446 section 4.4.4): the alert
+	 * comes instead of the reply or with it. */
+	bool greeted = session_hello(session);
+	stream_has_input(&session->stream);
 	if (session->stream.error == STREAM_END || session->stream.error == STREAM_BROKEN) {
 		report_free(&session->failure);
-		return fail_handshake(attempt, "the server broke off before it answered EHLO");
+		return fail_handshake(attempt, "the server broke it off");
 	}
-	return false;
+	return greeted;
 }
 
 static bool secure(struct attempt *attempt, int descriptor)
@@ -248,7 +256,7 @@ bool starttls_run(struct starttls *starttls, struct session *session, int descri
 	bool ready = read_demand(&attempt);
 	if (ready && session->offers.starttls && !starttls->avoided)
 		ready = secure(&attempt, descriptor);
-	else if (ready && attempt.demanded)
+	else if (ready && forbids_clear(&attempt))
 		ready = distrust(&attempt, "it does not offer STARTTLS", NULL);
 	if (attempt.tls)
 		attempt.module->close(attempt.tls, false);

@@ -125,8 +125,10 @@ bool stream_advance(struct stream *stream)
 	int can = stream->transport->wait(stream->context, want, stream->deadline);
 	if (can == 0)
 		stream_fail(stream, STREAM_TIMEOUT);
-	if (can & STREAM_READABLE)
-		read_some(stream);
+	/* Within TLS, what comes may be nothing to us; a server must not keep us busy with that. */
+	if ((can & STREAM_READABLE) && !read_some(stream) &&
+	    stream->transport->now(stream->context) >= stream->deadline)
+		stream_fail(stream, STREAM_TIMEOUT);
 	return !stream->error;
 }
 

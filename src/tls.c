@@ -234,10 +234,18 @@ static ssize_t outcome(ssize_t result)
 	return gnutls_error_is_fatal((int)result) ? STREAM_FAILED : STREAM_AGAIN;
 }
 
+/* GnuTLS also says `again' behind a record that is none of ours, such as a ticket; what we want may be the next one. */
 static ssize_t tls_read(void *context, char *data, size_t room)
 {
+	enum { RECORDS_MAX = 100 };
 	struct tls *tls = context;
-	return outcome(gnutls_record_recv(tls->session, data, room));
+	ssize_t result = gnutls_record_recv(tls->session, data, room);
+	for (int i = 0; i < RECORDS_MAX && result == GNUTLS_E_AGAIN; i++) {
+		if (!tls->below->wait(&tls->descriptor, STREAM_READABLE, 0))
+			break;
+		result = gnutls_record_recv(tls->session, data, room);
+	}
+	return outcome(result);
 }
 
 /* A record that was written only in part is GnuTLS's, and has to leave before anything else. */

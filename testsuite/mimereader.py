@@ -1,7 +1,7 @@
 """A small reader of MIME messages: what TR-8 says of a message, written down without a look at src/.
 
-test_recoding.py judges with it what Python's `email` reads otherwise than the manual page: delimiters in a row, comments
-in Content-Type, white space at the end of quoted-printable lines, white space before a colon. Everything here works on
+mimecheck.py judges with it what Python's `email` reads otherwise than the manual page: delimiters in a row, comments in
+Content-Type, white space at the end of quoted-printable lines, white space before a colon. Everything here works on
 canonical messages: lines that end with CR LF.
 """
 
@@ -123,6 +123,7 @@ def read(message: bytes) -> Entity:
 
 
 def _read_entity(lines: list[bytes], entity: Entity, in_digest: bool) -> Entity:
+    """Fills in what the lines say, for the entity itself and all in it."""
     _read_header(lines, entity)
     kind = _read_type(entity.first("content-type"), in_digest)
     entity.main_type, entity.subtype, entity.boundary = kind
@@ -286,8 +287,8 @@ def is_base64(line: bytes) -> bool:
 def can_be_folded(line: bytes, is_first: bool) -> bool:
     """Whether there is any way to cut the line before white space so that each piece fits and none is white space only.
 
-    All ways are tried: `reached` holds, in order, the places where a piece may end. Of the pieces that end at one place
-    the longest that fits is white space only last. The first line is not cut before its colon.
+    All ways are tried: `reached` holds, in order, the places where a piece may end. Of those that end at one
+    place none has more than white space if the longest that fits has not. The first line is not cut before its colon.
     """
     least = line.index(b":") + 1 if is_first else 1
     places = [at for at in range(least, len(line)) if line[at] in b" \t"]
@@ -326,6 +327,7 @@ def _field_trouble(one: Field, server: Server) -> str:
 
 
 def _body_troubles(entity: Entity, server: Server) -> set[str]:
+    """What is wrong with a body, but for the entities in it."""
     if entity.kind == "message":
         return set()
     if entity.kind == "multipart":
@@ -355,9 +357,10 @@ def is_recoded(entity: Entity, server: Server) -> bool:
 
 
 def needs_change(entity: Entity, server: Server) -> bool:
-    """Whether a body has to be recoded, or a field folded: else the message goes as it is, whatever it says of itself."""
-    is_illegal = entity.kind == "leaf" and not server.takes(entity.body)
-    return is_illegal or any(one.is_long() for one in entity.fields) or any(needs_change(one, server) for one in entity.inside)
+    """Whether a body has to be recoded, or a field folded: else the message goes as it is, whatever it says."""
+    if entity.kind == "leaf" and not server.takes(entity.body):
+        return True
+    return any(map(Field.is_long, entity.fields)) or any(needs_change(one, server) for one in entity.inside)
 
 
 def _has_illegal_field(entity: Entity, server: Server) -> bool:
@@ -366,7 +369,7 @@ def _has_illegal_field(entity: Entity, server: Server) -> bool:
 
 
 def gets_new_encoding(entity: Entity, server: Server) -> bool:
-    """Whether its Content-Transfer-Encoding is replaced or added. That of one with parts has to allow what is in them."""
+    """Whether its Content-Transfer-Encoding is replaced or added. That of parts has to allow what is in them."""
     if entity.kind == "leaf":
         return entity.encoding != "base64" and is_recoded(entity, server)
     allowed = entity.encoding != "binary" and (entity.encoding != "8bit" or server.may_keep_eightbit)

@@ -243,6 +243,7 @@ _PROTOTYPES: dict[str, tuple[type | None, list[type]]] = {
     "header_fold": (Span, [_P(Span), c_bool]),
     "header_read_type": (None, [Span, _P(ContentType)]),
     "header_read_encoding": (c_int, [Span]),
+    "entity_is_base64": (c_bool, [Span]),
     "qp_encode": (c_size_t, [_P(c_void_p), c_void_p, c_char_p]),
     "qp_mend": (c_size_t, [_P(c_void_p), c_void_p, c_char_p]),
     "mime_survey": (None, [_P(Recoding)]),

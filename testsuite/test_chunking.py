@@ -134,3 +134,43 @@ def test_nothing_leaves_behind_a_refusal(chunk: str, reply: bytes, letter: str) 
     assert commands[0] == (b"BDAT %d LAST\r\n" % (len(HUGE) + len(HUGE) // 63) if not chunk else b"BDAT 1000000\r\n")
     assert not any(b"LAST" in command for command in commands[1:])
     assert b"QUIT" not in received
+
+
+def accepted_early(reply: bytes) -> tuple[Outcome, int]:
+    """A server that answers a flight of which it has read next to nothing; and how much came of it afterwards."""
+    Path("/proc/sys/net/ipv4/tcp_wmem").write_text("4096 4096 4096")
+    listener = bound_socket(ADDRESS, 25, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    listener.listen()
+    rest = 0
+
+    def serve() -> None:
+        nonlocal rest
+        connection, _ = listener.accept()
+        connection.settimeout(PATIENCE)
+        with connection, connection.makefile("rb", buffering=1) as stream, suppress(OSError):
+            connection.sendall(b"220 mx\r\n")
+            stream.readline()
+            connection.sendall(b"250-mx\r\n250 CHUNKING\r\n")
+            for _ in range(2):
+                stream.readline()
+                connection.sendall(b"250 ok\r\n")
+            stream.readline()
+            connection.sendall(reply)
+            while octets := stream.read1(1 << 16):
+                rest += len(octets)
+
+    thread = threading.Thread(target=serve)
+    thread.start()
+    outcome = qremote(message=b"x" * 59998 + b"\n")
+    thread.join(PATIENCE)
+    listener.close()
+    return outcome, rest
+
+
+@pytest.mark.spec("RES-7", "RES-8")
+def test_a_chunk_that_has_not_left_is_not_accepted() -> None:
+    """The chunk is in the out buffer, but not all of it on its way: 250 is too early."""
+    outcome, rest = sandbox.run(accepted_early, b"250 2.0.0 queued\r\n")
+    assert rest < 60000
+    assert outcome.letters == "rZ" and "has no place behind the message. (#4.5.0)" in outcome.report

@@ -2,20 +2,24 @@
 
 import errno
 import shutil
+import socket
 import ssl
 import subprocess
 import tempfile
+import threading
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
+from typing import BinaryIO
 
 import pytest
 from aiosmtpd.controller import Controller
 
-from mocksrv import sandbox
+from mocksrv import openssl, sandbox
 from mocksrv.certs import Recipes
 from mocksrv.home import default_program
-from mocksrv.nameserver import DnsServer
+from mocksrv.nameserver import DnsServer, bound_socket
 from mocksrv.octets import canonical
 from testsuite import mtas
 from testsuite.mtas import Exim, Mta, Offers, Postfix
@@ -236,6 +240,122 @@ def every_so_often(library: Path, secrets: ssl.SSLContext, kind: str, number: in
 def test_a_call_fails(library: Path, kind: str, number: int) -> None:
     """Within GnuTLS, too: never a false report, and no mail twice."""
     assert sandbox.run(every_so_often, library, context("mx"), kind, number) > 0
+
+
+# Servers that say what no dialogue can
+
+
+class Secured:
+    """The server's side of a session within TLS, over memory: what leaves together is for its user to say."""
+
+    def __init__(self, connection: socket.socket, stream: BinaryIO, secrets: ssl.SSLContext) -> None:
+        self._connection, self._stream = connection, stream
+        self._incoming, self.outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+        self.tls = secrets.wrap_bio(self._incoming, self.outgoing, server_side=True)
+        while True:
+            try:
+                self.tls.do_handshake()
+                return self.flush()
+            except ssl.SSLWantReadError:
+                self.flush()
+                self._incoming.write(self._stream.read1(1 << 16))  # type: ignore[attr-defined]
+
+    def flush(self, more: bytes = b"") -> None:
+        """Lets all that was written leave, and then something that is no TLS."""
+        self._connection.sendall(self.outgoing.read() + more)
+
+    def line(self) -> bytes:
+        """What the client says next."""
+        while True:
+            try:
+                return self.tls.read(1 << 16)
+            except ssl.SSLWantReadError:
+                self._incoming.write(self._stream.read1(1 << 16))  # type: ignore[attr-defined]
+
+    def write_ticket(self) -> None:
+        """A record that is none of the client's business."""
+        pointer = openssl._pointer(self.tls)
+        openssl._library.SSL_new_session_ticket(pointer)
+        openssl._library.SSL_do_handshake(pointer)
+
+
+def answered_by(serve: Callable[[Secured], None], timeout: str) -> tuple[Outcome, int]:
+    """A delivery to a server that does what `serve` says behind the handshake; and how many connections it got."""
+    secrets = context("mx", only(ssl.TLSVersion.TLSv1_3))
+    listener = bound_socket(ADDRESS, 25, socket.SOCK_STREAM)
+    listener.listen()
+    connections = 0
+
+    def accept() -> None:
+        nonlocal connections
+        with suppress(OSError):
+            while True:
+                connection, _ = listener.accept()
+                connections += 1
+                connection.settimeout(PATIENCE)
+                with connection, connection.makefile("rb") as stream, suppress(OSError):
+                    connection.sendall(b"220 mx\r\n" if connections == 1 else b"421 one is enough\r\n")
+                    stream.readline()
+                    connection.sendall(b"250-mx\r\n250 STARTTLS\r\n")
+                    stream.readline()
+                    connection.sendall(b"220 go\r\n")
+                    serve(Secured(connection, stream, secrets))
+
+    furnish(sandbox.SCRATCH / "qmail", timeoutremote=timeout)
+    thread = threading.Thread(target=accept)
+    thread.start()
+    outcome = qremote()
+    listener.shutdown(socket.SHUT_RDWR)
+    thread.join(PATIENCE)
+    return outcome, connections
+
+
+def flood_with_tickets(session: Secured) -> None:
+    session.line()
+    while True:
+        for _ in range(200):
+            session.write_ticket()
+        session.flush()
+
+
+@pytest.mark.spec("CTL-3", "TLS-1")
+def test_records_that_say_nothing_win_no_time() -> None:
+    """A server that sends tickets for ever is given up like one that is silent."""
+    outcome, _ = sandbox.run(answered_by, flood_with_tickets, "1\n")
+    assert outcome.letters == "Z" and "took too long to answer EHLO. (#4.4.2)" in outcome.report
+
+
+def hide_behind_a_ticket(session: Secured) -> None:
+    session.line()
+    session.tls.write(b"250 mx\r\n")
+    session.flush()
+    session.line()
+    session.tls.write(b"250 ok\r\n")
+    session.write_ticket()
+    session.tls.write(b"250 unasked\r\n")
+    session.flush()
+    session.line()
+
+
+@pytest.mark.spec("EXT-3", "EXT-8")
+def test_nothing_unasked_hides_behind_a_ticket() -> None:
+    """Every octet is read before the next group, whatever records lie between."""
+    outcome, _ = sandbox.run(answered_by, hide_behind_a_ticket, "9\n")
+    assert outcome.letters == "Z" and "sent something unasked before RCPT. (#4.5.0)" in outcome.report
+
+
+def break_off_behind_ehlo(session: Secured) -> None:
+    session.line()
+    session.tls.write(b"250-mx\r\n250 SIZE\r\n")
+    session.flush(b"\x15\x03\x03\0\x02\x02\x28")
+
+
+@pytest.mark.spec("TLS-1", "TLS-5")
+def test_a_rejection_with_the_reply_to_ehlo() -> None:
+    """Counts as a failed handshake: a second connection, in the clear, follows."""
+    outcome, connections = sandbox.run(answered_by, break_off_behind_ehlo, "9\n")
+    assert connections == 2
+    assert outcome.letters == "Z" and "Remote host said: 421 one is enough" in outcome.report
 
 
 # Postfix and Exim

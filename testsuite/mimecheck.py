@@ -1,0 +1,185 @@
+"""What is promised of a message and what it was recoded to (TR-8), for any message and any server.
+
+Two judges read source and result: Python's `email`, for trees that it reads as the manual page does, and the reader in
+mimereader.py, for all others.
+"""
+
+import email
+import itertools
+import re
+from collections.abc import Iterable, Iterator
+from email.message import Message
+
+from mocksrv.octets import canonical, dot_stuffed
+from testsuite import mimereader
+from testsuite.mimereader import Entity, Server
+from testsuite.pure import LINE_MAX_TEXT, QP_LINE_MAX, Recoded, recode
+from testsuite.test_body import received
+
+SERVERS = [Server(eightbitmime, smtputf8) for eightbitmime in (False, True) for smtputf8 in (False, True)]
+REFUSED = "cannot be sent this message: "
+MARK, VERSION = "x-mime-autoconverted", "mime-version"
+TYPE, ENCODING = "content-type", "content-transfer-encoding"
+ADDED = (MARK, VERSION, TYPE, ENCODING)
+
+
+def run(message: bytes, server: Server, rooms: Iterable[int] | None = None) -> Recoded:
+    """recode() for a server."""
+    return recode(message, server.eightbitmime, server.smtputf8, rooms)
+
+
+def result_of(recoded: Recoded) -> bytes:
+    """The message that arrives, its lines in order and its dots no longer doubled."""
+    assert recoded.trouble == ""
+    return received(recoded.wire + b".\r\n")
+
+
+def check(message: bytes, server: Server) -> Recoded:
+    """All that TR-8 promises for a message and a server."""
+    source, recoded = mimereader.read(canonical(message)), run(message, server)
+    expected = mimereader.troubles(source, server)
+    if expected or recoded.trouble:
+        assert recoded.trouble in {f"{REFUSED}{trouble}." for trouble in expected}
+        assert recoded.wire == b""
+        return recoded
+    octets = result_of(recoded)
+    result = mimereader.read(octets)
+    assert recoded.size == len(octets)
+    check_legal(result, octets, server, recoded)
+    if mimereader.needs_change(source, server):
+        check_entity(source, result, server, recoded)
+    else:
+        assert recoded.wire + b".\r\n" == dot_stuffed(message)
+    check_repeated(octets, server, recoded)
+    return recoded
+
+
+def check_legal(result: Entity, octets: bytes, server: Server, recoded: Recoded) -> None:
+    """A server takes the result; the flags say what it has."""
+    assert max(map(len, mimereader.split(octets)), default=0) <= LINE_MAX_TEXT
+    assert b"\0" not in octets
+    assert mimereader.troubles(result, server) == set()
+    assert all(server.takes(one.body) for one in everything_in(result) if one.kind == "leaf")
+    assert recoded.eightbit == (not octets.isascii())
+    utf8 = any(one.is_eightbit() and one.is_utf8() for entity in everything_in(result) for one in entity.fields)
+    assert recoded.utf8_header == (server.smtputf8 and utf8)
+
+
+def check_repeated(octets: bytes, server: Server, recoded: Recoded) -> None:
+    """Once recoded, there is nothing more to be done."""
+    again = run(octets, server)
+    assert again.wire == recoded.wire
+    assert (again.quoted_printable, again.trouble) == (False, "")
+
+
+def everything_in(entity: Entity) -> Iterator[Entity]:
+    """The entity, and all in it."""
+    yield entity
+    for inner in entity.inside:
+        yield from everything_in(inner)
+
+
+def check_entity(source: Entity, result: Entity, server: Server, recoded: Recoded) -> None:
+    """Shape, fields and contents of one entity, and of those in it."""
+    assert (result.kind, result.numbers, len(result.inside)) == (source.kind, source.numbers, len(source.inside))
+    added = check_header(source, result, server, recoded)
+    # Where the blank line was missing; a message without one gets it for the fields of the embedded one.
+    changed = mimereader.is_recoded(source, server) and source.kind != "multipart" and source.encoding != "base64"
+    assert result.has_blank == (source.has_blank or added or changed)
+    if server.takes(source.body):
+        assert result.body == source.body
+    elif source.kind == "leaf":
+        check_leaf(source, result)
+    assert (result.outside, result.delimiters) == (source.outside, source.delimiters)
+    for one, other in zip(source.inside, result.inside):
+        check_entity(one, other, server, recoded)
+
+
+def check_leaf(source: Entity, result: Entity) -> None:
+    """A body that had to be changed still means the same."""
+    assert mimereader.content(result) == mimereader.content(source)
+    if source.encoding == "base64":
+        expected = []
+        for line in source.body:
+            width = QP_LINE_MAX if mimereader.is_base64(line) else len(line) or 1
+            expected += [line[at : at + width] for at in range(0, len(line), width)] or [b""]
+        assert result.body == expected
+        return
+    assert result.encoding == "quoted-printable"
+    is_mended = source.encoding == "quoted-printable"
+    for line in result.body:
+        assert len(line) <= QP_LINE_MAX and not line.startswith(b"--")
+        assert re.fullmatch(rb"([\t -<>-~]|=[0-9A-Fa-f]{2})*=?", line) and not line.endswith((b" ", b"\t"))
+        assert is_mended or re.fullmatch(rb"([^=]|=[0-9A-F]{2})*=?", line)
+
+
+def check_header(source: Entity, result: Entity, server: Server, recoded: Recoded) -> bool:
+    """Each field is the same, though perhaps folded, but for its encoding. Returns whether some were added."""
+    new_encoding = mimereader.gets_new_encoding(source, server)
+    for one, other in itertools.zip_longest(source.fields, result.fields[: len(source.fields)]):
+        if one.name == ENCODING and new_encoding:
+            assert (other.name, other.body.strip()) == (ENCODING, encoding_of(source, server))
+        elif one.is_long():
+            assert (other.name, other.body) == (one.name, one.body)
+            assert all(line.strip(b" \t") for line in other.lines[1:] if line not in one.lines)
+        else:
+            assert other == one
+    added = result.fields[len(source.fields) :]
+    names = {one.name for one in added}
+    assert len(names) == len(added)
+    assert names == names_added(source, server, recoded, names)
+    check_added(source, {one.name: one.body.strip() for one in added}, server)
+    return bool(added)
+
+
+def names_added(source: Entity, server: Server, recoded: Recoded, names: set[str]) -> set[str]:
+    """The fields that an entity gets. Where nothing was encoded in a message, but something wrapped, folded or mended,
+    the page leaves MIME-Version open."""
+    leafs = [one for one in everything_in(source) if one.kind == "leaf" and one.encoding in mimereader.IDENTITY]
+    quoted = [one for one in leafs if not server.takes(one.body)]
+    expected = {MARK} if recoded.quoted_printable and source.depth == 0 else set()
+    if source.is_message and not source.has(VERSION):
+        is_open = mimereader.is_recoded(source, server)
+        expected |= {VERSION} if quoted or (is_open and VERSION in names) else set()
+    if source in quoted and not source.has(TYPE):
+        expected.add(TYPE)
+    if mimereader.gets_new_encoding(source, server) and not source.has(ENCODING):
+        expected.add(ENCODING)
+    return expected
+
+
+def encoding_of(source: Entity, server: Server) -> bytes:
+    """The Content-Transfer-Encoding that an entity gets."""
+    if source.kind == "leaf":
+        return b"quoted-printable"
+    return b"8bit" if server.may_keep_eightbit else b"7bit"
+
+
+def check_added(source: Entity, added: dict[str, bytes], server: Server) -> None:
+    """What the added fields say."""
+    # The mark is only in the top header, so that this is the whole message.
+    before = b"7bit" if all(map(bytes.isascii, source.all_lines())) else b"8bit"
+    charset = b"utf-8" if mimereader.is_utf8(b"\n".join(source.body)) else b"unknown-8bit"
+    expected = {
+        MARK: b"from " + before + b" to quoted-printable by client.example",
+        VERSION: b"1.0",
+        TYPE: b"text/plain; charset=" + charset,
+        ENCODING: encoding_of(source, server),
+    }
+    assert added == {name: expected[name] for name in added}
+
+
+def described(octets: bytes) -> list[object]:
+    """What `email` makes of a message: of each entity its shape, its fields and its decoded content."""
+    return _described(email.message_from_bytes(octets))
+
+
+def _described(message: Message) -> list[object]:
+    """The same for an entity."""
+    # Folding right behind the colon leaves a blank that `email` does not drop.
+    fields = [(name.lower(), re.sub(r"\r\n(?=[ \t])", "", body).strip()) for name, body in message.raw_items()]
+    found: list[object] = [field for field in fields if field[0] not in ADDED]
+    found += [message.get_content_type(), message.get_boundary(), message.preamble or "", message.epilogue or ""]
+    if not message.is_multipart():
+        return [*found, message.get_payload(decode=True)]
+    return found + [_described(part) for part in message.get_payload()]
