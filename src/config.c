@@ -63,7 +63,8 @@ static bool read_file(const struct control *control, const char *file, struct bu
 	if (length < 0 || (size_t)length >= sizeof path)
 		return refuse(control, file, 0, "cannot be read: the path of the qmail home is too long.");
 	int descriptor = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC); /* a FIFO must not hang us */
-	*present = descriptor >= 0 || errno != ENOENT;
+	/* A host may have a name that is too long for a file (RFC 1035 section 2.3.4); then there is none. */
+	*present = descriptor >= 0 || (errno != ENOENT && errno != ENAMETOOLONG);
 	if (!*present)
 		return true;
 	bool done = descriptor >= 0 && fstat(descriptor, &status) == 0;

@@ -24,7 +24,7 @@ struct tls {
 	int descriptor;
 	char host[256]; /* empty where there is only an address */
 	bool judged;    /* the server's certificate counts */
-	bool unsent;    /* GnuTLS holds a record that was not written to its end */
+	size_t unsent;  /* octets in a record that GnuTLS holds, which was not written to its end; 0: there is none */
 	unsigned status;
 };
 
@@ -252,8 +252,15 @@ static ssize_t tls_read(void *context, char *data, size_t room)
 static ssize_t tls_write(void *context, const char *data, size_t length)
 {
 	struct tls *tls = context;
+	size_t most = gnutls_record_get_max_size(tls->session);
 	ssize_t result = gnutls_record_send(tls->session, tls->unsent ? NULL : data, tls->unsent ? 0 : length);
-	tls->unsent = result == GNUTLS_E_AGAIN || result == GNUTLS_E_INTERRUPTED;
+	/* If the server asked for new keys meanwhile, the record left in front of them, and GnuTLS knows of none. */
+	if (tls->unsent > 0 && result == GNUTLS_E_INVALID_REQUEST)
+		result = (ssize_t)tls->unsent;
+	if (result != GNUTLS_E_AGAIN && result != GNUTLS_E_INTERRUPTED)
+		tls->unsent = 0;
+	else if (tls->unsent == 0)
+		tls->unsent = length < most ? length : most;
 	return outcome(result);
 }
 

@@ -266,9 +266,10 @@ static void judge_chunk(struct transaction *transaction)
 {
 	struct session *session = transaction->session;
 	uint64_t chunks = handover_chunks(&transaction->handover);
-	bool put = transaction->answered < transaction->sent;
-	/* What was put last may still be on its way: a reply to it is early. */
-	bool whole = put && (transaction->answered + 1 < transaction->sent || stream_pending(&session->stream) == 0);
+	/* The end may have been put and not have left: a reply to it is early. */
+	bool early = session->end_put && transaction->answered + 1 == transaction->sent &&
+		     stream_pending(&session->stream) > 0;
+	bool whole = transaction->answered < transaction->sent && !early;
 	if (whole && transaction->answered + 1 < transaction->content + chunks && reply_class(&session->reply) == 2)
 		return;
 	judge_message(transaction, whole);

@@ -169,3 +169,16 @@ def test_octets_leave_once_and_in_order(pieces: list[bytes], takes: list[int]) -
     while lib.stream_pending(byref(wire.stream)):
         assert wire.advance()
     assert b"".join(wire.written) == b"".join(pieces)
+
+
+@pytest.mark.spec("CTL-3")
+def test_what_can_be_read_and_is_nothing_wins_no_time() -> None:
+    """Within TLS, tickets and empty records are such; a peer could go on with them for ever."""
+    wire = Wire()
+    wire.possible.extend([pure.STREAM_READABLE] * 3)
+    assert wire.advance()
+    wire.clock = TIMEOUT - 1
+    assert wire.advance()
+    wire.clock = TIMEOUT
+    assert not wire.advance()
+    assert wire.stream.error == pure.STREAM_TIMEOUT
