@@ -50,13 +50,12 @@ class Plain:
 
 
 class Filtered(Plain):
-    """Something: what is received is what `_digest` makes of it. The end is FIN, and nothing less."""
+    """Something: what is received is what `_digest` makes of it. The end is FIN or RST, and nothing less."""
 
     def __init__(self, connection: socket.socket) -> None:
         super().__init__(connection)
         self._said = b""
         self._ended = False
-        self._error: ConnectionError | None = None
 
     def readable(self, seconds: float) -> bool:
         """Octets of which nothing reaches the dialogue do not count."""
@@ -71,17 +70,15 @@ class Filtered(Plain):
         """Also raises Breach for what `_digest` does not take."""
         while not self._said and not self._ended:
             self._take_in()
-        if self._error and not self._said and not self.parting:
-            raise self._error  # a reset behind a leave-taking is an end as any other
         said, self._said = self._said, b""
         return said
 
     def _take_in(self) -> None:
         try:
             octets = super().receive()
-            self._ended = not octets
-        except ConnectionError as error:
-            octets, self._error, self._ended = b"", error, True
+        except ConnectionError:
+            octets = b""
+        self._ended = not octets
         self._said += self._digest(octets)
 
     def _digest(self, octets: bytes) -> bytes:

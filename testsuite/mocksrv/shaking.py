@@ -46,7 +46,7 @@ class Played:
             Player(theirs, transcript, Facts(b"me", b"hi\n"), {}).play()
         except Mismatch as mismatch:
             self.failure, self.received = mismatch.failure.what, mismatch.failure.received
-        thread.join(10)
+        thread.join(20)
         assert not thread.is_alive()
         self.notes = "; ".join(transcript.notes.values())
         self.writes = theirs.writes

@@ -6,6 +6,7 @@ from collections.abc import Callable
 import pytest
 
 from mocksrv import world
+from mocksrv.case import Case
 from mocksrv.world import Result
 
 Play = Callable[[str], Result]
@@ -99,6 +100,14 @@ def test_a_sanitizers_log_is_a_failure(play: Play) -> None:
     result = play(case('echo heap-use > "${ASAN_OPTIONS##*log_path=}.1"'))
     assert whats(result) == ["a sanitizer complains"]
     assert result.failures[0].received == b"heap-use\n"
+
+
+def test_a_handshake_that_drips_has_its_time(parse: Callable[[str], Case]) -> None:
+    """Within TLS there are more octets than the case shows."""
+    dialogue = "-- dialogue 192.0.2.1 --\n@drip 1 0.01s\n{}S: hello\n"
+    clear, secured = (parse(case("true", "", dialogue.format(more))) for more in ("", "@starttls cert=mx\n"))
+    assert world._allowance(clear) == pytest.approx(0.07)
+    assert world._allowance(secured) > 20
 
 
 def test_a_client_that_hangs_is_killed(play: Play, monkeypatch: pytest.MonkeyPatch) -> None:
