@@ -78,9 +78,9 @@ $(BUILD)/libpure.so: $(PURE) $(wildcard src/*.h) src/LAYERS Makefile $(BUILD)/fl
 	$(COMPILE) -fPIC -shared -Wl,-z,defs $(LINK) -o $@ $(PURE)
 
 # From the objects of the pure floors, as they are in the program.  An empty program shows what a process costs.
-$(BUILD)/bench: $(wildcard bench/*.[ch]) $(PURE:src/%.c=$(BUILD)/obj/%.o) Makefile $(BUILD)/flags
+$(BUILD)/bench: $(wildcard bench/*.[ch]) $(PURE:src/%.c=$(BUILD)/obj/%.o) Makefile $(BUILD)/flags | libraries
 	echo 'int main(void) { return 0; }' | $(COMPILE) -fPIE -pie $(LINK) -o $(BUILD)/empty -x c -
-	$(COMPILE) -fPIE -pie -iquote src $(LINK) -o $@ $(filter %.c %.o,$^)
+	$(COMPILE) -fPIE -pie -iquote src $(LINK) -o $@ $(filter %.c %.o,$^) $(shell pkg-config --cflags --libs gnutls)
 
 demo: deps ## one mail finds its way, told line by line
 	@$(MAKE) all
@@ -102,7 +102,7 @@ lint: deps-ci ## the style and the structure of the sources
 	shellcheck .ci/run $$(grep -l '^#!/bin/sh' ci/*)
 	for page in $(MAN); do mandoc -T lint -W warning $$page || exit; done
 
-bench: $(PROGRAM) $(BUILD)/bench ## what is fast and what is not, next to plain loops; a minute, judges nothing
+bench: $(PROGRAM) $(MODULE) $(BUILD)/bench ## what is fast and what is not, next to plain loops; a minute, judges nothing
 	$(BUILD)/bench $(PROGRAM) $(BUILD)/empty
 
 # -D_FORTIFY_SOURCE would hide functions from the sanitizers.  A report ends the program, and the harness looks for it.

@@ -6,8 +6,11 @@
  * ratio is of things that were measured in turn.
  */
 #include "bench.h"
+#include "sink.h"
 
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
 static const size_t mebibyte = (size_t)1 << 20;
 static const size_t megabyte = 1000000;
@@ -161,12 +164,16 @@ static void bench_hard_ones(void)
 
 int main(int argc, char **argv)
 {
+	if (argc > 2 && strcmp(argv[1], BARE_HANDSHAKE) == 0)
+		return !sink_write(&(struct sink){.port = (uint16_t)atoi(argv[2])}, 0, true);
 	measure_print_machine();
 	bench_bodies();
 	bench_examines();
 	bench_recodings();
 	bench_hard_ones();
-	if (argc > 2)
+	if (argc > 2) {
 		delivery_bench(argv[1], argv[2]);
+		secure_bench(argv[1], argv[0]);
+	}
 	return 0;
 }

@@ -92,10 +92,18 @@ void measure(struct contender *contenders, size_t count);
 /* Octets in a second, in units of `unit`. */
 double measure_rate(const struct contender *contender, double unit);
 
+/* Seconds, on the clock that measure() uses. */
+double measure_now(void);
+
 /* One line: the processor, the kernel, the compiler. */
 void measure_print_machine(void);
 
 /* delivery.c: whole deliveries by that program, next to one that does nothing. */
 void delivery_bench(const char *program, const char *empty);
+
+/* secure.c: the same within TLS, next to a bare GnuTLS loop.  `self` is this program, which main() lets shake hands,
+ * and no more, where it is told to. */
+void secure_bench(const char *program, const char *self);
+#define BARE_HANDSHAKE "--handshake-with-port"
 
 #endif

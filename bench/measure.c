@@ -12,11 +12,11 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { ROUNDS = 51, ROUNDS_LEAST = 3, CONTENDERS_MAX = 3 };
+enum { ROUNDS = 51, ROUNDS_LEAST = 3, CONTENDERS_MAX = 4 };
 
 static const double enough = 1; /* seconds */
 
-static double now(void)
+double measure_now(void)
 {
 	struct timespec time;
 	clock_gettime(CLOCK_MONOTONIC, &time);
@@ -36,12 +36,12 @@ void measure(struct contender *contenders, size_t count)
 	for (size_t i = 0; i < count; i++)
 		contenders[i].run(contenders[i].context);
 	size_t rounds = 0;
-	double begun = now();
-	for (; rounds < ROUNDS && (rounds < ROUNDS_LEAST || now() - begun < enough); rounds++) {
+	double begun = measure_now();
+	for (; rounds < ROUNDS && (rounds < ROUNDS_LEAST || measure_now() - begun < enough); rounds++) {
 		for (size_t i = 0; i < count; i++) {
-			double start = now();
+			double start = measure_now();
 			contenders[i].run(contenders[i].context);
-			times[i][rounds] = now() - start;
+			times[i][rounds] = measure_now() - start;
 		}
 	}
 	for (size_t i = 0; i < count; i++) {

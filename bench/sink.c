@@ -2,142 +2,227 @@
  * sink - the other side of a delivery
  *
  * One process, one connection at a time, one reply for each line, and of a message only its end is looked at: so that
- * the time that is measured is that of the client.
+ * the time that is measured is that of the client.  Within TLS it has to decrypt what it gets, as any server; it does
+ * so for the plain loop in client.c as well.  RFC 3207 and RFC 3030, as far as Qremote goes.
  */
 #include "sink.h"
 
+#include "bench.h"
+#include "wire.h"
+
 #include <netinet/in.h>
 #include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { ROOM = 65536, END_LENGTH = 5 };
+enum { ROOM = 65536, END_LENGTH = 5, LINE_LEAST = WIRE_RECORD };
 
 static const char end_of_message[] = "\r\n.\r\n";
 
-static bool write_all(int connection, const char *data, size_t length)
+/* A connection, and what was read from it. */
+struct peer {
+	struct wire wire;
+	gnutls_certificate_credentials_t credentials;
+	struct sink_board *board;
+	struct sink_view view; /* what is shown on the board when a message ends */
+	double begun;
+	size_t start, end;
+	char replies[4096]; /* to all lines that came at once: they leave with one write */
+	char in[ROOM];
+};
+
+static bool say(struct peer *peer, const char *reply)
 {
-	while (length > 0) {
-		ssize_t written = send(connection, data, length, MSG_NOSIGNAL);
-		if (written <= 0)
-			return false;
-		data += written;
-		length -= (size_t)written;
-	}
+	if (strlen(peer->replies) + strlen(reply) >= sizeof peer->replies)
+		return false;
+	strcat(peer->replies, reply);
 	return true;
 }
 
-static bool say(int connection, const char *reply)
+static bool flush(struct peer *peer)
 {
-	return write_all(connection, reply, strlen(reply));
+	bool well = wire_write(&peer->wire, peer->replies, strlen(peer->replies));
+	*peer->replies = '\0';
+	return well;
 }
 
-/* Reads a message to its end. */
-static bool swallow(int connection)
+/* Reads once, behind what is there. */
+static bool receive(struct peer *peer)
 {
-	static char data[ROOM];
-	size_t kept = 0;
+	if (peer->start == peer->end)
+		peer->start = peer->end = 0;
+	if (sizeof peer->in - peer->end < LINE_LEAST)
+		return false; /* a line without an end */
+	ssize_t length = wire_read(&peer->wire, peer->in + peer->end, sizeof peer->in - peer->end);
+	if (length <= 0)
+		return false;
+	peer->end += (size_t)length;
+	peer->view.records++;
+	peer->view.full += length == WIRE_RECORD;
+	peer->view.octets += (size_t)length;
+	return true;
+}
+
+/* The message is here. */
+static bool accept_message(struct peer *peer)
+{
+	peer->view.seconds = measure_now() - peer->begun;
+	peer->board->view = peer->view;
+	return say(peer, "250 ok\r\n");
+}
+
+/* Reads a message to its dot, keeping only what may belong to the end. */
+static bool swallow_data(struct peer *peer)
+{
+	if (!say(peer, "354 go\r\n") || !flush(peer))
+		return false;
+	peer->begun = measure_now();
 	for (;;) {
-		ssize_t length = read(connection, data + kept, sizeof data - kept);
-		if (length <= 0)
+		size_t length = peer->end - peer->start;
+		size_t kept = length < END_LENGTH ? length : END_LENGTH;
+		memmove(peer->in, peer->in + peer->end - kept, kept);
+		peer->start = 0;
+		peer->end = kept;
+		if (kept == END_LENGTH && memcmp(peer->in, end_of_message, END_LENGTH) == 0)
+			break;
+		if (!receive(peer))
 			return false;
-		size_t end = kept + (size_t)length;
-		kept = end < END_LENGTH ? end : END_LENGTH;
-		memmove(data, data + end - kept, kept);
-		if (kept == END_LENGTH && memcmp(data, end_of_message, END_LENGTH) == 0)
-			return true;
+	}
+	peer->end = 0;
+	return accept_message(peer);
+}
+
+/* Only the last chunk makes a message; all of them come in one flight. */
+static bool swallow_chunk(struct peer *peer, const char *command)
+{
+	char *rest;
+	size_t left = strtoul(command + strlen("BDAT "), &rest, 10);
+	bool last = strncmp(rest, " LAST", 5) == 0;
+	if (peer->begun == 0)
+		peer->begun = measure_now();
+	for (;;) {
+		size_t length = peer->end - peer->start;
+		size_t taken = length < left ? length : left;
+		peer->start += taken;
+		left -= taken;
+		if (left == 0)
+			return last ? accept_message(peer) : say(peer, "250 ok\r\n");
+		if (!receive(peer))
+			return false;
 	}
 }
 
-/* Answers all lines that came at once with one write, as its client sends them with one. */
-static bool answer(int connection, const char *line)
+/* What stands behind STARTTLS in the clear is not looked at. */
+static bool secure(struct peer *peer)
 {
-	char replies[4096] = "";
-	for (; *line && strlen(replies) < sizeof replies - 100; line = strchr(line, '\n') + 1) {
-		if (*line == 'E')
-			strcat(replies, "250-sink\r\n250-PIPELINING\r\n250-8BITMIME\r\n250 SIZE\r\n");
-		else if (*line == 'D')
-			strcat(replies, "354 go\r\n");
-		else
-			strcat(replies, "250 ok\r\n");
-		if (!strchr(line, '\n'))
-			return false; /* a line in pieces: not from this client, over this network */
+	if (!say(peer, "220 go\r\n") || !flush(peer) || !wire_secure(&peer->wire, GNUTLS_SERVER, peer->credentials))
+		return false;
+	peer->start = peer->end = 0;
+	peer->view = (struct sink_view){0};
+	snprintf(peer->view.suite, sizeof peer->view.suite, "%s %s",
+		 gnutls_protocol_get_name(gnutls_protocol_get_version(peer->wire.session)),
+		 gnutls_ciphersuite_get(peer->wire.session));
+	return true;
+}
+
+static bool greet(struct peer *peer)
+{
+	unsigned offers = peer->board->offers;
+	return say(peer, "250-sink\r\n250-PIPELINING\r\n250-8BITMIME\r\n") &&
+	       (!(offers & SINK_STARTTLS) || peer->wire.session || say(peer, "250-STARTTLS\r\n")) &&
+	       (!(offers & SINK_CHUNKING) || say(peer, "250-CHUNKING\r\n")) && say(peer, "250 SIZE\r\n");
+}
+
+static bool answer(struct peer *peer, const char *line)
+{
+	switch (*line) {
+	case 'E':
+		return greet(peer);
+	case 'S':
+		return secure(peer);
+	case 'D':
+		return swallow_data(peer);
+	case 'B':
+		return swallow_chunk(peer, line);
+	case 'Q':
+		say(peer, "221 bye\r\n");
+		flush(peer);
+		return false;
+	default:
+		return say(peer, "250 ok\r\n");
 	}
-	return say(connection, replies);
 }
 
-static void serve(int connection)
+static void serve(struct peer *peer)
 {
-	char lines[4096];
-	ssize_t length;
-	bool going = say(connection, "220 sink\r\n");
-	while (going && (length = read(connection, lines, sizeof lines - 1)) > 0) {
-		lines[length] = '\0';
-		going = answer(connection, lines);
-		if (going && (*lines == 'D' || strstr(lines, "\nDATA\r\n")))
-			going = swallow(connection) && say(connection, "250 ok\r\n");
-		if (*lines == 'Q')
-			return;
+	bool going = say(peer, "220 sink\r\n") && flush(peer);
+	while (going) {
+		char *line = peer->in + peer->start;
+		char *line_end = memchr(line, '\n', peer->end - peer->start);
+		if (line_end) {
+			peer->start = (size_t)(line_end + 1 - peer->in);
+			going = answer(peer, line);
+		} else {
+			going = flush(peer) && receive(peer);
+		}
 	}
 }
 
-static struct sockaddr_in address_of(uint16_t port)
+static void serve_all(int listener, struct sink_board *board, gnutls_certificate_credentials_t credentials)
 {
-	return (struct sockaddr_in){
-		.sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	static struct peer peer;
+	for (;;) {
+		peer.wire = (struct wire){.connection = accept(listener, NULL, NULL)};
+		peer.credentials = credentials;
+		peer.board = board;
+		peer.view = (struct sink_view){0};
+		peer.begun = 0;
+		peer.start = peer.end = 0;
+		*peer.replies = '\0';
+		serve(&peer);
+		wire_close(&peer.wire);
+	}
 }
 
-bool sink_open(struct sink *sink)
+/* A listening socket on a port of the kernel's choice; -1 where there is none. */
+static int listen_somewhere(uint16_t *port)
 {
-	struct sockaddr_in address = address_of(0);
+	struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
 	socklen_t size = sizeof address;
 	int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (listener < 0 || bind(listener, (struct sockaddr *)&address, size) != 0 || listen(listener, 10) != 0 ||
 	    getsockname(listener, (struct sockaddr *)&address, &size) != 0)
+		return -1;
+	*port = ntohs(address.sin_port);
+	return listener;
+}
+
+bool sink_open(struct sink *sink)
+{
+	gnutls_certificate_credentials_t credentials;
+	int listener = listen_somewhere(&sink->port);
+	sink->board = mmap(NULL, sizeof *sink->board, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (listener < 0 || sink->board == MAP_FAILED || !wire_mint(&credentials))
 		return false;
-	sink->port = ntohs(address.sin_port);
 	sink->child = fork();
-	if (sink->child != 0) {
-		close(listener);
-		return sink->child > 0;
+	if (sink->child == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL); /* also if the benchmark is interrupted */
+		serve_all(listener, sink->board, credentials);
 	}
-	prctl(PR_SET_PDEATHSIG, SIGKILL); /* also if the benchmark is interrupted */
-	for (;;) {
-		int connection = accept(listener, NULL, NULL);
-		serve(connection);
-		close(connection);
-	}
+	gnutls_certificate_free_credentials(credentials);
+	close(listener);
+	return sink->child > 0;
 }
 
 void sink_close(struct sink *sink)
 {
 	kill(sink->child, SIGKILL);
 	waitpid(sink->child, NULL, 0);
-}
-
-/* Waits for a reply, of one line. */
-static bool hear(int connection)
-{
-	char reply[200];
-	return read(connection, reply, sizeof reply) > 0;
-}
-
-bool sink_write_raw(const struct sink *sink, size_t octets)
-{
-	static char data[ROOM];
-	struct sockaddr_in address = address_of(sink->port);
-	int connection = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	memset(data, 'x', sizeof data);
-	bool well = connect(connection, (struct sockaddr *)&address, sizeof address) == 0 && hear(connection) &&
-		    say(connection, "DATA\r\n") && hear(connection);
-	for (size_t length; well && octets > 0; octets -= length) {
-		length = octets < sizeof data ? octets : sizeof data;
-		well = write_all(connection, data, length);
-	}
-	well = well && say(connection, end_of_message) && hear(connection);
-	close(connection);
-	return well;
+	munmap(sink->board, sizeof *sink->board);
 }

@@ -14,7 +14,11 @@
 #include <gnutls/x509.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
 #include <time.h>
+
+enum { RECORD_MAX = 16384 }; /* octets (RFC 8446 section 5.1) */
 
 struct tls {
 	gnutls_session_t session;
@@ -25,6 +29,7 @@ struct tls {
 	char host[256]; /* empty where there is only an address */
 	bool judged;    /* the server's certificate counts */
 	size_t unsent;  /* octets in a record that GnuTLS holds, which was not written to its end; 0: there is none */
+	bool more;      /* what is being written does not end with this record */
 	unsigned status;
 };
 
@@ -137,6 +142,14 @@ static bool set_priority(struct tls *tls, const char *priority, struct tls_failu
 	return fail(failure, TLS_PRIORITY, text);
 }
 
+/* Records of one buffer leave together: else the kernel sends, and wakes the server, once for each. */
+static ssize_t push(gnutls_transport_ptr_t context, const giovec_t *parts, int count)
+{
+	struct tls *tls = context;
+	struct msghdr message = {.msg_iov = (struct iovec *)(uintptr_t)parts, .msg_iovlen = (size_t)count};
+	return sendmsg(tls->descriptor, &message, MSG_NOSIGNAL | (tls->more ? MSG_MORE : 0));
+}
+
 static bool set_up(struct tls *tls, const struct tls_settings *settings, struct tls_failure *failure)
 {
 	int result = gnutls_certificate_allocate_credentials(&tls->credentials);
@@ -156,7 +169,8 @@ static bool set_up(struct tls *tls, const struct tls_settings *settings, struct 
 		return fail_with(failure, TLS_LOCAL, result);
 	gnutls_certificate_set_verify_function(tls->credentials, judge);
 	gnutls_session_set_ptr(tls->session, tls);
-	gnutls_transport_set_int(tls->session, tls->descriptor);
+	gnutls_transport_set_ptr2(tls->session, (gnutls_transport_ptr_t)(intptr_t)tls->descriptor, tls);
+	gnutls_transport_set_vec_push_function(tls->session, push);
 	gnutls_handshake_set_timeout(tls->session, GNUTLS_INDEFINITE_TIMEOUT); /* we have a deadline of our own */
 	return true;
 }
@@ -252,15 +266,16 @@ static ssize_t tls_read(void *context, char *data, size_t room)
 static ssize_t tls_write(void *context, const char *data, size_t length)
 {
 	struct tls *tls = context;
-	size_t most = gnutls_record_get_max_size(tls->session);
+	tls->more = length > RECORD_MAX;
 	ssize_t result = gnutls_record_send(tls->session, tls->unsent ? NULL : data, tls->unsent ? 0 : length);
+	tls->more = false; /* alerts, and answers to new keys, wait for nothing */
 	/* If the server asked for new keys meanwhile, the record left in front of them, and GnuTLS knows of none. */
 	if (tls->unsent > 0 && result == GNUTLS_E_INVALID_REQUEST)
 		result = (ssize_t)tls->unsent;
 	if (result != GNUTLS_E_AGAIN && result != GNUTLS_E_INTERRUPTED)
 		tls->unsent = 0;
 	else if (tls->unsent == 0)
-		tls->unsent = length < most ? length : most;
+		tls->unsent = length < RECORD_MAX ? length : RECORD_MAX;
 	return outcome(result);
 }
 

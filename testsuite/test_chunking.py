@@ -174,3 +174,39 @@ def test_a_chunk_that_has_not_left_is_not_accepted() -> None:
     outcome, rest = sandbox.run(accepted_early, b"250 2.0.0 queued\r\n")
     assert rest < 60000
     assert outcome.letters == "rZ" and "has no place behind the message. (#4.5.0)" in outcome.report
+
+
+def answered_chunk_by_chunk() -> tuple[Outcome, list[int]]:
+    """A server that answers each chunk as soon as it has it, over a connection with little room; and the chunks."""
+    Path("/proc/sys/net/ipv4/tcp_wmem").write_text("4096 4096 4096")
+    listener = bound_socket(ADDRESS, 25, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    listener.listen()
+    chunks: list[int] = []
+
+    def serve() -> None:
+        connection, _ = listener.accept()
+        connection.settimeout(PATIENCE)
+        with connection, connection.makefile("rb") as stream, suppress(OSError):
+            connection.sendall(b"220 mx\r\n")
+            stream.readline()
+            connection.sendall(b"250-mx\r\n250-PIPELINING\r\n250 CHUNKING\r\n")
+            while line := stream.readline():
+                if line.startswith(b"BDAT"):
+                    chunks.append(len(stream.read(int(line.split()[1]))))
+                connection.sendall(b"250 ok\r\n")
+
+    furnish(sandbox.SCRATCH / "qmail", chunksizeremote="50000")
+    thread = threading.Thread(target=serve)
+    thread.start()
+    outcome = qremote(message=b"x" * 199998 + b"\n", variables=environment())
+    thread.join(PATIENCE)
+    listener.close()
+    return outcome, chunks
+
+
+@pytest.mark.spec("CTL-9")
+def test_replies_that_come_amid_the_next_chunk() -> None:
+    """Each is for its own chunk, wherever the client is by then."""
+    outcome, chunks = sandbox.run(answered_chunk_by_chunk)
+    assert (outcome.letters, chunks) == ("rK", [50000] * 4)
