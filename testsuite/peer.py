@@ -8,8 +8,8 @@ import re
 import socket
 import subprocess
 import threading
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
@@ -228,3 +228,34 @@ class Peer:
             lines = ["mx.example.org", *self.offers]
             return "\r\n".join([*(f"250-{line}" for line in lines[:-1]), f"250 {lines[-1]}"])
         return {"DATA": "354 go", "QUIT": "221 bye"}.get(command, "250 ok")
+
+
+@contextmanager
+def serving(serve: Callable[[socket.socket, BinaryIO], None], room: int | None = None) -> Iterator[None]:
+    """A server on port 25 that does with each connection, one after the other, what `serve` says.
+
+    A connection that breaks is no error. With `room` the kernel keeps no more octets than that, in either direction.
+    """
+    listener = bound_socket(ADDRESS, 25, socket.SOCK_STREAM)
+    if room:
+        Path("/proc/sys/net/ipv4/tcp_wmem").write_text(f"4096 {room} {room}")
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, room)
+    listener.listen()
+
+    def accept() -> None:
+        with suppress(OSError):
+            while True:
+                connection, _ = listener.accept()
+                connection.settimeout(PATIENCE)
+                with connection, connection.makefile("rb") as stream, suppress(OSError):
+                    serve(connection, stream)
+
+    thread = threading.Thread(target=accept, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        listener.shutdown(socket.SHUT_RDWR)  # wakes up accept()
+        thread.join(PATIENCE)
+        listener.close()
+    assert not thread.is_alive(), "the server still waits for the client"

@@ -3,18 +3,17 @@
 import re
 import socket
 import threading
-from contextlib import suppress
 from pathlib import Path
+from typing import BinaryIO
 
 import pytest
 
 from mocksrv import sandbox
 from mocksrv.case import read_case
 from mocksrv.home import default_program
-from mocksrv.nameserver import bound_socket
 from mocksrv.show import explain
 from mocksrv.world import check
-from testsuite.peer import ADDRESS, PATIENCE, Outcome, environment, furnish, qremote
+from testsuite.peer import PATIENCE, Outcome, furnish, qremote, serving
 
 pytestmark = [
     pytest.mark.skipif(sandbox.available() is not None, reason=f"{sandbox.available()}"),
@@ -93,31 +92,23 @@ def test_the_flight_that_just_fits(tmp_path: Path, more: int, chunk: int) -> Non
 
 def refused_early(chunk: str, reply: bytes) -> tuple[Outcome, bytes]:
     """A server that refuses after some octets of a huge message, and then takes in whatever still comes."""
-    listener = bound_socket(ADDRESS, 25, socket.SOCK_STREAM)
-    listener.listen()
     received = bytearray()
 
-    def serve() -> None:
-        connection, _ = listener.accept()
-        connection.settimeout(PATIENCE)
-        with connection, connection.makefile("rb") as stream, suppress(OSError):
-            connection.sendall(b"220 mx\r\n")
-            stream.readline()
-            connection.sendall(b"250-mx\r\n250-PIPELINING\r\n250 CHUNKING\r\n")
-            stream.readline()
-            stream.readline()
-            connection.sendall(b"250 ok\r\n250 ok\r\n")
-            received.extend(stream.read(1000))
-            connection.sendall(reply)
-            while octets := stream.read1(1 << 16):
-                received.extend(octets)
+    def serve(connection: socket.socket, stream: BinaryIO) -> None:
+        connection.sendall(b"220 mx\r\n")
+        stream.readline()
+        connection.sendall(b"250-mx\r\n250-PIPELINING\r\n250 CHUNKING\r\n")
+        stream.readline()
+        stream.readline()
+        connection.sendall(b"250 ok\r\n250 ok\r\n")
+        received.extend(stream.read(1000))
+        connection.sendall(reply)
+        while octets := stream.read1(1 << 16):  # type: ignore[attr-defined]
+            received.extend(octets)
 
     furnish(sandbox.SCRATCH / "qmail", chunksizeremote=chunk)
-    thread = threading.Thread(target=serve)
-    thread.start()
-    outcome = qremote(message=HUGE, variables=environment())
-    thread.join(PATIENCE)
-    listener.close()
+    with serving(serve):
+        outcome = qremote(message=HUGE)
     return outcome, bytes(received)
 
 
@@ -137,34 +128,27 @@ def test_nothing_leaves_behind_a_refusal(chunk: str, reply: bytes, letter: str) 
 
 
 def accepted_early(reply: bytes) -> tuple[Outcome, int]:
-    """A server that answers a flight of which it has read next to nothing; and how much came of it afterwards."""
-    Path("/proc/sys/net/ipv4/tcp_wmem").write_text("4096 4096 4096")
-    listener = bound_socket(ADDRESS, 25, socket.SOCK_STREAM)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-    listener.listen()
+    """A server that answers a flight of which it has read next to nothing; and how much there was in the end."""
     rest = 0
+    ended = threading.Event()
 
-    def serve() -> None:
+    def serve(connection: socket.socket, stream: BinaryIO) -> None:
         nonlocal rest
-        connection, _ = listener.accept()
-        connection.settimeout(PATIENCE)
-        with connection, connection.makefile("rb", buffering=1) as stream, suppress(OSError):
-            connection.sendall(b"220 mx\r\n")
+        connection.sendall(b"220 mx\r\n")
+        stream.readline()
+        connection.sendall(b"250-mx\r\n250 CHUNKING\r\n")
+        for _ in range(2):
             stream.readline()
-            connection.sendall(b"250-mx\r\n250 CHUNKING\r\n")
-            for _ in range(2):
-                stream.readline()
-                connection.sendall(b"250 ok\r\n")
-            stream.readline()
-            connection.sendall(reply)
-            while octets := stream.read1(1 << 16):
-                rest += len(octets)
+            connection.sendall(b"250 ok\r\n")
+        stream.readline()
+        connection.sendall(reply)
+        ended.wait(PATIENCE)  # whoever reads on makes room for the rest
+        while octets := stream.read1(1 << 16):  # type: ignore[attr-defined]
+            rest += len(octets)
 
-    thread = threading.Thread(target=serve)
-    thread.start()
-    outcome = qremote(message=b"x" * 59998 + b"\n")
-    thread.join(PATIENCE)
-    listener.close()
+    with serving(serve, room=4096):
+        outcome = qremote(message=b"x" * 59998 + b"\n")
+        ended.set()
     return outcome, rest
 
 
@@ -178,30 +162,20 @@ def test_a_chunk_that_has_not_left_is_not_accepted() -> None:
 
 def answered_chunk_by_chunk() -> tuple[Outcome, list[int]]:
     """A server that answers each chunk as soon as it has it, over a connection with little room; and the chunks."""
-    Path("/proc/sys/net/ipv4/tcp_wmem").write_text("4096 4096 4096")
-    listener = bound_socket(ADDRESS, 25, socket.SOCK_STREAM)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-    listener.listen()
     chunks: list[int] = []
 
-    def serve() -> None:
-        connection, _ = listener.accept()
-        connection.settimeout(PATIENCE)
-        with connection, connection.makefile("rb") as stream, suppress(OSError):
-            connection.sendall(b"220 mx\r\n")
-            stream.readline()
-            connection.sendall(b"250-mx\r\n250-PIPELINING\r\n250 CHUNKING\r\n")
-            while line := stream.readline():
-                if line.startswith(b"BDAT"):
-                    chunks.append(len(stream.read(int(line.split()[1]))))
-                connection.sendall(b"250 ok\r\n")
+    def serve(connection: socket.socket, stream: BinaryIO) -> None:
+        connection.sendall(b"220 mx\r\n")
+        stream.readline()
+        connection.sendall(b"250-mx\r\n250-PIPELINING\r\n250 CHUNKING\r\n")
+        while line := stream.readline():
+            if line.startswith(b"BDAT"):
+                chunks.append(len(stream.read(int(line.split()[1]))))
+            connection.sendall(b"250 ok\r\n")
 
     furnish(sandbox.SCRATCH / "qmail", chunksizeremote="50000")
-    thread = threading.Thread(target=serve)
-    thread.start()
-    outcome = qremote(message=b"x" * 199998 + b"\n", variables=environment())
-    thread.join(PATIENCE)
-    listener.close()
+    with serving(serve, room=4096):
+        outcome = qremote(message=b"x" * 199998 + b"\n")
     return outcome, chunks
 
 

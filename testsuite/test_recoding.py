@@ -171,8 +171,9 @@ EXAMPLES = {
         MIXED + b"\n--b\n" + CTE + b"binary\n" + INNER + b"\n--c\n\n--b\n\n\xe9",
     "white space behind the delimiter that closes": MIXED + b"\n--b \n\n\xe9\n--b-- \t\n--b\n",
     "a header that ends at a delimiter with a colon":
-        MIXED.replace(b"=b", b'="b:"') + b"\n--b:\nX: y\n--b:\n\n\xe9\n--b:--\n",
+        MIXED.replace(b"=b", b'="b:"') + b"\n--b:\n" + CTE + b"base64\n--b:\n\n\xe9\n--b:--\n",
     "a boundary with a colon": MIXED.replace(b"=b", b'="b:"') + b"--b:\n\xe9\n--b:--\n",
+    "UTF-8 in a field, and not UTF-8 in the next": b"A: gr\xc3\xbcn\nB: \xe9\n\n" + b"x" * 999,
     "two encodings": CTE + b"8bit\n" + CTE + b"base64\n\n\xe9\n",
     "two types": b"Content-Type: text/plain\n" + MIXED + b"\n--b\n\xe9\n",
     "an empty type": b"Content-Type:\n\n\xe9",

@@ -6,10 +6,8 @@ import socket
 import ssl
 import subprocess
 import tempfile
-import threading
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import BinaryIO
@@ -20,11 +18,13 @@ from aiosmtpd.controller import Controller
 from mocksrv import openssl, sandbox
 from mocksrv.certs import Recipes
 from mocksrv.home import default_program
-from mocksrv.nameserver import DnsServer, bound_socket
+from mocksrv.nameserver import DnsServer
 from mocksrv.octets import canonical
 from testsuite import mtas
 from testsuite.mtas import Exim, Mta, Offers, Postfix
-from testsuite.peer import ADDRESS, MESSAGE, PATIENCE, RECIPIENT, SENDER, Outcome, Peer, command, environment, furnish, qremote
+from testsuite.peer import (
+    ADDRESS, MESSAGE, PATIENCE, RECIPIENT, SENDER, Outcome, command, environment, furnish, qremote, serving,
+)  # fmt: skip
 from testsuite.pure import ROOT
 from testsuite.test_aiosmtpd import ZONE, Handler
 
@@ -292,33 +292,21 @@ class Secured:
 def answered_by(serve: Callable[[Secured], None], timeout: str, message: bytes = MESSAGE) -> tuple[Outcome, int]:
     """A delivery to a server that does what `serve` says behind the handshake; and how many connections it got."""
     secrets = context("mx", only(ssl.TLSVersion.TLSv1_3))
-    Path("/proc/sys/net/ipv4/tcp_wmem").write_text("4096 16384 16384")
-    listener = bound_socket(ADDRESS, 25, socket.SOCK_STREAM)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 16384)
-    listener.listen()
     connections = 0
 
-    def accept() -> None:
+    def secure(connection: socket.socket, stream: BinaryIO) -> None:
         nonlocal connections
-        with suppress(OSError):
-            while True:
-                connection, _ = listener.accept()
-                connections += 1
-                connection.settimeout(PATIENCE)
-                with connection, connection.makefile("rb") as stream, suppress(OSError):
-                    connection.sendall(b"220 mx\r\n" if connections == 1 else b"421 one is enough\r\n")
-                    stream.readline()
-                    connection.sendall(b"250-mx\r\n250 STARTTLS\r\n")
-                    stream.readline()
-                    connection.sendall(b"220 go\r\n")
-                    serve(Secured(connection, stream, secrets))
+        connections += 1
+        connection.sendall(b"220 mx\r\n" if connections == 1 else b"421 one is enough\r\n")
+        stream.readline()
+        connection.sendall(b"250-mx\r\n250 STARTTLS\r\n")
+        stream.readline()
+        connection.sendall(b"220 go\r\n")
+        serve(Secured(connection, stream, secrets))
 
     furnish(sandbox.SCRATCH / "qmail", timeoutremote=timeout)
-    thread = threading.Thread(target=accept)
-    thread.start()
-    outcome = qremote(message=message)
-    listener.shutdown(socket.SHUT_RDWR)
-    thread.join(PATIENCE)
+    with serving(secure, room=16384):
+        outcome = qremote(message=message)
     return outcome, connections
 
 
