@@ -5,7 +5,7 @@ import email.message
 import re
 
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from mocksrv.octets import canonical
@@ -232,6 +232,8 @@ def long_lines(draw: Draw) -> tuple[bytes, bool]:
 
 @pytest.mark.spec("TR-8")
 @given(long_lines())
+@example((b"X :" + b"w" * 996 + b" w", True))
+@example((b"X: w" + b" " * 998 + b"w", True))
 def test_a_line_is_folded_wherever_it_can_be(written: tuple[bytes, bool]) -> None:
     """The pieces are the line, none is too long or white space only, and each but the first begins with white space."""
     line, is_first = written
