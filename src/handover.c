@@ -93,7 +93,8 @@ bool handover_put_chunk(struct handover *handover, bool last)
 	return true;
 }
 
-bool handover_flush(struct session *session)
+/* Writes what is pending; false where the server spoke before it was all gone, or the stream broke. */
+static bool flush(struct session *session)
 {
 	size_t unread;
 	while (stream_pending(&session->stream) > 0) {
@@ -121,7 +122,7 @@ static bool put_message(struct handover *handover)
 		stream_commit(stream, body_encode(&handover->body, space, room));
 		if (body_is_done(&handover->body) && stream_put(stream, ".\r\n", 3))
 			return true;
-		if (!handover_flush(session) || stream_has_input(stream) || stream->error)
+		if (!flush(session) || stream_has_input(stream) || stream->error)
 			return false;
 	}
 }
@@ -136,7 +137,7 @@ bool handover_send(struct handover *handover)
 		return false;
 	}
 	session->end_put = true;
-	bool gone = handover_flush(session);
+	bool gone = flush(session);
 	if (gone)
 		trace_note(session->trace, 'C', "(the message: %" PRIu64 " octets)", handover->form.size);
 	return gone;

@@ -41,7 +41,4 @@ bool handover_put_chunk(struct handover *handover, bool last);
  */
 bool handover_send(struct handover *handover);
 
-/* Writes what is pending; false where the server spoke before it was all gone, or the stream broke. */
-bool handover_flush(struct session *session);
-
 #endif
