@@ -45,7 +45,7 @@ class BlessingPlayer(Player):
 
     def hear(self, burst: list[Hear]) -> None:
         """Takes a burst. Lines that fit stay as they are written."""
-        self._take_in(WAIT)
+        self._take_until_quiet(WAIT)
         for step in burst:
             fresh = self._take_through(step)
             if fresh is None:
@@ -58,7 +58,7 @@ class BlessingPlayer(Player):
 
     def expect_silence(self, seconds: float, end_allowed: bool = False) -> bool:
         """What comes nevertheless becomes lines before the step at which it came."""
-        self._take_in(max(seconds, _QUIET))
+        self._take_until_quiet(max(seconds, _QUIET))
         if self._received:
             source = next(step.source for step in self._transcript.dialogue.steps if step.line == self._at)
             self._edits[self._at] = [*self._take_lines(), source]
@@ -66,7 +66,7 @@ class BlessingPlayer(Player):
 
     def expect_end(self) -> None:
         """What still comes becomes lines at the end of the dialogue."""
-        self._take_in(WAIT)
+        self._take_until_quiet(WAIT)
         if self._received:
             last = self._transcript.dialogue.steps[-1]
             self._edits[last.line] = [*self._edits.get(last.line, [last.source]), *self._take_lines()]
@@ -76,11 +76,10 @@ class BlessingPlayer(Player):
     def _edits(self) -> dict[int, list[str]]:
         return self._transcript.edits
 
-    def _take_in(self, patience: float) -> None:
+    def _take_until_quiet(self, patience: float) -> None:
         """Waits for so many seconds, then until it is quiet."""
         with contextlib.suppress(OSError):
-            while self._transport.readable(patience) and (octets := self._transport.receive()):
-                self._received += octets
+            while self._transport.readable(patience) and self._take_in():
                 patience = _QUIET
 
     def _take_through(self, step: Hear) -> list[str] | None:

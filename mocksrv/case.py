@@ -14,7 +14,9 @@ from mocksrv.zone import Zone, ZoneError, parse_zone
 
 DNS_PORT = 53
 _HEADER = re.compile(r"-- (\S+)(?: (.*\S))? --")
-_META = ("spec", "rfc", "address", "order")
+_META = ("spec", "rfc", "address", "order", "scope")
+_EXPECT = re.compile(r"expect-(?P<client>[a-z0-9.-]+)")
+OUTCOMES = ("delivered", "refused", "deferred")
 _MANNERS = ("absent", "directory", "unreadable")
 _ONCE = ("run", "message", "report", "exit")
 
@@ -45,6 +47,16 @@ class Control:
 
 
 @dataclass(frozen=True)
+class Expectation:
+    """What a client may do otherwise than the case says: the outcome for each recipient (or one for all), if it is
+    another one, the auditor's rules that it breaks, and why that is as it should be."""
+
+    outcomes: tuple[str, ...]
+    rules: tuple[str, ...]
+    reason: str
+
+
+@dataclass(frozen=True)
 class NameServer:
     """A zone and the address and port at which it is served."""
 
@@ -71,6 +83,16 @@ class Case:
     sections: list[Section]
 
     @property
+    def exact(self) -> bool:
+        """Whether the case makes sense only octet for octet."""
+        return self.meta.get("scope") == ["exact"]
+
+    def expectation(self, client: str) -> Expectation | None:
+        """What is said about this client alone."""
+        words = " ".join(self.meta.get(f"expect-{client}", []))
+        return _expectation(words) if words else None
+
+    @property
     def ordered(self) -> bool:
         """Whether the dialogues must happen in the order of the file."""
         return self.meta.get("order") != ["any"]
@@ -79,6 +101,15 @@ class Case:
 def read_case(path: Path) -> Case:
     """The case in a file. Raises CaseError, or OSError if the file cannot be read."""
     return _Reader(path, decode(path.read_bytes())).case()
+
+
+def _expectation(text: str) -> Expectation:
+    """From `OUTCOME ... RULE ...: reason`. Raises ValueError."""
+    words, colon, reason = text.partition(": ")
+    rules = tuple(word for word in words.split() if word not in OUTCOMES)
+    if not colon or not words.split() or not reason.strip() or not all(re.fullmatch(r"[A-Z0-9-]+", one) for one in rules):
+        raise ValueError(f"expected `[{'|'.join(OUTCOMES)}] ... [RULE] ...: why that is right`")
+    return Expectation(tuple(word for word in words.split() if word in OUTCOMES), rules, reason.strip())
 
 
 class _Reader:
@@ -144,15 +175,22 @@ class _Reader:
             if not line.strip():
                 return title, meta, rest[number - 1 :]
             key, colon, value = line.partition(":")
-            if not colon or key not in _META:
-                self._fail(number, f"expected one of {', '.join(f'`{one}: `' for one in _META)}or a blank line")
+            if not colon or (key not in _META and not _EXPECT.fullmatch(key)):
+                known = ", ".join(f"`{one}: `" for one in (*_META, "expect-CLIENT"))
+                self._fail(number, f"expected one of {known} or a blank line")
             meta[key] = value.split()
             self._check_meta(number, key, meta[key])
         return title, meta, []
 
     def _check_meta(self, line: int, key: str, values: list[str]) -> None:
-        if key == "order" and values != ["any"]:
-            self._fail(line, "expected `order: any`")
+        for name, only in (("order", "any"), ("scope", "exact")):
+            if key == name and values != [only]:
+                self._fail(line, f"expected `{name}: {only}`")
+        if _EXPECT.fullmatch(key):
+            try:
+                _expectation(" ".join(values))
+            except ValueError as error:
+                self._fail(line, str(error))
         if key == "address":
             for value in values:
                 try:

@@ -21,22 +21,44 @@ class Claims:
         self._never = [dialogue for dialogue in case.dialogues if dialogue.never]
         self.pending = [dialogue for dialogue in case.dialogues if not dialogue.never]
 
-    def claim(self, address: str, port: int) -> Dialogue:
+    def claim(self, address: str, port: int) -> Dialogue | None:
         """The dialogue that an attempt begins; it is then no longer pending. Raises UnexpectedConnection."""
         due = self.pending[:1] if self._ordered else self.pending
         for dialogue in due:
             if self._fits(dialogue, address, port):
                 self.pending.remove(dialogue)
                 return dialogue
-        what = f"the client connects to {address} port {port}"
-        if any(self._fits(dialogue, address, port) for dialogue in self._never):
-            raise UnexpectedConnection(f"{what}, which must never happen")
+        self._check_never(address, port)
+        what = _what(address, port)
         if due:
             raise UnexpectedConnection(f"{what}; due was {' or '.join(one.where for one in due)} (line {due[0].line})")
         raise UnexpectedConnection(f"{what}, and no dialogue is left")
 
+    def _check_never(self, address: str, port: int) -> None:
+        if any(self._fits(dialogue, address, port) for dialogue in self._never):
+            raise UnexpectedConnection(f"{_what(address, port)}, which must never happen")
+
     def _fits(self, dialogue: Dialogue, address: str, port: int) -> bool:
         return address in self.hosts[dialogue.line] and port == dialogue.port
+
+
+class LooseClaims(Claims):
+    """For clients that make as many connections as they see fit, in any order.
+
+    The nth connection to a host is its nth dialogue, and all further ones are its last once more.
+    """
+
+    def claim(self, address: str, port: int) -> Dialogue | None:
+        """None where nobody is told of: nobody listens there. Raises UnexpectedConnection where none may happen."""
+        self._check_never(address, port)
+        fitting = [dialogue for dialogue in self.pending if self._fits(dialogue, address, port)]
+        if len(fitting) > 1:
+            self.pending.remove(fitting[0])
+        return next(iter(fitting), None)
+
+
+def _what(address: str, port: int) -> str:
+    return f"the client connects to {address} port {port}"
 
 
 def _addresses(case: Case, dialogue: Dialogue) -> list[str]:

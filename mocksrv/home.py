@@ -4,13 +4,12 @@ import os
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 from mocksrv import sandbox
 from mocksrv.case import Case, Control
-from mocksrv.script import CaseError
 
 _DEFAULT_ME = b"client.example\n"
 _SANITIZERS = ("ASAN_OPTIONS", "UBSAN_OPTIONS")
@@ -32,16 +31,14 @@ def helo(case: Case) -> bytes:
 
 
 @contextmanager
-def furnished(case: Case, program: Path) -> Iterator[Path]:
-    """A directory for one run of a case, gone afterwards. Raises CaseError if there is no program to run."""
-    if not os.access(program, os.X_OK):
-        raise CaseError(f"{program}: no such program (`make` builds it, QREMOTE names another)")
+def furnished(case: Case, install: Callable[[Path], None]) -> Iterator[Path]:
+    """A directory for one run of a case, gone afterwards; `install` puts the client at the path that it is given."""
     parent = sandbox.SCRATCH if sandbox.inside() else None
     home = Path(tempfile.mkdtemp(prefix="mocksrv-", dir=parent))
     try:
         (home / "message").write_bytes(case.message)
         (home / "bin").mkdir()
-        (home / "bin/Qremote").symlink_to(program)
+        install(home / "bin/Qremote")
         for name, control in _control(case).items():
             _make_control(home / "qmail/control" / name, control)
         yield home
@@ -49,12 +46,13 @@ def furnished(case: Case, program: Path) -> Iterator[Path]:
         shutil.rmtree(home)
 
 
-def start(case: Case, home: Path) -> subprocess.Popen[bytes]:
-    """Starts the client in a process group of its own, without privileges where we can drop them."""
+def start(case: Case, home: Path, privileged: bool = False) -> subprocess.Popen[bytes]:
+    """Starts the client in a process group of its own; unless told otherwise without privileges where we have any."""
+    drop = sandbox.inside() and not privileged
     log = f"log_path={home}/sanitizer"
     environment = {"PATH": f"{home}/bin:/usr/bin:/bin", "QMAILHOME": f"{home}/qmail"}
     environment |= {name: ":".join(filter(None, (os.environ.get(name), log))) for name in _SANITIZERS}
-    with (home / "message").open("rb") as message, sandbox.unprivileged_exec() if sandbox.inside() else nullcontext():
+    with (home / "message").open("rb") as message, sandbox.unprivileged_exec() if drop else nullcontext():
         return subprocess.Popen(
             ["/bin/sh", "-c", case.run], cwd=home, env=environment, start_new_session=True,
             stdin=message, stdout=subprocess.PIPE, stderr=subprocess.PIPE,

@@ -15,6 +15,7 @@ from mocksrv.pattern import Facts
 from mocksrv.script import (
     Close, Delay, Dialogue, Drip, Hear, KeyUpdate, Read, Renegotiate, Reset, Say, Split, Stall, Starttls, Step,
 )  # fmt: skip
+from mocksrv.tape import CLOSE, HANGUP, RESET, STARTTLS, Tape
 from mocksrv.tls import Handshake, Secured
 from mocksrv.transport import Breach, Plain
 
@@ -56,9 +57,12 @@ class Transcript:
     edits: dict[int, list[str]] = field(default_factory=dict)
     notes: dict[int, str] = field(default_factory=dict)  # what came of a line, for people
 
+    def __post_init__(self) -> None:
+        self.tape = Tape(self.dialogue.host, self.dialogue.port, self.address)
+
 
 @dataclass
-class _Manner:
+class Manner:
     """How the next S group leaves."""
 
     delay: float = 0.0
@@ -76,7 +80,7 @@ class Player:
     ) -> None:
         self._socket = connection
         self._transport = Plain(connection)
-        self._transcript = transcript
+        self._transcript, self._tape = transcript, transcript.tape
         self._facts = facts
         self._bound = bound
         self._received = bytearray()  # what has come and belongs to no step yet
@@ -88,7 +92,7 @@ class Player:
         """Plays to the end and closes the connection. Raises Mismatch."""
         self._socket.settimeout(WAIT)
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        manner = _Manner()
+        manner = Manner()
         try:
             for _, steps in groupby(self._transcript.dialogue.steps, key=type):
                 group = list(steps)
@@ -97,12 +101,12 @@ class Player:
                     self.hear(burst)
                 elif says := [step.octets for step in group if isinstance(step, Say)]:
                     self._speak(b"".join(says), manner)
-                    manner = _Manner()
+                    manner = Manner()
                 else:
                     for step in group:
                         self._obey(step, manner)
                     if isinstance(group[-1], Starttls):
-                        manner = _Manner()
+                        manner = Manner()
                 self._transcript.done.update(step.line for step in group)
             if not isinstance(self._transcript.dialogue.steps[-1], (Close, Reset, Stall)):
                 self.expect_end()
@@ -110,6 +114,7 @@ class Player:
             self._reset()
             raise
         except Breach as breach:
+            self._tape.heard(breach.received or b"")
             self._reset()
             raise Mismatch(Failure(self._at, breach.what, None, breach.received)) from breach
         finally:
@@ -158,20 +163,32 @@ class Player:
     def _receive(self, expected: bytes) -> None:
         """Takes in what comes next. Fails if nothing comes."""
         try:
-            octets = self._transport.receive()
+            octets = self._take_in()
         except TimeoutError:
             self._fail(f"nothing (more) came in {WAIT:g} s", expected, self._first_lines(expected))
         except OSError as error:
             self._fail(f"the connection broke: {error.strerror}", expected, self._first_lines(expected))
         if not octets:
             self._fail(f"the client hung up{self._transport.parting}", expected, self._first_lines(expected))
+
+    def _take_in(self) -> bytes:
+        """What comes next, which is then part of what was received; nothing if the client has hung up."""
+        try:
+            octets = self._transport.receive()
+        except ConnectionError:
+            self._tape.mark(RESET)
+            raise
         self._received += octets
+        self._tape.heard(octets)
+        if not octets and not self._tape.ended:
+            self._tape.mark(HANGUP)
+        return octets
 
     def _rest(self) -> None:
         """Takes in what is still on its way."""
         with contextlib.suppress(OSError, Breach):
-            while self._transport.readable(_REST) and (octets := self._transport.receive()):
-                self._received += octets
+            while self._transport.readable(_REST) and self._take_in():
+                pass
 
     def _first_lines(self, expected: bytes) -> bytes:
         """What was received, up to the end of the line in which it differs from `expected`."""
@@ -181,11 +198,12 @@ class Player:
 
     # The server's turn
 
-    def _speak(self, octets: bytes, manner: _Manner) -> None:
+    def _speak(self, octets: bytes, manner: Manner) -> None:
         if self._amid:
             time.sleep(manner.delay)
         elif self.expect_silence(max(QUIET, manner.delay), end_allowed=self._bye):  # QUIT's reply need not be awaited
             return
+        self._tape.said(octets)
         octets = self._transport.seal(octets)
         if manner.drip:
             self._drip(octets, manner.drip)
@@ -195,7 +213,7 @@ class Player:
 
     def _drip(self, octets: bytes, drip: Drip) -> None:
         start = time.monotonic()
-        for index, part in enumerate(_parts(octets, _Manner(drip=drip))):
+        for index, part in enumerate(_parts(octets, Manner(drip=drip))):
             if index and self.expect_silence(drip.seconds, end_allowed=drip.within is not None):
                 self._check_time(time.monotonic() - start, drip)
                 return
@@ -212,7 +230,7 @@ class Player:
             if not (end_allowed or self._bye):
                 self._fail(f"the client hung up while the server spoke: {error.strerror}")
 
-    def _obey(self, step: Step, manner: _Manner) -> None:
+    def _obey(self, step: Step, manner: Manner) -> None:
         match step:
             case Delay():
                 manner.delay = step.seconds
@@ -233,7 +251,7 @@ class Player:
             case Reset():
                 self._reset()
 
-    def _shake_hands(self, step: Starttls, manner: _Manner) -> None:
+    def _shake_hands(self, step: Starttls, manner: Manner) -> None:
         start = time.monotonic()
         if self._received:
             self._fail("the client sent more before the handshake", b"", bytes(self._received))
@@ -243,13 +261,15 @@ class Player:
             self._transport, self._transcript.notes[step.line] = handshake.secure()
         except TimeoutError:
             self._fail(f"the client falls silent in the middle of the handshake ({WAIT:g} s)")
+        if not (step.terms.fails or step.terms.cut):
+            self._tape.mark(STARTTLS)
         if step.terms.fails:
             with contextlib.suppress(OSError):
                 self._socket.shutdown(socket.SHUT_WR)
         if manner.drip and manner.drip.within:
             self._check_time(time.monotonic() - start, manner.drip)
 
-    def _leave_shaking(self, manner: _Manner, flight: bytes) -> None:
+    def _leave_shaking(self, manner: Manner, flight: bytes) -> None:
         """Sends a flight of the handshake, as long as the client is there. It need not wait before it objects."""
         pause = manner.delay
         for part in _parts(flight, manner):
@@ -295,18 +315,20 @@ class Player:
 
     def _close(self, how: str | None) -> None:
         """Says FIN, and takes in what the client still sends: unread octets would make a reset of it, by chance."""
+        self._tape.mark(CLOSE)
         if farewell := self._transport.farewell(how):
             self._send(farewell, end_allowed=True)
         try:
             self._socket.shutdown(socket.SHUT_WR)
-            while self._transport.receive():
-                pass
+            while self._take_in():
+                self._received.clear()
         except TimeoutError:
             self._fail(f"the client did not hang up in {WAIT:g} s although the server had")
         except OSError:
             pass  # the client has reset the connection
 
     def _reset(self) -> None:
+        self._tape.mark(CLOSE)
         with contextlib.suppress(OSError):
             self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             self._socket.close()
@@ -321,7 +343,7 @@ class Player:
             if not self._transport.readable(seconds):
                 return False
             with contextlib.suppress(ConnectionError):
-                self._received += self._transport.receive()
+                self._take_in()
         if self._received:
             self._rest()
             self._fail("the client sent more before the server's turn", b"", bytes(self._received))
@@ -334,7 +356,7 @@ class Player:
         self._at = self._transcript.dialogue.end
         if not self._received:
             try:
-                self._received += self._transport.receive()
+                self._take_in()
             except TimeoutError:
                 self._fail(f"the client did not hang up in {WAIT:g} s")
             except ConnectionError:
@@ -347,7 +369,7 @@ class Player:
         raise Mismatch(Failure(self._at, what, expected, received))
 
 
-def _parts(octets: bytes, manner: _Manner) -> list[bytes]:
+def _parts(octets: bytes, manner: Manner) -> list[bytes]:
     """The octets in the pieces in which they leave."""
     size = manner.drip.octets if manner.drip else 1 if manner.split else len(octets)
     return [octets[start : start + size] for start in range(0, len(octets), size or 1)]

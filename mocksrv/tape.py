@@ -39,14 +39,31 @@ class Event:
     line: int = 0
 
 
+@dataclass(frozen=True)
+class Delivery:
+    """One message that a client handed over whole: for whom the server takes it if its `reply` is good."""
+
+    sender: bytes
+    recipients: tuple[bytes, ...]
+    message: bytes  # dots undone
+    reply: bytes
+
+    @property
+    def taken(self) -> bool:
+        """Whether the server is now responsible for it."""
+        return self.reply.startswith(b"2")
+
+
 @dataclass
 class Tape:
-    """What happened on one connection to a host."""
+    """What happened on one connection to a host; `remarks` are the server's own, for people."""
 
     host: str
     port: int
     address: str = ""
     events: list[Event] = field(default_factory=list)
+    deliveries: list[Delivery] = field(default_factory=list)
+    remarks: list[str] = field(default_factory=list)
 
     def heard(self, octets: bytes) -> None:
         """The client said something."""

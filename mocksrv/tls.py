@@ -229,12 +229,14 @@ class Handshake:
         self.records.feed(octets)
         if self.records.hello and not self._greeted:
             self._greeted = True
-            name = server_name(self.records.hello)
-            if name != self._name:
-                sent, wanted = (one or "none" for one in (name, self._name))
-                raise Breach(f"the client's SNI is {sent}; it had to be {wanted}")
+            self._check_name(server_name(self.records.hello))
         self.incoming.write(octets)
         return bool(octets)
+
+    def _check_name(self, name: str | None) -> None:
+        if name != self._name:
+            sent, wanted = (one or "none" for one in (name, self._name))
+            raise Breach(f"the client's SNI is {sent}; it had to be {wanted}")
 
     def _check_agreed(self) -> None:
         suite, shown = self.session.cipher(), openssl.shown(self.session)

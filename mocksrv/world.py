@@ -4,6 +4,7 @@ import os
 import selectors
 import signal
 import socket
+import subprocess
 import threading
 import time
 import traceback
@@ -19,7 +20,7 @@ from mocksrv.claims import Claims, UnexpectedConnection
 from mocksrv.nameserver import DnsServer, Question, bound_socket
 from mocksrv.pattern import Facts
 from mocksrv.player import Failure, Mismatch, Player, Transcript
-from mocksrv.script import Delay, Drip, NoAnswer, Say, Stall, Starttls
+from mocksrv.script import CaseError, Delay, Drip, NoAnswer, Say, Stall, Starttls
 from mocksrv.sniffer import Attempt, Sniffer
 
 LIMIT = 60.0  # seconds for a whole case, besides those that its directives take
@@ -51,11 +52,16 @@ class Result:
 def check(case: Case, program: Path, player: type[Player] = Player) -> Result:
     """Plays a case in a sandbox of its own; where there is none, on this machine if possible. Raises CaseError."""
     if sandbox.available() is None:
-        return sandbox.run(play, case, program, player, timeout=sandbox.TIMEOUT + LIMIT + _allowance(case))
+        return sandbox.run(play, case, program, player, timeout=patience(case))
     try:
         return play(fallback.localised(case), program, player)
     except fallback.Unplayable as reason:
         return Result(case, program, skipped=f"{reason} ({sandbox.available()})")
+
+
+def patience(case: Case) -> float:
+    """Seconds after which a sandbox in which a case is played must have come to its end."""
+    return sandbox.TIMEOUT + LIMIT + _allowance(case)
 
 
 def play(case: Case, program: Path, player: type[Player] = Player) -> Result:
@@ -65,17 +71,19 @@ def play(case: Case, program: Path, player: type[Player] = Player) -> Result:
         result.failures.append(Failure(1, "the case has no `report` section yet; `--bless` writes one"))
         return result
     with ExitStack() as stack:
-        _World(result, player, stack).run()
+        World(result, player, stack).run()
     return result
 
 
-class _World:
-    """The loop over everything that can happen while the client runs."""
+class World:
+    """The loop over everything that can happen while the client runs, which must be what the case says."""
+
+    claims: type[Claims] = Claims
 
     def __init__(self, result: Result, player: type[Player], stack: ExitStack) -> None:
         self._result, self._player, self._stack = result, player, stack
         self._case = result.case
-        self._claims = Claims(self._case)
+        self._claims = self.claims(self._case)
         self._facts = Facts(home.helo(self._case), self._case.message)
         self._bound: dict[str, bytes] = {}
         self._selector = stack.enter_context(selectors.DefaultSelector())
@@ -107,8 +115,8 @@ class _World:
             self._watch(self._sniffer, self._on_attempts)
         else:
             self._case = fallback.routed(self._case, endpoints[0][1], port)
-        directory = self._stack.enter_context(home.furnished(self._case, self._result.program))
-        self._client = home.start(self._case, directory)
+        directory = self._stack.enter_context(home.furnished(self._case, self._install))
+        self._client = self._start(directory)
         try:
             self._run_client()
         finally:
@@ -153,6 +161,16 @@ class _World:
         filler.connect(listener.getsockname())
 
     # Running
+
+    def _install(self, path: Path) -> None:
+        """Puts what a case calls Qremote at a path. Raises CaseError."""
+        if not os.access(self._result.program, os.X_OK):
+            what = "no such program (`make` builds it, QREMOTE names another)"
+            raise CaseError(f"{self._result.program}: {what}")
+        path.symlink_to(self._result.program)
+
+    def _start(self, directory: Path) -> "subprocess.Popen[bytes]":
+        return home.start(self._case, directory)
 
     def _run_client(self) -> None:
         """Reacts to what happens until everything has ended or something went wrong."""
@@ -203,6 +221,8 @@ class _World:
         except UnexpectedConnection as unexpected:
             self._fail(Failure(self._case.dialogues[-1].line if self._case.dialogues else 1, str(unexpected)))
             return
+        if dialogue is None:
+            return
         transcript = Transcript(dialogue, attempt.address)
         self._result.transcripts.append(transcript)
         if dialogue.refused or dialogue.unanswered:
@@ -241,7 +261,7 @@ class _World:
     def _play(self, connection: socket.socket, transcript: Transcript) -> None:
         """Runs on a thread of its own, and ends with an octet to the loop."""
         try:
-            self._player(connection, transcript, self._facts, self._bound).play()
+            self._player_for(connection, transcript).play()
         except Mismatch as mismatch:
             self._player_failures.append(mismatch.failure)
         except Exception:
@@ -249,6 +269,9 @@ class _World:
         finally:
             with suppress(OSError):  # the loop has ended already
                 self._end.send(b".")
+
+    def _player_for(self, connection: socket.socket, transcript: Transcript) -> Player:
+        return self._player(connection, transcript, self._facts, self._bound)
 
     def _on_player_end(self) -> None:
         self._playing -= len(self._ended.recv(64))

@@ -1,0 +1,280 @@
+"""A dialogue as a table of replies: what the server does about each thing that a client may do.
+
+For clients that say the same in other words: one command at a time where the case has a burst, DATA where it has BDAT,
+recipients in another order. A reaction belongs to a command by its name and how often it came, to RCPT by its mailbox.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from itertools import groupby
+
+from mocksrv.pattern import Facts, Hole, Pattern, fixed_octets
+from mocksrv.script import Close, Delay, Dialogue, Drip, Hear, Read, Reset, Say, Split, Stall, Starttls, Step
+
+GREETING, END, CHUNK, LAST_CHUNK = "greeting", ".", "BDAT", "BDAT LAST"
+ANY_MAILBOX = b"*"
+NO_FACTS = Facts(b"", b"")
+_SAMPLES = {"int": b"1", "token": b"x", "addr": ANY_MAILBOX, "b64": b"eA==", "params": b""}
+_ANSWERS = (Close, Reset, Stall)  # what a server can do instead of a reply
+_CHUNK = re.compile(rb"BDAT +(\d+)( +LAST)? *\r?\n", re.IGNORECASE)
+_PATH = re.compile(rb'[^<]*<(?:@[^:"]*:)?((?:"(?:[^"\\]|\\.)*"|[^">])*)>')
+
+
+class Unfit(Exception):
+    """Why a dialogue makes sense only as it is written."""
+
+
+@dataclass(frozen=True)
+class Reaction:
+    """What the server does: it says `octets`, in the manner of the directives in `how`, then does what `then` says."""
+
+    octets: bytes = b""
+    how: tuple[Step, ...] = ()
+    then: tuple[Step, ...] = ()
+
+    @property
+    def good(self) -> bool:
+        """Whether it says yes, or go on."""
+        return self.octets[:1] in (b"2", b"3")
+
+
+@dataclass
+class Policy:
+    """Reactions by key: GREETING, the name of a command (`EHLO tls` within TLS), `RCPT` and a mailbox, END, CHUNK,
+    LAST_CHUNK. The nth time the nth counts, and the last one from then on."""
+
+    host: str
+    reactions: dict[str, list[Reaction]] = field(default_factory=dict)
+    early: tuple[int, Reaction] | None = None  # what it does when so many octets of a message have come
+    closed: bool = False  # whether it knows all of its mailboxes
+    messages: list[bytes] = field(default_factory=list)  # what the client of the dialogue sends, dots undone
+
+    def reaction(self, key: str, times: int) -> Reaction | None:
+        """What to do when `key` happens and has happened so many times before; None if nothing is said about it."""
+        known = self.reactions.get(key)
+        return known[min(times, len(known) - 1)] if known else None
+
+    def end(self, key: str, chunks: int) -> Reaction | None:
+        """What to do about a whole message, which came behind DATA (END) or in chunks (LAST_CHUNK), `chunks` before it.
+
+        The client of the dialogue may have sent it the other way, or in more chunks: a refusal counts all the same.
+        """
+        refused = [one for one in self.reactions.get(CHUNK, [])[chunks:] if not one.good]
+        other = LAST_CHUNK if key == END else END
+        return next(iter([*self.reactions.get(key, []), *refused, *self.reactions.get(other, [])]), None)
+
+
+def mailbox(path: bytes) -> bytes:
+    """The mailbox in the argument of MAIL or RCPT, without quoting and source route, its domain in lower case."""
+    found = _PATH.match(path)
+    local, at, domain = _split_at(found[1] if found else path.partition(b":")[2].strip())
+    if len(local) > 1 and local.startswith(b'"') and local.endswith(b'"'):
+        local = re.sub(rb"\\(.)", rb"\1", local[1:-1])
+    return folded(local + at + domain)
+
+
+def folded(address: bytes) -> bytes:
+    """An address without quoting, so that two forms of the same are equal: the domain in lower case, a literal plain."""
+    local, at, domain = _split_at(address)
+    return local + at + re.sub(rb"^\[ipv6:", b"[", domain.lower())
+
+
+def _split_at(address: bytes) -> tuple[bytes, bytes, bytes]:
+    local, at, domain = address.rpartition(b"@")
+    return (local, at, domain) if at else (address, b"", b"")
+
+
+def undotted(data: bytes) -> bytes:
+    """The message that DATA carried, without its final dot."""
+    return re.sub(rb"(^|\r\n)\.", rb"\1", data[: -len(b".\r\n")])
+
+
+def recipient_key(argument: bytes) -> str:
+    """The key of a RCPT command."""
+    return f"RCPT {mailbox(argument).decode('latin-1')}"
+
+
+def of_dialogue(dialogue: Dialogue, facts: Facts) -> Policy:
+    """The policy of a server that plays a dialogue. Raises Unfit."""
+    return _Compiler(dialogue, facts).policy()
+
+
+class _Compiler:
+    """Reads a dialogue, and remembers what the server has not answered yet."""
+
+    def __init__(self, dialogue: Dialogue, facts: Facts) -> None:
+        self._steps, self._facts = dialogue.steps, facts
+        self._policy = Policy(dialogue.host, closed=True)
+        self._waiting = [GREETING]
+        self._how: tuple[Step, ...] = ()
+        self._carry = b""  # the beginning of a reply whose end comes later
+        self._last: tuple[str, int] | None = None  # the last reaction
+        self._tls = False
+        self._data: bytes | None = None  # what came of a message behind DATA
+        self._chunk = 0  # octets of a chunk that are still to come
+        self._chunks = b""
+
+    def policy(self) -> Policy:
+        for kind, steps in groupby(self._steps, key=type):
+            group = list(steps)
+            if kind is Say:
+                self._say(b"".join(step.octets for step in group if isinstance(step, Say)))
+                continue
+            for step in group:
+                self._take(step)
+        self._answer_incomplete()
+        return self._policy
+
+    def _take(self, step: Step) -> None:
+        match step:
+            case Hear():
+                self._hear(_sample(step.pattern, self._facts))
+            case Delay() | Drip() | Split():
+                self._how += (step,)
+            case Read():
+                self._read(step.octets)
+            case _:
+                self._do(step)
+
+    def _hear(self, octets: bytes) -> None:
+        if self._chunk:
+            self._chunks += octets
+            self._chunk -= len(octets)
+            if self._chunk < 0:
+                raise Unfit("a chunk does not end where a line of the case ends")
+        elif self._data is not None:
+            self._data += octets
+            if self._data == b".\r\n" or self._data.endswith(b"\r\n.\r\n"):
+                self._policy.messages.append(undotted(self._data))
+                self._data = None
+                self._waiting.append(END)
+        else:
+            self._command(octets)
+
+    def _command(self, octets: bytes) -> None:
+        verb = octets.split(b" ")[0].strip().upper().decode("latin-1")
+        if found := _CHUNK.fullmatch(octets):
+            self._chunk = int(found[1])
+            verb = LAST_CHUNK if found[2] else CHUNK
+        if verb == "MAIL":
+            self._flush_chunks()
+        self._waiting.append(recipient_key(octets) if verb == "RCPT" else tls_key(verb, self._tls))
+
+    def _flush_chunks(self) -> None:
+        if self._chunks:
+            self._policy.messages.append(self._chunks)
+            self._chunks = b""
+
+    def _read(self, octets: int) -> None:
+        """A server that acts in the middle of a message."""
+        if self._data is not None:
+            self._data += b"?" * octets
+        elif not self._chunk:
+            raise Unfit("@read stands where no message is")
+        self._policy.early = octets, Reaction()
+
+    def _say(self, octets: bytes) -> None:
+        replies, self._carry = _replies(self._carry + octets)
+        if self._policy.early and not self._policy.early[1].octets and (self._data is not None or self._chunk):
+            self._policy.early = self._policy.early[0], Reaction(b"".join(replies) + self._carry, self._how)
+            self._how, self._carry = (), b""
+            return
+        keys, self._waiting = self._waiting[: len(replies)], self._waiting[len(replies) :]
+        for index, key in enumerate(keys):
+            rest = replies[index:] if index == len(keys) - 1 else replies[index : index + 1]
+            self._react(key, Reaction(b"".join(rest), self._how if index == 0 else ()))
+        if replies and not keys:
+            self._append(b"".join(replies))
+        self._how = ()
+
+    def _do(self, step: Step) -> None:
+        """What the server does, rather than say: about the first thing that it has not answered, or behind its last words."""
+        self._answer_incomplete()
+        early = self._policy.early
+        if early and (self._data is not None or self._chunk):
+            self._policy.early = early[0], replace(early[1], then=(*early[1].then, step))
+            return
+        if self._waiting and isinstance(step, _ANSWERS) and not self._over():
+            self._react(self._waiting.pop(0), Reaction(b"", self._how))
+            self._how = ()
+        if self._last is None:
+            raise Unfit(f"{step.source} comes before everything")
+        key, index = self._last
+        known = self._policy.reactions[key]
+        known[index] = replace(known[index], then=(*known[index].then, *self._how, step))
+        self._how = ()
+        self._tls |= isinstance(step, Starttls)
+
+    def _over(self) -> bool:
+        """Whether the last reaction ends the conversation: then more belongs to it."""
+        if self._last is None:
+            return False
+        then = self._policy.reactions[self._last[0]][self._last[1]].then
+        return any(isinstance(step, _ANSWERS) for step in then)
+
+    def _answer_incomplete(self) -> None:
+        """A reply whose end never comes."""
+        carry, self._carry = self._carry, b""
+        if carry and self._waiting:
+            self._react(self._waiting.pop(0), Reaction(carry, self._how))
+            self._how = ()
+        elif carry:
+            self._append(carry)
+        self._flush_chunks()
+
+    def _react(self, key: str, reaction: Reaction) -> None:
+        known = self._policy.reactions.setdefault(key, [])
+        known.append(reaction)
+        self._last = key, len(known) - 1
+        if key == "DATA" and reaction.octets.startswith(b"3"):
+            self._data = b""
+        if reaction.octets and key == LAST_CHUNK:
+            self._flush_chunks()
+
+    def _append(self, octets: bytes) -> None:
+        """What is said without being asked leaves with what was said last, or behind a handshake that failed."""
+        assert self._last is not None
+        key, index = self._last
+        last = self._policy.reactions[key][index]
+        if last.then:
+            step = Say(line=last.then[-1].line, source="", octets=octets)
+            last = replace(last, then=(*last.then, *self._how, step))
+        else:
+            last = replace(last, octets=last.octets + octets)
+        self._policy.reactions[key][index] = last
+
+
+def tls_key(verb: str, tls: bool) -> str:
+    """The key of a command, which for EHLO is another one within TLS."""
+    return f"{verb} tls" if tls and verb == "EHLO" else verb
+
+
+def _sample(pattern: Pattern, facts: Facts) -> bytes:
+    """Octets that fit."""
+    return b"".join(
+        _SAMPLES[part.kind] if isinstance(part, Hole) else fixed_octets(part, facts) for part in pattern.parts
+    )
+
+
+def _replies(octets: bytes) -> tuple[list[bytes], bytes]:
+    """The replies in what a server says, each with all of its lines, and what is no whole reply at the end."""
+    found = list(_split(octets))
+    whole = [reply for reply in found if _is_whole(reply)]
+    return whole, b"".join(found[len(whole) :])
+
+
+def _split(octets: bytes) -> Iterator[bytes]:
+    reply = b""
+    for line in re.findall(rb"[^\n]*\n|[^\n]+$", octets):
+        reply += line
+        if _is_whole(line):
+            yield reply
+            reply = b""
+    if reply:
+        yield reply
+
+
+def _is_whole(reply: bytes) -> bool:
+    last = reply.removesuffix(b"\n").rpartition(b"\n")[2]
+    return reply.endswith(b"\n") and not re.match(rb"\d\d\d-", last)

@@ -1,0 +1,305 @@
+"""Answers one client as a policy says, whatever the client does: the peer for clients that are not to be scripted.
+
+It judges nothing. What was said goes on the tape, and what was handed over into the transcript's deliveries.
+"""
+
+import contextlib
+import re
+import socket
+import time
+from dataclasses import replace
+from functools import partial
+
+from mocksrv import policy as policies
+from mocksrv.player import QUIET, WAIT, Manner, Mismatch, Player, Transcript
+from mocksrv.policy import CHUNK, END, GREETING, LAST_CHUNK, Policy, Reaction, mailbox, recipient_key, tls_key
+from mocksrv.script import Close, Reset, Say, Stall, Starttls, Step
+from mocksrv.tape import STARTTLS, Delivery
+from mocksrv.tls import Handshake
+from mocksrv.transport import Breach
+
+LONGEST_LINE = 65536  # octets of a command for which the server still waits for the end
+LONGEST_MESSAGE = 1 << 26  # octets of a message that the server takes
+_LENIENCE = 1.0  # seconds of silence after which a dot between wrong line ends counts as the end of a message
+_ENDS = (Close, Reset, Stall)
+_TLS = b"\x16\x03"  # how a handshake begins
+# What a server of which nothing else is said replies where the command may be said.
+_REPLIES = {
+    "MAIL": "250 2.1.0 ok", "RCPT": "250 2.1.5 ok", "DATA": "354 go on, to a line with a dot alone",
+    END: "250 2.0.0 ok", "BDAT": "250 2.0.0 ok", "RSET": "250 2.0.0 ok", "NOOP": "250 2.0.0 ok",
+    "QUIT": "221 2.0.0 bye", "VRFY": "252 2.1.5 try it", "HELP": "214 2.0.0 RFC 5321",
+    "STARTTLS": "502 5.5.1 not here", "AUTH": "502 5.5.1 not here", "EXPN": "502 5.5.1 not here",
+}  # fmt: skip
+_DOT_LINE = re.compile(rb"(?:^|\n)\.\r?\n\Z")
+
+
+class _Over(Exception):
+    """The conversation has come to its end; its text says why, where people would wonder."""
+
+
+class Responder(Player):
+    """One connection to a server with a policy."""
+
+    judges_outcome = False
+
+    def __init__(self, connection: socket.socket, transcript: Transcript, policy: Policy) -> None:
+        super().__init__(connection, transcript, policies.NO_FACTS, {})
+        self._policy = policy
+        self._times: dict[str, int] = {}
+        self._queue: list[Reaction] = []  # reactions to commands that came together
+        self._tls = False
+        self._interrupted = False  # whether the server has spoken in the middle of the message
+        self._begin()
+
+    def play(self) -> None:
+        """Answers until one side has enough."""
+        self._socket.settimeout(WAIT)
+        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        try:
+            self._answer(GREETING)
+            while True:
+                self._obey_client(self._next_line())
+        except _Over as over:
+            self._note(str(over))
+        except TimeoutError:
+            self._note(f"the client said nothing for {WAIT:g} s")
+        except Breach as breach:
+            self._tape.heard(breach.received or b"")
+            self._note(breach.what)
+        except ConnectionError:
+            self._note("the client broke the connection")
+        except Mismatch as mismatch:
+            self._note(mismatch.failure.what)
+        finally:
+            self._socket.close()
+
+    # What the client says
+
+    def _next_line(self) -> bytes:
+        """The next line; what was to be said until then has been said. Raises _Over if the client hangs up."""
+        patience = time.monotonic() + WAIT
+        while b"\n" not in self._received or self._received.startswith(_TLS):
+            if self._received.startswith(_TLS):
+                self._refuse_to_go_on(b"", "the client speaks TLS where it was not asked to")
+            if len(self._received) > LONGEST_LINE:
+                self._refuse_to_go_on(b"500 5.5.2 line too long\r\n", f"a line of more than {LONGEST_LINE} octets")
+            if time.monotonic() > patience:
+                raise TimeoutError
+            self._more()
+        line = bytes(self._received[: self._received.index(b"\n") + 1])
+        del self._received[: len(line)]
+        return line
+
+    def _more(self) -> None:
+        """Says what is due and takes in more. Raises _Over if the client hangs up instead."""
+        known = len(self._received)
+        self._flush()
+        if len(self._received) == known and not self._take_in():
+            left = f" in the middle of a line, behind {len(self._received)} octets" if self._received else ""
+            raise _Over(f"the client hung up{left}" if left or not self._bye else "")
+
+    def _obey_client(self, line: bytes) -> None:
+        verb, _, argument = line.strip().partition(b" ")
+        name = verb.upper().decode("latin-1")
+        self._bye = name == "QUIT"
+        match name:
+            case "EHLO" | "HELO":
+                self._begin()
+                self._answer(tls_key(name, self._tls))
+            case "MAIL":
+                if self._answer(name).good:
+                    self._begin()
+                    self._sender = mailbox(argument)
+            case "RCPT":
+                if self._answer(recipient_key(argument)).good:
+                    self._recipients.append(mailbox(argument))
+            case "DATA":
+                if self._answer(name).octets.startswith(b"3"):
+                    self._flush()
+                    self._deliver(END, self._listen())
+            case "BDAT":
+                self._take_chunk(argument)
+            case "RSET":
+                self._begin()
+                self._answer(name)
+            case "QUIT":
+                self._answer(name)
+                self._flush()
+                self._close(None)
+                raise _Over
+            case _:
+                self._answer(name)
+
+    def _begin(self) -> None:
+        """Forgets what a transaction has gathered."""
+        self._sender: bytes | None = None
+        self._recipients: list[bytes] = []
+        self._chunks: list[bytes] = []
+
+    def _listen(self) -> bytes:
+        """The message behind 354, to its final dot."""
+        searched = 0
+        while True:
+            self._interrupt(len(self._received))
+            if self._received.startswith(b".\r\n"):
+                end = len(b".\r\n")
+                break
+            found = self._received.find(b"\r\n.\r\n", max(0, searched - 4))
+            if found >= 0:
+                end = found + len(b"\r\n.\r\n")
+                break
+            searched = len(self._received)
+            if _DOT_LINE.search(self._received, max(0, searched - 4)) and not self._transport.readable(_LENIENCE):
+                end = searched
+                break
+            self._more()
+        data = bytes(self._received[:end])
+        del self._received[:end]
+        return policies.undotted(data)
+
+    def _take_chunk(self, argument: bytes) -> None:
+        size, _, last = argument.partition(b" ")
+        if not size.isdigit():
+            self._react(Reaction(b"501 5.5.4 how many octets?\r\n"))
+            return
+        before = sum(map(len, self._chunks))
+        while True:
+            self._interrupt(before + min(len(self._received), int(size)))
+            if len(self._received) >= int(size):
+                break
+            self._more()
+        chunk = bytes(self._received[: int(size)])
+        del self._received[: int(size)]
+        self._chunks.append(chunk)
+        if last.strip().upper() == b"LAST":
+            self._deliver(LAST_CHUNK, b"".join(self._chunks))
+        else:
+            self._answer(CHUNK)
+
+    def _interrupt(self, octets: int) -> None:
+        """What the server does in the middle of a message, once so much of it has come."""
+        if octets > LONGEST_MESSAGE:
+            self._refuse_to_go_on(b"552 5.3.4 too much\r\n", f"a message of more than {LONGEST_MESSAGE} octets")
+        if self._policy.early and octets >= self._policy.early[0] and not self._interrupted:
+            self._interrupted = self._amid = True
+            self._react(self._policy.early[1])
+            self._flush()
+            self._amid = False
+
+    def _deliver(self, key: str, message: bytes) -> None:
+        reaction = self._policy.end(key, max(0, len(self._chunks) - 1)) or self._default(key)
+        if self._interrupted and self._policy.early:
+            reaction = self._policy.early[1]
+        self._tape.deliveries.append(Delivery(self._sender or b"", tuple(self._recipients), message, reaction.octets))
+        self._begin()
+        if not self._interrupted:
+            self._react(reaction)
+            self._flush()
+        self._interrupted = False
+
+    # What the server says
+
+    def _answer(self, key: str) -> Reaction:
+        """Decides about something that happened. What is to be said leaves when the client waits for it."""
+        times = self._times.get(key, 0)
+        self._times[key] = times + 1
+        reaction = self._policy.reaction(key, times)
+        if reaction is None and key.startswith("RCPT "):
+            reaction = self._policy.reaction(f"RCPT {policies.ANY_MAILBOX.decode()}", times)
+        reaction = reaction or self._default(key)
+        self._react(reaction)
+        return reaction
+
+    def _default(self, key: str) -> Reaction:
+        """What a server of which nothing else is said does about a command."""
+        verb = key.split(" ")[0]
+        if verb in ("EHLO", "HELO"):
+            text = f"250 {self._policy.host}"
+        elif verb == "MAIL" and self._sender is not None:
+            text = "503 5.5.1 a transaction has begun already"
+        elif verb in ("RCPT", "DATA", "BDAT", END) and self._sender is None:
+            text = "503 5.5.1 MAIL first"
+        elif verb == "RCPT" and self._policy.closed:
+            text = "550 5.1.1 no such mailbox"
+        elif verb in ("DATA", "BDAT", END) and not self._recipients:
+            text = "554 5.5.1 no valid recipients"
+        else:
+            text = _REPLIES.get(verb, "500 5.5.1 no such command")
+        return Reaction(text.encode() + b"\r\n")
+
+    def _react(self, reaction: Reaction) -> None:
+        """Says it with what else is due, or alone if it leaves in a manner of its own."""
+        if reaction.how:
+            self._flush()
+        self._queue.append(reaction)
+        if reaction.how or reaction.then:
+            self._flush()
+
+    def _flush(self) -> None:
+        """Says what is due, with one write."""
+        group, self._queue = self._queue, []
+        if group:
+            self._do(Reaction(b"".join(one.octets for one in group), group[-1].how, group[-1].then))
+
+    def _do(self, reaction: Reaction) -> None:
+        manner = Manner()
+        for step in reaction.how:
+            self._obey(step, manner)
+        if reaction.octets:
+            self._speak(reaction.octets, manner)
+        for step in reaction.then:
+            if isinstance(step, Say):
+                self._speak(step.octets, Manner())
+            else:
+                self._obey(step, Manner())
+            if isinstance(step, _ENDS):
+                raise _Over
+
+    def expect_silence(self, seconds: float, end_allowed: bool = False) -> bool:
+        """Listens for so long; what comes is put on the tape. Returns whether the client hung up, if that is allowed."""
+        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
+        deadline = time.monotonic() + seconds
+        while (left := deadline - time.monotonic()) > 0 and self._transport.readable(left):
+            if not self._take_in():
+                return end_allowed
+        return False
+
+    def _shake_hands(self, step: Step, manner: Manner) -> None:
+        """Any client that can is let in, and one that cannot is no failure."""
+        assert isinstance(step, Starttls)
+        terms = replace(step.terms, client="accepts", alert=None, suite=None, shown=None)
+        leave = partial(self._leave_shaking, manner)
+        self._received.clear()  # RFC 3207, section 4.2: what came before is forgotten
+        try:
+            handshake = LenientHandshake(self._transport, terms, self._policy.host, leave)
+            self._transport, note = handshake.secure()
+        except Breach as breach:
+            self._tape.heard(breach.received or b"")
+            raise _Over(breach.what) from breach
+        self._note(note)
+        if terms.fails or terms.cut:
+            return
+        self._tape.mark(STARTTLS)
+        self._tls = True
+        self._begin()
+
+    def _check_time(self, seconds: float, step: Step) -> None:
+        """No client has our timeouts."""
+
+    def _refuse_to_go_on(self, octets: bytes, why: str) -> None:
+        with contextlib.suppress(OSError, Mismatch):
+            self._speak(octets, Manner())
+        self._reset()
+        raise _Over(why)
+
+    def _note(self, text: str) -> None:
+        if text:
+            self._tape.remarks.append(text)
+
+
+class LenientHandshake(Handshake):
+    """A handshake in which any name may be asked for and any suite agreed upon."""
+
+    def _check_name(self, name: str | None) -> None:
+        self._name = name
+
