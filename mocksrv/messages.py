@@ -10,6 +10,7 @@ import re
 
 from mocksrv.octets import canonical, decode
 
+_HEADER = re.compile(rb"(?:[!-9;-~]+[ \t]*:[^\r\n]*\r\n(?:[ \t][^\r\n]*\r\n)*)*")
 # What recoding may change, add or take away.
 _FORM = {"mime-version", "content-transfer-encoding", "content-type"}
 
@@ -19,10 +20,11 @@ def difference(given: bytes, arrived: bytes) -> str | None:
     given, arrived = canonical(given), canonical(arrived)
     if arrived.endswith(given) and _is_header(arrived[: len(arrived) - len(given)]):
         return None
-    lost = _first_lost(_fields(given), _fields(arrived))
+    (header, body), (arrived_header, arrived_body) = _split(given), _split(arrived)
+    lost = _first_lost(_fields(header), _fields(arrived_header))
     if lost is not None:
         return f"the field {decode(lost)} is gone, changed or out of order"
-    if _body(given) == _body(arrived):
+    if body == arrived_body:
         return None
     one, other = _leaves(given), _leaves(arrived)
     if len(one) != len(other):
@@ -34,13 +36,19 @@ def difference(given: bytes, arrived: bytes) -> str | None:
 
 
 def _is_header(octets: bytes) -> bool:
-    return re.fullmatch(rb"(?:[!-9;-~]+[ \t]*:[^\r\n]*\r\n(?:[ \t][^\r\n]*\r\n)*)*", octets) is not None
+    return _split(octets) == (octets, b"")
 
 
-def _fields(message: bytes) -> list[tuple[bytes, bytes]]:
-    """Names and unfolded values of the header."""
-    header = message.partition(b"\r\n\r\n")[0]
-    found = re.findall(rb"(?m)^([!-9;-~]+)[ \t]*:((?:[^\r\n]|\r\n[ \t])*)", header + b"\r\n")
+def _split(message: bytes) -> tuple[bytes, bytes]:
+    """The fields in front, and what stands behind them and the empty line, if there is one."""
+    found = _HEADER.match(message)
+    header = found[0] if found else b""
+    return header, message[len(header) :].removeprefix(b"\r\n")
+
+
+def _fields(header: bytes) -> list[tuple[bytes, bytes]]:
+    """Names and unfolded values."""
+    found = re.findall(rb"(?m)^([!-9;-~]+)[ \t]*:((?:[^\r\n]|\r\n[ \t])*)", header)
     return [(name.lower(), b" ".join(value.split())) for name, value in found]
 
 
@@ -48,10 +56,6 @@ def _first_lost(given: list[tuple[bytes, bytes]], arrived: list[tuple[bytes, byt
     rest = iter(arrived)
     wanted = (field for field in given if field[0].decode() not in _FORM)
     return next((field[0] for field in wanted if field not in rest), None)
-
-
-def _body(message: bytes) -> bytes:
-    return message.partition(b"\r\n\r\n")[2]
 
 
 def _leaves(message: bytes) -> list[tuple[str, bytes]]:

@@ -87,7 +87,7 @@ def _split_at(address: bytes) -> tuple[bytes, bytes, bytes]:
 
 def undotted(data: bytes) -> bytes:
     """The message that DATA carried, without its final dot."""
-    return re.sub(rb"(^|\r\n)\.", rb"\1", data[: -len(b".\r\n")])
+    return re.sub(rb"(^|\r\n)\.", rb"\1", re.sub(rb"\.\r?\n\Z", b"", data))
 
 
 def recipient_key(argument: bytes) -> str:

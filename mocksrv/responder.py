@@ -14,7 +14,7 @@ from mocksrv import policy as policies
 from mocksrv.player import QUIET, WAIT, Manner, Mismatch, Player, Transcript
 from mocksrv.policy import CHUNK, END, GREETING, LAST_CHUNK, Policy, Reaction, mailbox, recipient_key, tls_key
 from mocksrv.script import Close, Reset, Say, Stall, Starttls, Step
-from mocksrv.tape import STARTTLS, Delivery
+from mocksrv.tape import CLOSE, STARTTLS, Delivery
 from mocksrv.tls import Handshake
 from mocksrv.transport import Breach
 
@@ -71,6 +71,8 @@ class Responder(Player):
         except Mismatch as mismatch:
             self._note(mismatch.failure.what)
         finally:
+            if not self._tape.over:
+                self._tape.mark(CLOSE)
             self._socket.close()
 
     # What the client says

@@ -82,6 +82,11 @@ class Tape:
         """Whether the client has left."""
         return bool(self.events) and self.events[-1].kind in (HANGUP, RESET)
 
+    @property
+    def over(self) -> bool:
+        """Whether either side has left."""
+        return any(event.kind in (CLOSE, HANGUP, RESET) for event in self.events)
+
     def _add(self, kind: str, octets: bytes) -> None:
         if octets:
             self.events.append(Event(kind, octets))

@@ -1,0 +1,151 @@
+"""How a dialogue becomes a table of replies."""
+
+import pytest
+
+from mocksrv.pattern import Facts
+from mocksrv.policy import CHUNK, END, GREETING, LAST_CHUNK, Policy, Reaction, Unfit, folded, mailbox, of_dialogue, undotted
+from mocksrv.script import Close, Delay, Stall, parse_dialogue
+
+BURST = """\
+S: 220 hello
+C: EHLO {helo}
+S: 250-mx
+S: 250 PIPELINING
+C: MAIL FROM:<a@b.example>
+C: RCPT TO:<one@c.example>
+C: RCPT TO:<two@c.example>
+C: DATA
+S: 250 sender
+S: 250 one
+S: 550 two
+S: 354 go
+C: {message}
+S: 250 taken
+C: QUIT
+"""
+
+
+def compiled(text: str) -> Policy:
+    dialogue = parse_dialogue("test", 0, "mx.example.org", text.split("\n"))
+    return of_dialogue(dialogue, Facts(b"client.example", b"Hello.\n.dot\n"))
+
+
+def said(policy: Policy, key: str, times: int = 0) -> bytes | None:
+    reaction = policy.reaction(key, times)
+    return None if reaction is None else reaction.octets
+
+
+def test_a_burst() -> None:
+    policy = compiled(BURST)
+    assert {key: [one.octets for one in known] for key, known in policy.reactions.items()} == {
+        GREETING: [b"220 hello\r\n"], "EHLO": [b"250-mx\r\n250 PIPELINING\r\n"], "MAIL": [b"250 sender\r\n"],
+        "RCPT one@c.example": [b"250 one\r\n"], "RCPT two@c.example": [b"550 two\r\n"], "DATA": [b"354 go\r\n"],
+        END: [b"250 taken\r\n"],
+    }  # fmt: skip
+    assert policy.messages == [b"Hello.\r\n.dot\r\n"]
+    assert policy.closed
+
+
+def test_the_nth_time() -> None:
+    policy = compiled("S: 220 hello\nC: MAIL FROM:<>\nS: 451 later\nC: RSET\nS: 250 ok\nC: MAIL FROM:<>\nS: 250 now")
+    assert [said(policy, "MAIL", times) for times in range(3)] == [b"451 later\r\n", b"250 now\r\n", b"250 now\r\n"]
+    assert said(policy, "DATA") is None
+
+
+def test_within_tls_ehlo_is_another() -> None:
+    policy = compiled(
+        "S: 220 hello\nC: EHLO {helo}\nS: 250 STARTTLS\nC: STARTTLS\nS: 220 go\n@starttls cert=mx\n"
+        "C: EHLO {helo}\nS: 250 SIZE\nC: QUIT\nS: 221 bye\n@close"
+    )
+    assert (said(policy, "EHLO"), said(policy, "EHLO tls")) == (b"250 STARTTLS\r\n", b"250 SIZE\r\n")
+    starttls, quit = policy.reaction("STARTTLS", 0), policy.reaction("QUIT", 0)
+    assert starttls and [step.source for step in starttls.then] == ["@starttls cert=mx"]
+    assert quit and [type(step) for step in quit.then] == [Close]
+
+
+@pytest.mark.parametrize(
+    ("text", "key", "octets", "steps"),
+    [
+        ("@delay 1\nS: 220 a", GREETING, b"220 a\r\n", ("@delay 1",)),
+        ("@close", GREETING, b"", ("@close",)),
+        ("S: 220 a\nC: EHLO {helo}\n@stall within=1..2", "EHLO", b"", ("@stall within=1..2",)),
+        # What is not answered: the first command that has no reply.
+        ("S: 220 a\nC: MAIL FROM:<>\nC: RCPT TO:<a@b.example>\nS: 250 ok\n@reset", "RCPT a@b.example", b"", ("@reset",)),
+        # What is more than one reply leaves with the last.
+        ("S: 220 a\nC: STARTTLS\nS: 220 go\nS: 250 injected", "STARTTLS", b"220 go\r\n250 injected\r\n", ()),
+        ("S: 220 a\n@delay 1\nS: 421 no", GREETING, b"220 a\r\n421 no\r\n", ()),
+        # A reply in pieces.
+        ("S: 220-a\n@delay 1\nS: 220 b", GREETING, b"220-a\r\n220 b\r\n", ("@delay 1",)),
+        ("S= 22\n@close", GREETING, b"22", ("@close",)),
+        ("S: 220 a\nC: DATA\nS: 354 go\nC: {message}\nS= 250 t\n@reset", END, b"250 t", ("@reset",)),
+    ],
+)
+def test_a_reaction(text: str, key: str, octets: bytes, steps: tuple[str, ...]) -> None:
+    reaction = compiled(text).reaction(key, 0)
+    assert reaction
+    assert (reaction.octets, tuple(step.source for step in (*reaction.how, *reaction.then))) == (octets, steps)
+
+
+def test_a_reply_in_the_middle_of_the_message() -> None:
+    policy = compiled("S: 220 a\nC: DATA\nS: 354 go\n@read 5\n@delay 1\nS: 552 no\n@stall within=0..5")
+    assert policy.early
+    octets, reaction = policy.early
+    assert (octets, reaction.octets) == (5, b"552 no\r\n")
+    assert ([type(step) for step in reaction.how], [type(step) for step in reaction.then]) == ([Delay], [Stall])
+
+
+def test_a_message_in_chunks() -> None:
+    policy = compiled(
+        "S: 220 a\nC: BDAT 8\nC= {message[0:8]}\nC: BDAT 6 LAST\nC= {message[8:]}\nS: 250 one\nS: 250 all\nC: QUIT"
+    )
+    assert (said(policy, CHUNK), said(policy, LAST_CHUNK)) == (b"250 one\r\n", b"250 all\r\n")
+    assert policy.messages == [b"Hello.\r\n.dot\r\n"]
+
+
+@pytest.mark.parametrize(
+    ("known", "key", "chunks", "octets"),
+    [
+        ({END: b"250"}, END, 0, b"250"),
+        ({LAST_CHUNK: b"552"}, END, 0, b"552"),  # the dialogue has it the other way
+        ({END: b"554"}, LAST_CHUNK, 0, b"554"),
+        ({CHUNK: b"552", LAST_CHUNK: b"503"}, END, 0, b"552"),  # its first chunk is refused
+        ({CHUNK: b"250", LAST_CHUNK: b"250"}, LAST_CHUNK, 0, b"250"),
+        ({CHUNK: b"552"}, LAST_CHUNK, 1, None),  # it has been told already
+        ({}, END, 0, None),
+    ],
+)
+def test_the_end_of_a_message(known: dict[str, bytes], key: str, chunks: int, octets: bytes | None) -> None:
+    policy = Policy("mx", {key: [Reaction(octets)] for key, octets in known.items()})
+    reaction = policy.end(key, chunks)
+    assert (reaction and reaction.octets) == octets
+
+
+@pytest.mark.parametrize("text", ["S: 220 a\n@read 3", "S: 220 a\nC: BDAT 3 LAST\nC: long"])
+def test_what_makes_sense_only_as_it_is_written(text: str) -> None:
+    with pytest.raises(Unfit):
+        compiled(text)
+
+
+@pytest.mark.parametrize(
+    ("argument", "expected"),
+    [
+        (b"FROM:<a@B.Example>", b"a@b.example"),
+        (b"TO:<a@b.example> NOTIFY=NEVER", b"a@b.example"),
+        (b'TO:<"a b"@b.example>', b"a b@b.example"),
+        (b'TO:<"a\\"> b"@b.example>', b'a"> b@b.example'),
+        (b"TO:<@relay.example:a@b.example>", b"a@b.example"),
+        (b"TO:<a@[IPv6:2001:DB8::1]>", b"a@[2001:db8::1]"),
+        (b"FROM:<>", b""),
+        (b"TO:<postmaster>", b"postmaster"),
+        (b"TO: a@b.example", b"a@b.example"),
+        (b"", b""),
+    ],
+)
+def test_mailboxes(argument: bytes, expected: bytes) -> None:
+    assert mailbox(argument) == expected
+    assert folded(expected) == expected
+
+
+def test_dots() -> None:
+    assert undotted(b"..a\r\nb\r\n...\r\n.\r\n") == b".a\r\nb\r\n..\r\n"
+    assert undotted(b".\r\n") == b""

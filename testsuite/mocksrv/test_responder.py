@@ -1,0 +1,192 @@
+"""A server with a policy, seen from the client's end of the connection."""
+
+import re
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+
+import pytest
+
+from mocksrv import player, responder
+from mocksrv.pattern import Facts
+from mocksrv.player import Transcript
+from mocksrv.policy import Policy, Reaction, of_dialogue
+from mocksrv.responder import Responder
+from mocksrv.script import Dialogue, parse_dialogue
+from mocksrv.tape import Tape, event_lines
+
+ENVELOPE = [b"MAIL FROM:<a@b.example>\r\n", b"RCPT TO:<c@d.example>\r\n"]
+Served = tuple[socket.socket, Tape]
+
+
+@contextmanager
+def served(policy: Policy) -> Iterator[Served]:
+    """The client's end of a connection, and its tape, which is complete behind the block."""
+    dialogue = Dialogue(host="mx.example", port=25, never=False, steps=(), line=0, end=0)
+    transcript = Transcript(dialogue, "192.0.2.25")
+    with socket.create_server(("127.0.0.1", 0)) as listener, socket.create_connection(listener.getsockname(), 10) as ours:
+        thread = threading.Thread(target=Responder(listener.accept()[0], transcript, policy).play)
+        thread.start()
+        try:
+            yield ours, transcript.tape
+        finally:
+            ours.close()
+            thread.join()
+
+
+def scripted(text: str) -> Policy:
+    dialogue = parse_dialogue("test", 0, "mx.example", text.split("\n"))
+    return of_dialogue(dialogue, Facts(b"", b""))
+
+
+def replies(connection: socket.socket, *commands: bytes) -> list[bytes]:
+    """The reply to each, which waits for the one before."""
+    found = []
+    for command in commands:
+        connection.sendall(command)
+        found.append(reply(connection))
+    return found
+
+
+def reply(connection: socket.socket) -> bytes:
+    """All lines of the next reply, or what comes until the server hangs up."""
+    octets = b""
+    while octets[-1:] != b"\n" or octets.split(b"\n")[-2][3:4] == b"-":
+        octet = connection.recv(1)
+        if not octet:
+            break
+        octets += octet
+    return octets
+
+
+@pytest.fixture
+def plain() -> Iterator[Served]:
+    with served(Policy("mx.example", {"greeting": [Reaction(b"220 hi\r\n")]})) as pair:
+        assert reply(pair[0]) == b"220 hi\r\n"
+        yield pair
+
+
+def test_sane_answers(plain: Served) -> None:
+    commands = b"FOO,RCPT TO:<c@d>,DATA,BDAT 0 LAST,NOOP,HELP,VRFY c,EXPN c,STARTTLS,AUTH PLAIN,HELO x,EHLO x,,MAIL FROM:<a>"
+    found = replies(plain[0], *(one + b"\r\n" for one in commands.split(b",")))
+    assert [int(one[:3]) for one in found] == [500, 503, 503, 503, 250, 214, 252, 502, 502, 502, 250, 250, 500, 250]
+    commands = b"MAIL FROM:<b>,DATA,RSET,RCPT TO:<c>,mail from:<a>,rcpt to:<c@d>,data"
+    found = replies(plain[0], *(one + b"\r\n" for one in commands.split(b",")))
+    assert [int(one[:3]) for one in found] == [503, 554, 250, 503, 250, 250, 354]
+
+
+def test_what_is_handed_over(plain: Served) -> None:
+    connection, tape = plain
+    replies(connection, *ENVELOPE, b"DATA\r\n", b"..x\r\n.\r\n")
+    replies(connection, *ENVELOPE, b'RCPT TO:<"e f"@D.example> X=Y\r\n', b"BDAT 3\r\nabc", b"BDAT 2 LAST\r\n\r\n", b"QUIT\r\n")
+    assert [(one.sender, one.recipients, one.message, one.taken) for one in tape.deliveries] == [
+        (b"a@b.example", (b"c@d.example",), b".x\r\n", True),
+        (b"a@b.example", (b"c@d.example", b"e f@d.example"), b"abc\r\n", True),
+    ]
+
+
+def test_what_comes_together_is_answered_together(plain: Served) -> None:
+    connection, tape = plain
+    connection.sendall(b"".join([*ENVELOPE, b"DATA\r\n"]))
+    assert b"".join(reply(connection) for _ in range(3)).count(b"\r\n") == 3
+    assert [line[:6] for line in event_lines(tape.events)] == [
+        "S: 220", "C: MAI", "C: RCP", "C: DAT", "S: 250", "S: 250", "S: 354"
+    ]  # fmt: skip
+
+
+def test_what_was_said_before_its_turn_is_seen() -> None:
+    """The tape has it before the reply for which the client did not wait."""
+    with served(scripted("@delay 0.2\nS: 220 hi")) as (connection, tape):
+        connection.sendall(b"EHLO x\r\n")
+        replies(connection, b"")
+    assert [line[:6] for line in event_lines(tape.events)][:2] == ["C: EHL", "S: 220"]
+
+
+def test_the_script_goes_before() -> None:
+    text = "S: 220 hi\nC: EHLO x\nS: 250-mx\nS: 250 SIZE 9\nC: MAIL FROM:<>\nS: 250 ok\nC: RCPT TO:<c@d.example>\nS: 451 later\n"
+    with served(scripted(text)) as (connection, _):
+        assert replies(connection, b"", b"EHLO y\r\n", *ENVELOPE, b"RCPT TO:<e@d.example>\r\n") == [
+            b"220 hi\r\n", b"250-mx\r\n250 SIZE 9\r\n", b"250 ok\r\n", b"451 later\r\n", b"550 5.1.1 no such mailbox\r\n",
+        ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("end", "octets"), [("@close", b""), ("S= 25\n@close", b"25"), ("@drip 1 0.001\nS: 250 x\n@close", b"250 x\r\n")]
+)
+def test_how_a_conversation_ends(end: str, octets: bytes) -> None:
+    with served(scripted(f"S: 220 hi\nC: NOOP\n{end}")) as (connection, tape):
+        assert replies(connection, b"", b"NOOP\r\n") == [b"220 hi\r\n", octets]
+        assert connection.recv(1) == b""
+    assert "@close" in [event.kind for event in tape.events]
+
+
+def test_a_server_that_resets() -> None:
+    with served(scripted("S: 220 hi\nC: NOOP\n@reset")) as (connection, _):
+        reply(connection)
+        connection.sendall(b"NOOP\r\n")
+        with pytest.raises(ConnectionResetError):
+            connection.recv(1)
+
+
+def test_a_server_that_interrupts() -> None:
+    with served(scripted("S: 220 hi\nC: DATA\nS: 354 go\n@read 9\nS: 552 no\n@close")) as (connection, tape):
+        replies(connection, b"", *ENVELOPE, b"DATA\r\n")
+        connection.sendall(b"123456789")
+        assert connection.recv(100) == b"552 no\r\n"
+    assert tape.deliveries == []
+
+
+@pytest.mark.parametrize("octets", [b"x\n.\n", b"x\n.\r\n", b"x\r\n.\n", b".\n"])
+def test_an_end_between_wrong_line_ends(plain: Served, monkeypatch: pytest.MonkeyPatch, octets: bytes) -> None:
+    """It counts if nothing follows, or neither side would ever go on."""
+    monkeypatch.setattr(responder, "_LENIENCE", 0.05)
+    connection, tape = plain
+    replies(connection, *ENVELOPE, b"DATA\r\n", octets)
+    replies(connection, *ENVELOPE, b"DATA\r\n", octets + b"y\r\n.\r\n")
+    within = re.sub(rb"(^|\r\n)\.", rb"\1", octets) + b"y\r\n"
+    assert [one.message for one in tape.deliveries] == [octets[: octets.rindex(b".")], within]
+
+
+def test_the_handshake_of_any_client_is_taken(plain: Served) -> None:
+    """What it says in the clear instead is on the tape."""
+    text = "S: 220 hi\nC: STARTTLS\nS: 220 go\n@starttls cert=mx sni=other.example\nC: EHLO x\nS: 250 secure"
+    with served(scripted(text)) as (connection, tape):
+        replies(connection, b"", b"STARTTLS\r\n")
+        connection.sendall(b"EHLO x\r\n")
+        assert connection.recv(1) == b""
+    assert list(event_lines(tape.events))[-2:] == ["C: EHLO x", "@close"]
+    assert "in the clear" in tape.remarks[0]
+
+
+@pytest.mark.parametrize(
+    ("octets", "remark"),
+    [
+        (b"x" * 70000, "a line of more than 65536 octets"),
+        (b"\x16\x03\x01\x02\x00\n", "the client speaks TLS where it was not asked to"),
+        (b"NOO", "the client hung up in the middle of a line, behind 3 octets"),
+        (b"BDAT x\r\nNOOP\r\n", "the client hung up"),
+        (b"QUIT\r\n", None),
+    ],
+    ids=["long", "tls", "half", "wrong", "quit"],
+)
+def test_bad_endings(plain: Served, octets: bytes, remark: str | None) -> None:
+    connection, tape = plain
+    connection.sendall(octets)
+    with suppress(ConnectionResetError):
+        connection.shutdown(socket.SHUT_WR)
+        while connection.recv(1000):
+            pass
+    connection.close()
+    while not tape.ended and not tape.remarks and b"QUIT" not in octets:
+        pass
+    assert tape.remarks == ([remark] if remark else [])
+
+
+def test_a_client_that_falls_silent(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(player, "WAIT", 0.05)
+    monkeypatch.setattr(responder, "WAIT", 0.05)
+    with served(Policy("mx.example")) as (connection, tape):
+        while connection.recv(1000):
+            pass
+    assert tape.remarks == ["the client said nothing for 0.05 s"]
