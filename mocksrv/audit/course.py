@@ -1,4 +1,4 @@
-"""Which mail transaction each command belongs to, and which EHLO counts for it: as the server saw it, all replies known."""
+"""Which mail transaction each command belongs to, and which EHLO counts for it: as the server saw it."""
 
 from collections.abc import Iterable
 

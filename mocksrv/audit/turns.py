@@ -68,7 +68,7 @@ class Command(Turn):
     hello: Command | None = None  # the EHLO or HELO that counts for this
     transaction: Transaction | None = None  # that is open when the server gets here
     mail: Command | None = None  # the last MAIL before, whatever came of it
-    after_last: bool = False  # whether BDAT LAST, or DATA's text, was the end of the last transaction
+    after_last: bool = False  # whether BDAT LAST has ended the last transaction
     size: int | None = None  # of a chunk
     chunk: tuple[int, int] = (0, 0)  # where it is in the stream
 
