@@ -29,8 +29,7 @@ _EXTENSION_VERBS = {"AUTH": "AUTH", "ETRN": "ETRN", "ATRN": "ATRN", "BURL": "BUR
 def _lines(talk: Conversation) -> Iterator[Turn]:
     """Every command line, and what AUTH is continued with; what has no end comes last."""
     yield from (turn for turn in talk.turns if isinstance(turn, (Command, Response)))
-    unfinished = talk.rest and not any(not text.complete for text in talk.texts)
-    if unfinished and talk.hangup is not None:
+    if talk.hangup is not None:
         yield Turn(talk.read, len(talk.stream), talk.rest)
 
 

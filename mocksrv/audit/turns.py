@@ -18,7 +18,7 @@ VERBS = {
 
 @dataclass(frozen=True)
 class Reply:
-    """One reply. `broken` if no client could make sense of it; its code is then what its first line says, or 0."""
+    """One reply. `broken` if no client could make sense of it; its code is then what its last line says, or 0."""
 
     event: int  # which brought its end
     code: int
@@ -123,7 +123,6 @@ class Transaction:
     mail: Command
     recipients: list[Command] = field(default_factory=list)
     carriers: list[Command] = field(default_factory=list)  # DATA and BDAT
-    text: Text | None = None
 
     @property
     def wanted(self) -> bool:

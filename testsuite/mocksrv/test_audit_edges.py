@@ -46,6 +46,17 @@ EDGES = [
     ("no word in small letters is wrong", "S: 220 x\nC: ehlo a.b\nS: 250-x\nS: 250 Size\nC: mail from:<A@b.c> size=1\n"
      + OK + "C: rcpt to:<a@b.c>\n" + OK + "C: data\nS: 354 go\nC: .\n" + OK + "C: quit\n@hangup\n", ""),
     # Octets of commands.
+    ("a line that may go on", PLAIN + "C= NOOP \\r\n", ""),
+    ("a NUL in the verb", PLAIN + "C= NO\\0OP\\r\\n\nS: 500 x\n" + QUIT, "CMD-CONTROL"),
+    ("only a space", PLAIN + "C: \x20\nS: 500 x\n" + QUIT, "CMD-UNKNOWN"),
+    ("SMTPUTF8 is for addresses", HELLO + "S: 250 SMTPUTF8\nC: NOOP ü\n" + OK + QUIT, "CMD-8BIT"),
+    ("SMTPUTF8 for VRFY", HELLO + "S: 250 SMTPUTF8\nC: VRFY ü SMTPUTF8\n" + OK + QUIT, ""),
+    ("SMTPUTF8, unoffered", PLAIN + "C: MAIL FROM:<ü@b.c> SMTPUTF8\n" + OK + QUIT, "PARAM-UNOFFERED"),
+    ("Latin-1, undeclared", HELLO + "S: 250 SMTPUTF8\nC= MAIL FROM:<\\xfc@b.c>\\r\\n\n" + OK + QUIT, "UTF8-UNDECLARED"),
+    ("AUTH is long", HELLO + "S: 250 AUTH PLAIN\nC: AUTH PLAIN " + "A" * 600 + "\nS: 235 x\n" + QUIT, ""),
+    ("AUTH, and nobody knows the offers", "S: 220 x\nC: EHLO a.b\nC: AUTH PLAIN AA==\n@close\n", "EHLO-WAIT"),
+    ("a challenge, and no answer", HELLO + "S: 250 AUTH PLAIN\nC: AUTH PLAIN\nS: 334 x\nC: AA==\nS: 334 x\n@hangup\n",
+     "END-NO-QUIT"),
     ("two CRs", PLAIN + "C= NOOP\\r\\r\\n\n" + OK + QUIT, "CMD-BARE-CR"),
     ("only CRs", "S: 220 x\nC= EHLO client.example\\rQUIT\\r\n@hangup\n", "CMD-BARE-CR END-NO-QUIT"),
     ("an empty line", PLAIN + "C:\nS: 500 x\n" + QUIT, "CMD-UNKNOWN"),
@@ -91,7 +102,21 @@ EDGES = [
      + QUIT, ""),
     ("a long line in two chunks", PIPE + ENVELOPE + "C: BDAT 600\nC= " + "a" * 600 + "\n" + OK + "C: BDAT 401 LAST\nC= "
      + "a" * 399 + "\\r\\n\n" + OK + QUIT, "TEXT-LENGTH"),
+    ("chunks in a burst", PIPE + MAIL + RCPT + "C: BDAT 0\nC: BDAT 0 LAST\n" + OK * 4 + QUIT, "BDAT-WAIT"),
+    ("chunks in a burst, unoffered", HELLO + "S: 250 CHUNKING\n" + MAIL + RCPT + "C: BDAT 0 LAST\n" + OK * 3 + QUIT,
+     "PIPE-UNOFFERED"),
+    ("half a chunk is enough for the server", PIPE + ENVELOPE + "C: BDAT 9 LAST\nC: hi\nS: 552 x\n@hangup\n", ""),
+    ("half a chunk, so far", PIPE + ENVELOPE + "C: BDAT 9 LAST\nC: hi\n", ""),
+    ("a chunk, and no reply", PIPE + ENVELOPE + "C: BDAT 4 LAST\nC: hi\n@hangup\n", ""),
+    ("DATA twice behind BDAT", PIPE + ENVELOPE + "C: BDAT 0\n" + OK + "C: DATA\nS: 503 x\nC: DATA\nS: 503 x\n" + QUIT,
+     "BDAT-MIXED"),
+    ("half a line before 354", PLAIN + ENVELOPE + "C: DATA\nC= hi\n@hangup\n", "TEXT-EARLY"),
     ("LAST, or so", PIPE + ENVELOPE + "C: BDAT 4 LAST now\nC: hi\n" + OK + QUIT, "BDAT-SYNTAX"),
+    ("SMTPUTF8 without 8BITMIME (6531#3.1)", HELLO + "S: 250 SMTPUTF8\nC: MAIL FROM:<ü@b.c> SMTPUTF8\n" + OK + RCPT + OK
+     + "C: DATA\nS: 354 go\nC: ü\nC: .\n" + OK + QUIT, ""),
+    ("SMTPUTF8, not used", HELLO + "S: 250 SMTPUTF8\n" + DATA + "C: ü\nC: .\n" + OK + QUIT, "TEXT-8BIT"),
+    ("BODY behind SIZE", HELLO + "S: 250-SIZE\nS: 250 8BITMIME\nC: MAIL FROM:<a@b.c> SIZE=1 BODY=8BITMIME\n" + OK + RCPT
+     + OK + "C: DATA\nS: 354 go\nC: ü\nC: .\n" + OK + QUIT, ""),
     ("a body without a header", PLAIN + DATA + "C: ü\nC: .\n" + OK + QUIT, "TEXT-8BIT"),
     # The end.
     ("a reply is still due", PLAIN + MAIL + "@hangup\n", ""),
@@ -100,6 +125,8 @@ EDGES = [
     ("a reply that is none", PLAIN + MAIL + "S: hello\n@hangup\n", ""),
     ("354 to MAIL", PLAIN + MAIL + "S: 354 hello\n@hangup\n", ""),
     ("a reply to nothing", PLAIN + MAIL + OK + OK + "@hangup\n", ""),
+    ("a reply that is too long", PLAIN + MAIL + "S: 250 " + "x" * 507 + "\n@hangup\n", ""),
+    ("the longest reply", PLAIN + MAIL + "S: 250 " + "x" * 506 + "\n@hangup\n", "END-NO-QUIT"),
     ("half a reply", PLAIN + MAIL + OK + "S= 2\n@hangup\n", ""),
     ("in the middle of the message", PLAIN + DATA + "C: hi\n@reset\n", "END-NO-QUIT"),
     ("the server objects to the message before its end", PLAIN + DATA + "C: hi\nS: 552 x\n@hangup\n", ""),
@@ -113,6 +140,26 @@ EDGES = [
 @pytest.mark.parametrize(("dialogue", "names"), [edge[1:] for edge in EDGES], ids=[edge[0] for edge in EDGES])
 def test_edges(tmp_path: Path, dialogue: str, names: str) -> None:
     assert [finding.rule.id for finding in audit(_tape(tmp_path, dialogue))] == names.split()
+
+
+@pytest.mark.parametrize(
+    ("offer", "verb", "limit"),
+    [
+        ("HELP", "MAIL", 512), ("SIZE", "MAIL", 538), ("8BITMIME", "MAIL", 529), ("BINARYMIME", "MAIL", 528),
+        ("SMTPUTF8", "MAIL", 522), ("AUTH", "MAIL", 1012), ("DSN", "MAIL", 622), ("DSN", "RCPT", 1042),
+        ("SIZE", "RCPT", 512), ("DSN", "NOOP", 512),
+    ],
+)  # fmt: skip
+def test_how_long_a_command_may_be(tmp_path: Path, offer: str, verb: str, limit: int) -> None:
+    """An extension that is offered adds to it. (A source route may be long, and still be made of short domains.)"""
+    before = {"MAIL": "MAIL FROM:<@", "RCPT": "RCPT TO:<@", "NOOP": "NOOP "}[verb]
+    behind = "" if verb == "NOOP" else ":a@b.c>"
+    for length, names in ((limit, set()), (limit + 1, {"CMD-LENGTH"})):
+        command = before + "x" * (length - len(before + behind) - 2) + behind
+        mail = (MAIL + OK) * (verb == "RCPT")
+        dialogue = HELLO + f"S: 250 {offer}\n" + mail + f"C: {command}\n" + OK + QUIT
+        found = {finding.rule.id for finding in audit(_tape(tmp_path, dialogue))}
+        assert found - {"PATH-LENGTH", "PATH-ROUTE"} == names
 
 
 def test_one_finding_for_all_of_a_kind_in_a_message(tmp_path: Path) -> None:
