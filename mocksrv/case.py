@@ -48,7 +48,7 @@ class Control:
 
 @dataclass(frozen=True)
 class Expectation:
-    """What a client may do otherwise than the case says: the outcome for each recipient (or one for all), if it is
+    """What a client does otherwise than the case says: the outcome for each recipient (or one for all), if it is
     another one, the auditor's rules that it breaks, and why that is as it should be."""
 
     outcomes: tuple[str, ...]

@@ -80,7 +80,7 @@ class Tape:
     @property
     def ended(self) -> bool:
         """Whether the client has left."""
-        return bool(self.events) and self.events[-1].kind in (HANGUP, RESET)
+        return any(event.kind in (HANGUP, RESET) for event in self.events)
 
     @property
     def over(self) -> bool:

@@ -219,7 +219,7 @@ class World:
         try:
             dialogue = self._claims.claim(attempt.address, attempt.port)
         except UnexpectedConnection as unexpected:
-            self._fail(Failure(self._case.dialogues[-1].line if self._case.dialogues else 1, str(unexpected)))
+            self._on_intrusion(str(unexpected))
             return
         if dialogue is None:
             return
@@ -231,6 +231,9 @@ class World:
             self._transcripts[attempt.source] = transcript
         if dialogue.unanswered:
             self._hanging = dialogue.unanswered, time.monotonic()
+
+    def _on_intrusion(self, what: str) -> None:
+        self._fail(Failure(self._case.dialogues[-1].line if self._case.dialogues else 1, what))
 
     def _gave_up(self) -> None:
         """The client does something else: no connection hangs any more. Judges how long the last one did."""
