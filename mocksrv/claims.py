@@ -20,6 +20,7 @@ class Claims:
         self._ordered = case.ordered
         self._never = [dialogue for dialogue in case.dialogues if dialogue.never]
         self.pending = [dialogue for dialogue in case.dialogues if not dialogue.never]
+        self._check_places(case)
 
     def claim(self, address: str, port: int) -> Dialogue:
         """The dialogue that an attempt begins; it is then no longer pending. Raises UnexpectedConnection."""
@@ -34,6 +35,19 @@ class Claims:
         if due:
             raise UnexpectedConnection(f"{what}; due was {' or '.join(one.where for one in due)} (line {due[0].line})")
         raise UnexpectedConnection(f"{what}, and no dialogue is left")
+
+    def _check_places(self, case: Case) -> None:
+        """Where one connection is refused or hangs, all are."""
+        places = {
+            (address, dialogue.port): dialogue
+            for dialogue in self.pending if not dialogue.refused and not dialogue.unanswered
+            for address in self.hosts[dialogue.line]
+        }  # fmt: skip
+        for dialogue in self.pending:
+            for address in self.hosts[dialogue.line] if dialogue.refused or dialogue.unanswered else ():
+                if other := places.get((address, dialogue.port)):
+                    what = f"{dialogue.steps[0].source} concerns every connection, and that of line {other.line} as well"
+                    raise CaseError(f"{case.path}:{dialogue.line}: {what}")
 
     def _fits(self, dialogue: Dialogue, address: str, port: int) -> bool:
         return address in self.hosts[dialogue.line] and port == dialogue.port

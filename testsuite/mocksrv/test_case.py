@@ -171,3 +171,9 @@ def test_a_certificate_that_nobody_has(parse: Parse, text: str) -> None:
 def test_an_address_is_missing(play: Callable[[str], object]) -> None:
     with pytest.raises(CaseError, match="5: dns has no reachable address for a.example"):
         play(BEGIN + "-- dialogue a.example --\n@refuse\n-- report --\n")
+
+
+@pytest.mark.parametrize("directive", ["@refuse", "@no-answer within=0..1"])
+def test_a_server_that_is_there_and_is_not(play: Callable[[str], object], directive: str) -> None:
+    with pytest.raises(CaseError, match=f"7: {directive} concerns every connection, and that of line 5 as well"):
+        play(BEGIN + f"-- dialogue 192.0.2.1 --\nS: x\n-- dialogue 192.0.2.1 --\n{directive}\n-- report --\n")
