@@ -9,7 +9,8 @@ from typing import NoReturn
 
 from mocksrv.certs import Recipes
 from mocksrv.octets import decode, encode, unescape
-from mocksrv.script import CaseError, Dialogue, parse_dialogue, parse_endpoint
+from mocksrv.script import CaseError, parse_dialogue, parse_endpoint
+from mocksrv.steps import Dialogue
 from mocksrv.zone import Zone, ZoneError, parse_zone
 
 DNS_PORT = 53

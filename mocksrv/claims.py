@@ -4,7 +4,8 @@ import ipaddress
 
 from mocksrv import sandbox
 from mocksrv.case import Case
-from mocksrv.script import CaseError, Dialogue
+from mocksrv.script import CaseError
+from mocksrv.steps import Dialogue
 
 
 class UnexpectedConnection(Exception):

@@ -11,7 +11,7 @@ import dns.rrset
 
 from mocksrv.case import Case, Control
 from mocksrv.octets import encode
-from mocksrv.script import SMTP_PORT, Dialogue
+from mocksrv.steps import SMTP_PORT, Dialogue
 from mocksrv.zone import Zone
 
 LOCALHOST = "127.0.0.1"

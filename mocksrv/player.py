@@ -4,16 +4,17 @@ import contextlib
 import socket
 import struct
 import time
+from collections import Counter, deque
 from dataclasses import dataclass, field
 from functools import partial
-from itertools import groupby
 from pathlib import Path
 from typing import NoReturn
 
 from mocksrv.octets import first_difference, visible
-from mocksrv.pattern import Facts
-from mocksrv.script import (
-    Close, Delay, Dialogue, Drip, Hear, KeyUpdate, Read, Renegotiate, Reset, Say, Split, Stall, Starttls, Step,
+from mocksrv.pattern import LONGEST_LINE, Facts
+from mocksrv.steps import (
+    Close, Delay, Dialogue, Drip, Either, HalfClose, Hear, KeyUpdate, Read, Renegotiate, Reset, Say, Split, Stall,
+    Starttls, Step, ends, walk,
 )  # fmt: skip
 from mocksrv.tls import Handshake, Secured
 from mocksrv.transport import Breach, Plain
@@ -25,7 +26,6 @@ QUIET = 0.005
 # Seconds in which the rest of a wrong line arrives, so that a failure can show it whole.
 _REST = 0.005
 _GLANCE = 0.01  # seconds between two looks at a connection that cannot be waited on
-_LONGEST_LINE = 65536
 
 
 @dataclass(frozen=True)
@@ -48,12 +48,16 @@ class Mismatch(Exception):
 
 @dataclass
 class Transcript:
-    """What came of a dialogue: which lines went as written and, when blessing, what should stand in place of others."""
+    """What came of a dialogue: how often each line went as written, and which belong to branches that were not taken.
+
+    When blessing, also what should stand in place of a line, with how often it had been played before.
+    """
 
     dialogue: Dialogue
     address: str
-    done: set[int] = field(default_factory=set)
-    edits: dict[int, list[str]] = field(default_factory=dict)
+    done: Counter[int] = field(default_factory=Counter)
+    passed_over: set[int] = field(default_factory=set)
+    edits: dict[tuple[int, int], list[str]] = field(default_factory=dict)
     notes: dict[int, str] = field(default_factory=dict)  # what came of a line, for people
 
 
@@ -80,6 +84,9 @@ class Player:
         self._facts = facts
         self._bound = bound
         self._received = bytearray()  # what has come and belongs to no step yet
+        self._ahead = deque(transcript.dialogue.steps)  # where a branch is chosen, it takes its block's place
+        self._last: Step | None = None  # the last one that was played
+        self._omitted: list[int] = []  # the lines of optional blocks, none of which fits what the client says now
         self._at = transcript.dialogue.line  # the line we are at
         self._bye = False  # whether the client's last line was QUIT
         self._amid = False  # whether `@read` left the client in the middle of something
@@ -88,24 +95,11 @@ class Player:
         """Plays to the end and closes the connection. Raises Mismatch."""
         self._socket.settimeout(WAIT)
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        manner = _Manner()
         try:
-            for _, steps in groupby(self._transcript.dialogue.steps, key=type):
-                group = list(steps)
-                self._at = group[0].line
-                if burst := [step for step in group if isinstance(step, Hear)]:
-                    self.hear(burst)
-                elif says := [step.octets for step in group if isinstance(step, Say)]:
-                    self._speak(b"".join(says), manner)
-                    manner = _Manner()
-                else:
-                    for step in group:
-                        self._obey(step, manner)
-                    if isinstance(group[-1], Starttls):
-                        manner = _Manner()
-                self._transcript.done.update(step.line for step in group)
-            if not isinstance(self._transcript.dialogue.steps[-1], (Close, Reset, Stall)):
+            self._play_groups()
+            if not isinstance(self._last, (Close, Reset, Stall)):
                 self.expect_end()
+            self._transcript.passed_over.update(step.line for step in self._transcript.dialogue.walk())
         except Mismatch:
             self._reset()
             raise
@@ -114,6 +108,81 @@ class Player:
             raise Mismatch(Failure(self._at, breach.what, None, breach.received)) from breach
         finally:
             self._socket.close()
+
+    def _play_groups(self) -> None:
+        manner = _Manner()
+        while self._ahead:
+            if isinstance(self._ahead[0], Either):
+                self._enter(self._ahead.popleft())
+                continue
+            group = self._next_group()
+            self._at = group[0].line
+            if burst := [step for step in group if isinstance(step, Hear)]:
+                self.hear(burst)
+            elif says := [step.octets for step in group if isinstance(step, Say)]:
+                self._speak(b"".join(says), manner)
+                manner = _Manner()
+                self._transcript.done.update(step.line for step in group)
+            else:
+                for step in group:
+                    self._obey(step, manner)
+                    self._transcript.done[step.line] += 1
+                if isinstance(group[-1], Starttls):
+                    manner = _Manner()
+            self._last = group[-1]
+            if ends(self._last):  # what stands behind its block is for the other branches
+                self._ahead.clear()
+
+    def _next_group(self) -> list[Step]:
+        """The steps of one kind that come next."""
+        group = [self._ahead.popleft()]
+        while self._ahead and type(self._ahead[0]) is type(group[0]):
+            group.append(self._ahead.popleft())
+        return group
+
+    # Blocks
+
+    def _enter(self, block: Either) -> None:
+        """Lets the branch that fits stand in place of its block."""
+        self._at = block.line
+        branch = self._choose(block)
+        others = (step for other in block.branches if other is not branch for step in walk(other))
+        self._transcript.passed_over.update(step.line for step in others)
+        if branch:
+            self._transcript.done[block.line] += 1
+        else:
+            self._transcript.passed_over.add(block.line)
+            self._omitted.append(block.line)
+        self._ahead.extendleft(reversed(branch))
+
+    def _choose(self, block: Either) -> tuple[Step, ...]:
+        """The first branch that begins with what the client says. Waits for no more octets than it takes to know."""
+        wrong, over = "the client sent something else", False
+        while True:
+            for branch in block.branches:
+                # A branch begins with a C line; the empty one fits whatever comes.
+                fits = not branch or branch[0].pattern.leads(bytes(self._received), self._facts, self._bound)
+                if fits:
+                    return branch
+                if fits is None and not over:
+                    break
+            else:
+                self._rest()
+                self._fail_choosing(block, wrong)
+            try:
+                octets = self._transport.receive()
+            except TimeoutError:
+                self._fail_choosing(block, f"nothing (more) came in {WAIT:g} s")
+            except ConnectionError:
+                octets = b""
+            self._received += octets
+            if not octets:
+                wrong, over = f"the client hung up{self._transport.parting}", True
+
+    def _fail_choosing(self, block: Either, what: str) -> NoReturn:
+        fitting = [f"`{branch[0].source}` (line {branch[0].line})" for branch in block.branches if branch]
+        fitting += ["what stands behind the block"] if block.optional else []
+        self._fail(f"{what}; what would fit: {' or '.join(fitting)}", None, self._first_lines(b""))
 
     # The client's turn
 
@@ -128,7 +197,8 @@ class Player:
                 octets = step.pattern.fixed(self._facts)
                 self._hear_exactly(octets)
             self._bye = octets.upper() == b"QUIT\r\n"
-            self._transcript.done.add(step.line)
+            self._omitted.clear()
+            self._transcript.done[step.line] += 1
 
     def _hear_exactly(self, expected: bytes) -> None:
         checked = 0
@@ -145,7 +215,7 @@ class Player:
 
     def _hear_line(self, step: Hear) -> bytes:
         while b"\n" not in self._received:
-            if len(self._received) > _LONGEST_LINE:
+            if len(self._received) > LONGEST_LINE:
                 self._fail("the client's line has no end", None, bytes(self._received[:1000]))
             self._receive(step.source.encode(errors="replace"))
         line = bytes(self._received[: self._received.index(b"\n") + 1])
@@ -228,6 +298,8 @@ class Player:
                 self._shake_hands(step, manner)
             case KeyUpdate() | Renegotiate():
                 self._change_keys(step)
+            case HalfClose():
+                self._half_close()
             case Close():
                 self._close(step.how)
             case Reset():
@@ -306,6 +378,12 @@ class Player:
         except OSError:
             pass  # the client has reset the connection
 
+    def _half_close(self) -> None:
+        if farewell := self._transport.half_close():
+            self._send(farewell, end_allowed=True)
+        with contextlib.suppress(OSError):  # the client has reset the connection
+            self._socket.shutdown(socket.SHUT_WR)
+
     def _reset(self) -> None:
         with contextlib.suppress(OSError):
             self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
@@ -344,6 +422,8 @@ class Player:
             self._fail("the client sent more after the end of the dialogue", b"", bytes(self._received))
 
     def _fail(self, what: str, expected: bytes | None = None, received: bytes | None = None) -> NoReturn:
+        if self._omitted:
+            what += f" (what is optional in line {', '.join(map(str, self._omitted))} was passed over)"
         raise Mismatch(Failure(self._at, what, expected, received))
 
 

@@ -19,8 +19,8 @@ from mocksrv.claims import Claims, UnexpectedConnection
 from mocksrv.nameserver import DnsServer, Question, bound_socket
 from mocksrv.pattern import Facts
 from mocksrv.player import Failure, Mismatch, Player, Transcript
-from mocksrv.script import Delay, Drip, NoAnswer, Say, Stall, Starttls
 from mocksrv.sniffer import Attempt, Sniffer
+from mocksrv.steps import Delay, Drip, NoAnswer, Say, Stall, Starttls
 
 LIMIT = 60.0  # seconds for a whole case, besides those that its directives take
 _LINGER = 1.0  # seconds from the client's exit to the end of its output
@@ -312,8 +312,8 @@ def _local_addresses(addresses: list[str]) -> Iterator[None]:
 
 def _allowance(case: Case) -> float:
     """Seconds that the directives of a case may take."""
-    steps = [step for dialogue in case.dialogues for step in dialogue.steps]
-    longest = max((len(step.octets) for step in steps if isinstance(step, Say)), default=0)
+    steps = [step for dialogue in case.dialogues for step in dialogue.walk()]
+    longest = sum(len(step.octets) for step in steps if isinstance(step, Say))  # that is how large an S group may be
     if any(isinstance(step, Starttls) for step in steps):
         longest = longest * _RECORD + _HANDSHAKE
     seconds = sum(max(server.zone.delays.values(), default=0.0) for server in case.servers)

@@ -110,6 +110,12 @@ def test_a_handshake_that_drips_has_its_time(parse: Callable[[str], Case]) -> No
     assert world._allowance(secured) > 20
 
 
+def test_what_is_within_blocks_has_its_time(parse: Callable[[str], Case]) -> None:
+    """As often as it happens."""
+    dialogue = "-- dialogue 192.0.2.1 --\n@optional\nC: x\n@repeat 3\n@delay 2s\nS: y\n@end\n@end\n"
+    assert world._allowance(parse(case("true", "", dialogue))) == 6
+
+
 def test_a_client_that_hangs_is_killed(play: Play, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(world, "LIMIT", 0.1)
     result = play(case("sleep 60"))
