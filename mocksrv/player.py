@@ -36,6 +36,7 @@ class Failure:
     what: str
     expected: bytes | None = None
     received: bytes | None = None
+    by_line: bool = False  # whether to compare them line by line
 
 
 class Mismatch(Exception):

@@ -85,7 +85,9 @@ def _comparison(failure: Failure) -> Iterator[str]:
             pass
         case Failure(expected=None, received=bytes(received)):
             yield from (visible(line) for line in received.split(b"\n"))
-        case Failure(expected=bytes(expected), received=bytes(received)) if expected.count(b"\0") or not expected:
+        case Failure(expected=bytes(expected), received=bytes(received)) if (
+            failure.by_line or expected.count(b"\0") or not expected
+        ):
             yield from _line_difference(expected, received)
         case Failure(expected=bytes(expected), received=bytes(received)):
             start = max(0, first_difference(expected, received) - _WINDOW)

@@ -45,6 +45,10 @@ def mutant_outcomes(case: Case) -> Iterator[tuple[str, Case]]:
         wrong = b"\0".join([*records[:index], mutated(record), *records[index + 1 :]])
         yield f"report {index + 1}", replace(case, report=wrong)
     yield "exit status", replace(case, exit=case.exit ^ 1)
+    if case.dns_log is not None:
+        yield "dns-log and a question more", replace(case, dns_log=[*case.dns_log, "other.invalid. A"])
+        for index, question in enumerate(case.dns_log):
+            yield f"dns-log without {question}", replace(case, dns_log=case.dns_log[:index] + case.dns_log[index + 1 :])
 
 
 def mutated(octets: bytes) -> bytes:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
-from mocksrv import fallback, home, sandbox, sniffer
+from mocksrv import dnslog, fallback, home, sandbox, sniffer
 from mocksrv.case import Case
 from mocksrv.claims import Claims, UnexpectedConnection
 from mocksrv.nameserver import DnsServer, Question, bound_socket
@@ -276,7 +276,7 @@ class _World:
     def _omissions(self) -> Iterator[Failure]:
         """What is wrong although every dialogue that began went well."""
         for question in self._result.questions:
-            if question.foreign:
+            if question.foreign and self._case.dns_log is None:
                 what = f"a question about a name that the zone does not have: {question}"
                 yield Failure(_line_of(self._case, "dns"), what)
         for dialogue in self._claims.pending:
@@ -286,7 +286,10 @@ class _World:
 
 
 def wrong_outcome(case: Case, result: Result) -> Iterator[Failure]:
-    """How reports and exit status differ from what the case says."""
+    """How questions, reports and exit status differ from what the case says."""
+    asked = [question.line for question in result.questions]
+    if case.dns_log is not None and (texts := dnslog.compared(case.dns_log, asked)):
+        yield Failure(_line_of(case, "dns-log"), "the questions to the DNS differ", *texts, by_line=True)
     if result.stdout != case.report:
         yield Failure(_line_of(case, "report"), "the reports differ", case.report, result.stdout)
     if result.status != case.exit:

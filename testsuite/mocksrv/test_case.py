@@ -159,6 +159,12 @@ ERRORS += [
     (DIALOGUE + "@half-close\n@half-close\n", "7: only C lines, @read and @reset can follow @half-close (line 6)"),
     (DIALOGUE + "@optional\nC: x\n@half-close\n@end\nC: y\nS: z\n", "11: only C lines, @read and @reset can follow"),
     (DIALOGUE + "@half-close\n@optional\nC: x\n@close\n@end\n", "9: only C lines, @read and @reset can follow"),
+    (BEGIN + "-- dns-log now --\n", "5: `dns-log` takes no argument"),
+    (BEGIN + "-- dns-log --\n-- dns-log --\n", "6: a second `dns-log` section"),
+    (BEGIN + "-- dns-log --\n\na. A\na.\n", "8: expected `NAME TYPE [tcp]`"),
+    (BEGIN + "-- dns-log --\na. A udp\n", "6: expected `NAME TYPE [tcp]`"),
+    (BEGIN + "-- dns-log --\na. FOO\n", "6: no such type: FOO"),
+    (BEGIN + "-- dns-log --\na..b A\n", "6: A DNS label is empty."),
 ]
 STARTTLS = [
     ("", "6: expected `@starttls cert=NAME [OPTION ...]`"),

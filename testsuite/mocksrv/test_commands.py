@@ -98,6 +98,15 @@ def test_what_came_of_blocks(tmp_path: Path) -> None:
     ]  # fmt: skip
 
 
+def test_questions_are_compared_line_by_line(tmp_path: Path) -> None:
+    case = HERE / "cases/dns-log.case"
+    (tmp_path / "a.case").write_text(case.read_text().replace("a.example.org. AAAA\n", "\na.example.org TXT\n"))
+    output = command("mocksrv", "run", tmp_path / "a.case", "--", HERE / "client.py")[1]
+    assert "line 11: the questions to the DNS differ\n    example.org. MX\n    a.example.org. A\n" in output
+    assert "    a.example.org. A tcp\n  - a.example.org. TXT\n    b.example.org. AAAA\n    b.example.org. A\n" in output
+    assert "    b.example.org. A\n  + a.example.org. AAAA\n" in output
+
+
 def test_what_cannot_be_run(tmp_path: Path) -> None:
     assert command("mocksrv", "run", tmp_path / "none.case")[0] == 1
     (tmp_path / "bad.case").write_text("Title\n\n-- foo --\n")

@@ -35,6 +35,13 @@ def test_only_what_was_played_can_bite() -> None:
     assert len(wrong) == 2 and not any(step in case.dialogues[0].walk() for step in wrong)
 
 
+def test_questions_are_an_expectation() -> None:
+    """Each of them, and that there are no others."""
+    case = read_case(HERE / "cases/dns-log.case")
+    found = [what for what, _ in teeth.mutant_outcomes(case) if "dns-log" in what]
+    assert len(found) == 1 + len(case.dns_log or [])
+
+
 def test_what_a_handshake_must_come_to_is_an_expectation() -> None:
     """As much of it as the case says."""
     case = read_case(HERE / "cases/starttls-client-certificate.case")

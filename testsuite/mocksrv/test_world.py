@@ -96,6 +96,15 @@ def test_a_second_dns_server(play: Play) -> None:
     assert [question.name for question in result.questions] == ["example.org."] * len(result.questions) != []
 
 
+def test_a_question_about_a_name_that_does_not_exist(play: Play) -> None:
+    """It may be asked if the case says so."""
+    run, report = "Qremote nowhere.example a b", "Zno server\n\\0\n"
+    log = "-- dns-log --\nnowhere.example. MX\nnowhere.example. A\nnowhere.example. AAAA\n"
+    assert play(case(run, report, log)).passed
+    assert len(whats(play(case(run, report)))) == 3
+    assert whats(play(case(run, report, "-- dns-log --\n"))) == ["the questions to the DNS differ"]
+
+
 def test_a_sanitizers_log_is_a_failure(play: Play) -> None:
     result = play(case('echo heap-use > "${ASAN_OPTIONS##*log_path=}.1"'))
     assert whats(result) == ["a sanitizer complains"]
