@@ -5,18 +5,18 @@ recipients in another order. A reaction belongs to a command by its name and how
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from itertools import groupby
 
 from mocksrv.pattern import Facts, Hole, Pattern, fixed_octets
-from mocksrv.script import Close, Delay, Dialogue, Drip, Hear, Read, Reset, Say, Split, Stall, Starttls, Step
+from mocksrv.steps import Close, Delay, Dialogue, Drip, Either, HalfClose, Hear, Read, Reset, Say, Split, Stall, Starttls, Step
 
 GREETING, END, CHUNK, LAST_CHUNK = "greeting", ".", "BDAT", "BDAT LAST"
 ANY_MAILBOX = b"*"
 NO_FACTS = Facts(b"", b"")
 _SAMPLES = {"int": b"1", "token": b"x", "addr": ANY_MAILBOX, "b64": b"eA==", "params": b""}
-_ANSWERS = (Close, Reset, Stall)  # what a server can do instead of a reply
+_ANSWERS = (Close, HalfClose, Reset, Stall)  # what a server can do instead of a reply
 _CHUNK = re.compile(rb"BDAT +(\d+)( +LAST)? *\r?\n", re.IGNORECASE)
 _PATH = re.compile(rb'[^<]*<(?:@[^:"]*:)?((?:"(?:[^"\\]|\\.)*"|[^">])*)>')
 
@@ -118,15 +118,17 @@ class _Compiler:
         self._read_amid: int | None = None  # how much of a message the server reads before it acts
 
     def policy(self) -> Policy:
-        for kind, steps in groupby(self._steps, key=type):
-            group = list(steps)
+        self._take_all(self._steps)
+        self._answer_incomplete()
+        return self._policy
+
+    def _take_all(self, steps: Iterable[Step]) -> None:
+        for kind, group in groupby(steps, key=type):
             if kind is Say:
                 self._say(b"".join(step.octets for step in group if isinstance(step, Say)))
                 continue
             for step in group:
                 self._take(step)
-        self._answer_incomplete()
-        return self._policy
 
     def _take(self, step: Step) -> None:
         match step:
@@ -134,6 +136,11 @@ class _Compiler:
                 self._hear(_sample(step.pattern, self._facts), step.pattern.is_open)
             case Delay() | Drip() | Split():
                 self._how += (step,)
+            case Either():
+                before = self._waiting
+                for branch in step.branches:
+                    self._waiting = [*before]
+                    self._take_all(branch)
             case Read():
                 self._read(step.octets)
             case _:

@@ -13,7 +13,7 @@ from functools import partial
 from mocksrv import policy as policies
 from mocksrv.player import QUIET, WAIT, Manner, Mismatch, Player, Transcript
 from mocksrv.policy import CHUNK, END, GREETING, LAST_CHUNK, Policy, Reaction, mailbox, recipient_key, tls_key
-from mocksrv.script import Close, Reset, Say, Stall, Starttls, Step
+from mocksrv.steps import Close, Reset, Say, Stall, Starttls, Step
 from mocksrv.tape import CLOSE, STARTTLS, Delivery
 from mocksrv.tls import Handshake
 from mocksrv.transport import Breach
