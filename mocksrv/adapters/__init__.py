@@ -26,10 +26,13 @@ from mocksrv.adapters.base import Adapter
 from mocksrv.adapters.curl import Curl
 from mocksrv.adapters.exim import Exim
 from mocksrv.adapters.msmtp import Msmtp
+from mocksrv.adapters.opensmtpd import OpenSmtpd
 from mocksrv.adapters.postfix import Postfix
 from mocksrv.adapters.swaks import Swaks
 
-ADAPTERS: dict[str, type[Adapter]] = {adapter.name: adapter for adapter in (Postfix, Exim, Msmtp, Curl, Swaks)}
+ADAPTERS: dict[str, type[Adapter]] = {
+    adapter.name: adapter for adapter in (Postfix, Exim, OpenSmtpd, Msmtp, Curl, Swaks)
+}
 
 
 def adapter_named(spec: str) -> Adapter:
