@@ -13,7 +13,7 @@ from functools import partial
 from mocksrv import policy as policies
 from mocksrv.player import QUIET, WAIT, Manner, Mismatch, Player, Transcript
 from mocksrv.policy import CHUNK, END, GREETING, LAST_CHUNK, Policy, Reaction, mailbox, recipient_key, tls_key
-from mocksrv.steps import Close, Reset, Say, Stall, Starttls, Step
+from mocksrv.steps import Close, HalfClose, Reset, Say, Stall, Starttls, Step
 from mocksrv.tape import CLOSE, STARTTLS, Delivery
 from mocksrv.tls import Handshake
 from mocksrv.transport import Breach
@@ -49,6 +49,7 @@ class Responder(Player):
         self._queue: list[Reaction] = []  # reactions to commands that came together
         self._tls = False
         self._interrupted = False  # whether the server has spoken in the middle of the message
+        self._mute = False  # whether it has closed its direction of the connection
         self._begin()
 
     def play(self) -> None:
@@ -192,7 +193,8 @@ class Responder(Player):
         reaction = self._policy.end(key, max(0, len(self._chunks) - 1)) or self._default(key)
         if self._interrupted and self._policy.early:
             reaction = self._policy.early[1]
-        self._tape.deliveries.append(Delivery(self._sender or b"", tuple(self._recipients), message, reaction.octets))
+        reply = b"" if self._mute else reaction.octets
+        self._tape.deliveries.append(Delivery(self._sender or b"", tuple(self._recipients), message, reply))
         self._begin()
         if not self._interrupted:
             self._react(reaction)
@@ -244,6 +246,8 @@ class Responder(Player):
             self._do(Reaction(b"".join(one.octets for one in group), group[-1].how, group[-1].then))
 
     def _do(self, reaction: Reaction) -> None:
+        if self._mute:
+            return
         manner = Manner()
         for step in reaction.how:
             self._obey(step, manner)
@@ -254,6 +258,7 @@ class Responder(Player):
                 self._speak(step.octets, Manner())
             else:
                 self._obey(step, Manner())
+            self._mute |= isinstance(step, HalfClose)
             if isinstance(step, _ENDS):
                 raise _Over
 
