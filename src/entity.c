@@ -48,7 +48,6 @@ struct entry {
 	struct entity *entity;
 	struct recoding *recoding;
 	struct nest *nest;
-	bool is_message;
 	struct header header;
 	struct lines body; /* from its beginning */
 };
@@ -216,7 +215,7 @@ static const char *new_encoding(const struct entry *entry)
 static bool needs_version(const struct entry *entry)
 {
 	const struct entity *entity = entry->entity;
-	if (!entry->is_message || entry->header.has_version)
+	if (!nest_holds_message(entry->nest) || entry->header.has_version)
 		return false;
 	return entity->treatment == TREATMENT_QUOTE || (entity_has_parts(entity) && !has_legal_body(entry));
 }
@@ -255,10 +254,9 @@ static void add_fields(const struct entry *entry)
 	entity->text_length = (size_t)length;
 }
 
-void entity_enter(struct entity *entity, struct recoding *recoding, struct nest *nest, struct lines lines,
-		  bool is_message)
+void entity_enter(struct entity *entity, struct recoding *recoding, struct nest *nest, struct lines lines)
 {
-	struct entry entry = {.entity = entity, .recoding = recoding, .nest = nest, .is_message = is_message};
+	struct entry entry = {.entity = entity, .recoding = recoding, .nest = nest};
 	entity->depth = nest->depth;
 	read_header(&entry, lines);
 	entity->treatment = choose_treatment(&entry);

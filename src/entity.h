@@ -51,12 +51,10 @@ struct entity {
 };
 
 /*
- * Reads the header of the entity that begins where `lines` are, and decides, looking at its body.  `is_message` says
- * that it is a message, and no part of a multipart.  What cannot be made legal is noted in `recoding`.  An entity with
- * parts becomes the innermost level of the nest.
+ * Reads the header of the entity that begins where `lines` are, and decides, looking at its body.  What cannot be made
+ * legal is noted in `recoding`.  An entity with parts becomes the innermost level of the nest.
  */
-void entity_enter(struct entity *entity, struct recoding *recoding, struct nest *nest, struct lines lines,
-		  bool is_message);
+void entity_enter(struct entity *entity, struct recoding *recoding, struct nest *nest, struct lines lines);
 
 /* Notes that the entity cannot be made legal, with its place. */
 void entity_give_up(const struct entity *entity, struct recoding *recoding, const struct nest *nest, const char *what);

@@ -158,9 +158,8 @@ static bool next_of_body(struct mime *mime, struct piece *piece)
 	static const enum manner manners[] = {
 		[TREATMENT_COPY] = MANNER_COPY, [TREATMENT_QUOTE] = MANNER_QUOTE, [TREATMENT_MEND] = MANNER_MEND};
 	const struct entity *entity = &mime->entity;
-	mime->is_message = entity->treatment == TREATMENT_MESSAGE;
 	if (entity_has_parts(entity)) {
-		mime->place = mime->is_message ? AT_ENTITY : BETWEEN_PARTS;
+		mime->place = entity->treatment == TREATMENT_MESSAGE ? AT_ENTITY : BETWEEN_PARTS;
 		return false;
 	}
 	struct span body = {entity->body, (size_t)(entity->end - entity->body)};
@@ -219,7 +218,6 @@ static bool next_delimiter(struct mime *mime, struct piece *piece)
 	mime->nest.levels[level].part++;
 	mime->nest.depth = closing ? level : level + 1;
 	mime->place = closing ? BETWEEN_PARTS : AT_ENTITY;
-	mime->is_message = false;
 	/* Behind the closing delimiter we are back in the entity that has the parts. */
 	mime->entity.depth = level;
 	mime->entity.treatment = TREATMENT_COPY;
@@ -232,7 +230,6 @@ void mime_open(struct mime *mime, struct recoding *recoding)
 	mime->recoding = recoding;
 	lines_open(&mime->rest, recoding->message);
 	mime->place = AT_ENTITY;
-	mime->is_message = true;
 	mime->nest.depth = 0;
 	begin_cut(mime, (struct span){recoding->message.data, 0});
 }
@@ -242,7 +239,7 @@ static bool step(struct mime *mime, struct piece *piece)
 {
 	switch (mime->place) {
 	case AT_ENTITY:
-		entity_enter(&mime->entity, mime->recoding, &mime->nest, mime->rest, mime->is_message);
+		entity_enter(&mime->entity, mime->recoding, &mime->nest, mime->rest);
 		mime->place = IN_HEADER;
 		return false;
 	case IN_HEADER:

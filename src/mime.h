@@ -27,7 +27,6 @@ struct mime {
 	struct recoding *recoding;
 	struct lines rest; /* what no piece was made of yet */
 	enum { AT_ENTITY, IN_HEADER, BEHIND_HEADER, IN_BODY, BETWEEN_PARTS, AT_DELIMITER } place;
-	bool is_message; /* the entity to come is a message and not a part of one */
 	struct entity entity;
 	struct nest nest;
 	struct lines cut; /* the lines of what leaves in pieces: a field that is folded, a base64 body */

@@ -21,6 +21,11 @@ bool nest_has_room(const struct nest *nest, const struct content_type *type)
 	return nest->depth < NEST_MAX && type->boundary_length <= NEST_BOUNDARIES_MAX - boundaries_used(nest);
 }
 
+bool nest_holds_message(const struct nest *nest)
+{
+	return nest->depth == 0 || nest->levels[nest->depth - 1].boundary_length == 0;
+}
+
 void nest_push(struct nest *nest, const struct content_type *type)
 {
 	struct level level = {

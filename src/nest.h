@@ -28,6 +28,9 @@ struct nest {
 /* Whether there is room for one more level, with the boundary that the type has. */
 bool nest_has_room(const struct nest *nest, const struct content_type *type);
 
+/* Whether an entity that begins in it is a message, and no part of a multipart. */
+bool nest_holds_message(const struct nest *nest);
+
 /* Adds a level, for which there must be room: a multipart, or a message where the type has no boundary. */
 void nest_push(struct nest *nest, const struct content_type *type);
 

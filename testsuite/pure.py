@@ -91,8 +91,8 @@ class Piece(Structure):  # mime.h
 
 class Mime(Structure):  # mime.h
     _fields_ = [
-        ("recoding", POINTER(Recoding)), ("rest", Lines), ("place", c_int), ("is_message", c_bool),
-        ("entity", Entity), ("nest", Nest), ("cut", Lines), ("line", Span), ("line_is_first", c_bool),
+        ("recoding", POINTER(Recoding)), ("rest", Lines), ("place", c_int), ("entity", Entity),
+        ("nest", Nest), ("cut", Lines), ("line", Span), ("line_is_first", c_bool),
     ]  # fmt: skip
 
 
