@@ -1,6 +1,7 @@
 #ifndef ENTITY_H
 #define ENTITY_H
 
+#include "heading.h"
 #include "lines.h"
 #include "nest.h"
 

@@ -289,3 +289,8 @@ enum encoding header_read_encoding(struct span body)
 			return (enum encoding)encoding;
 	return ENCODING_UNKNOWN;
 }
+
+bool header_is_identity(enum encoding encoding)
+{
+	return encoding <= ENCODING_BINARY;
+}

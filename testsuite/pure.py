@@ -70,6 +70,13 @@ class Nest(Structure):  # nest.h
     _fields_ = [("depth", c_size_t), ("levels", Level * NEST_MAX), ("boundaries", c_char * NEST_BOUNDARIES_MAX)]
 
 
+class Heading(Structure):  # heading.h
+    _fields_ = [
+        ("has_version", c_bool), ("has_type", c_bool), ("has_encoding", c_bool), ("encoding", c_int),
+        ("type", ContentType), ("has_parts", c_bool), ("has_message", c_bool), ("end", c_void_p), ("body", Lines),
+    ]  # fmt: skip
+
+
 class Recoding(Structure):  # entity.h
     _fields_ = [
         ("message", Span), ("message_eightbit", c_bool), ("eightbitmime", c_bool), ("smtputf8", c_bool),
@@ -213,8 +220,8 @@ class Stream(Structure):  # stream.h
 
 STRUCTS: dict[str, type[Structure]] = {
     "span": Span, "buf": Buf, "lines": Lines, "line_facts": LineFacts, "field": Field,
-    "content_type": ContentType, "level": Level, "nest": Nest, "recoding": Recoding, "entity": Entity, "piece": Piece,
-    "mime": Mime, "body": Body, "form": Form, "reply": Reply, "report": Report,
+    "content_type": ContentType, "level": Level, "nest": Nest, "heading": Heading, "recoding": Recoding,
+    "entity": Entity, "piece": Piece, "mime": Mime, "body": Body, "form": Form, "reply": Reply, "report": Report,
     "capabilities": Capabilities, "address": Address, "route": Route, "parts": Parts, "suite": Suite,
     "cipherlist_fault": CipherlistFault, "cipherlist": Cipherlist,
     "ciphers": Ciphers, "ciphers_error": CiphersError, "exchanger": Exchanger,
