@@ -7,13 +7,10 @@
  */
 #include "entity.h"
 
+#include "heading.h"
+
 #include <stdio.h>
 #include <string.h>
-
-bool recoding_is_legal(const struct recoding *recoding, const struct line_facts *facts)
-{
-	return !facts->nul && facts->longest <= LINE_MAX_TEXT && (!facts->eightbit || recoding->eightbitmime);
-}
 
 void recoding_give_up(struct recoding *recoding, const char *place, const char *what)
 {
@@ -39,10 +36,11 @@ struct entry {
 	struct entity *entity;
 	struct recoding *recoding;
 	struct nest *nest;
+	struct scout *scout;
 	struct heading heading;
 };
 
-/* The body, whose end is looked for when it is first asked for: few entities with parts need it. */
+/* The body, whose end is looked for when it is first asked for: no entity with parts needs it. */
 static struct span body_of(const struct entry *entry)
 {
 	struct entity *entity = entry->entity;
@@ -51,16 +49,9 @@ static struct span body_of(const struct entry *entry)
 	return (struct span){entity->body, (size_t)(entity->end - entity->body)};
 }
 
-/* Looks no further than to the first line that is not: each of many entities within one another may ask. */
 static bool has_legal_body(const struct entry *entry)
 {
-	struct lines lines = entry->heading.body;
-	while (lines.at < lines.end && !nest_at_delimiter(entry->nest, &lines)) {
-		struct line_facts facts = lines_examine(lines_take(&lines));
-		if (!recoding_is_legal(entry->recoding, &facts))
-			return false;
-	}
-	return true;
+	return scout_is_legal(entry->scout, entry->entity->depth, entry->entity->body);
 }
 
 /* `octet` in each of the eight octets of a word. */
@@ -133,7 +124,7 @@ static enum treatment choose_treatment(const struct entry *entry)
 	if (entry->heading.has_message)
 		return TREATMENT_MESSAGE;
 	struct line_facts facts = lines_examine(body_of(entry));
-	if (!recoding_is_legal(entry->recoding, &facts))
+	if (!lines_are_legal(&facts, entry->recoding->eightbitmime))
 		return treat_illegal(entry, &facts);
 	entry->recoding->eightbit = entry->recoding->eightbit || facts.eightbit;
 	return TREATMENT_COPY;
@@ -202,9 +193,10 @@ static void add_fields(const struct entry *entry)
 	entity->text_length = (size_t)length;
 }
 
-void entity_enter(struct entity *entity, struct recoding *recoding, struct nest *nest, struct lines lines)
+void entity_enter(struct entity *entity, struct recoding *recoding, struct nest *nest, struct scout *scout,
+		  struct lines lines)
 {
-	struct entry entry = {.entity = entity, .recoding = recoding, .nest = nest};
+	struct entry entry = {.entity = entity, .recoding = recoding, .nest = nest, .scout = scout};
 	entity->depth = nest->depth;
 	heading_read(&entry.heading, nest, lines);
 	entity->header_end = entry.heading.end;

@@ -1,7 +1,7 @@
 /*
  * heading - the header of an entity: where it ends, and what it says about the body
  *
- * entity.c reads with it what the walk enters.  RFC 2045, RFC 2046 section 5.
+ * entity.c reads with it what the walk enters, scout.c what it will enter.  RFC 2045, RFC 2046 section 5.
  */
 #include "heading.h"
 

@@ -3,8 +3,9 @@
  *
  * form.c has it survey such a message, body.c carries out the pieces that it names.  RFC 2046, RFC 5322 section 2.2.3.
  *
- * It goes front to back, and knows no more than what surrounds the place where it is; so its memory does not grow with
- * the message, and the survey, the counting of the octets and the sending are the same walk.
+ * It goes front to back, with a scout ahead, and knows no more than what surrounds the two places where they are; so
+ * its memory does not grow with the message, and the survey, the counting of the octets and the sending are the same
+ * walk.
  */
 #include "mime.h"
 
@@ -189,7 +190,7 @@ static bool lacks_parts(const struct mime *mime)
 static void check_unencodable(struct mime *mime, struct span text, const char *what)
 {
 	struct line_facts facts = lines_examine(text);
-	if (!recoding_is_legal(mime->recoding, &facts))
+	if (!lines_are_legal(&facts, mime->recoding->eightbitmime))
 		entity_give_up(&mime->entity, mime->recoding, &mime->nest, what);
 	mime->recoding->eightbit = mime->recoding->eightbit || facts.eightbit;
 }
@@ -215,8 +216,7 @@ static bool next_delimiter(struct mime *mime, struct piece *piece)
 	bool closing;
 	nest_is_delimiter(&mime->nest, lines_take(&mime->rest), &level, &closing);
 	*piece = (struct piece){{start, (size_t)(mime->rest.at - start)}, MANNER_COPY};
-	mime->nest.levels[level].part++;
-	mime->nest.depth = closing ? level : level + 1;
+	nest_pass(&mime->nest, level, closing);
 	mime->place = closing ? BETWEEN_PARTS : AT_ENTITY;
 	/* Behind the closing delimiter we are back in the entity that has the parts. */
 	mime->entity.depth = level;
@@ -231,6 +231,7 @@ void mime_open(struct mime *mime, struct recoding *recoding)
 	lines_open(&mime->rest, recoding->message);
 	mime->place = AT_ENTITY;
 	mime->nest.depth = 0;
+	scout_open(&mime->scout, mime->rest, recoding->eightbitmime);
 	begin_cut(mime, (struct span){recoding->message.data, 0});
 }
 
@@ -239,7 +240,7 @@ static bool step(struct mime *mime, struct piece *piece)
 {
 	switch (mime->place) {
 	case AT_ENTITY:
-		entity_enter(&mime->entity, mime->recoding, &mime->nest, mime->rest);
+		entity_enter(&mime->entity, mime->recoding, &mime->nest, &mime->scout, mime->rest);
 		mime->place = IN_HEADER;
 		return false;
 	case IN_HEADER:

@@ -63,6 +63,12 @@ bool nest_is_delimiter(const struct nest *nest, struct span line, size_t *level,
 	return false;
 }
 
+void nest_pass(struct nest *nest, size_t level, bool closing)
+{
+	nest->levels[level].part++;
+	nest->depth = closing ? level : level + 1;
+}
+
 bool nest_at_delimiter(const struct nest *nest, struct lines *lines)
 {
 	size_t level;

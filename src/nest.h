@@ -43,6 +43,10 @@ bool nest_is_delimiter(const struct nest *nest, struct span line, size_t *level,
 /* The same of the line where `lines` are, which are not moved. */
 bool nest_at_delimiter(const struct nest *nest, struct lines *lines);
 
+/* Goes behind a delimiter of that level: out of what was within it and, where that is the one that closes, of itself.
+ */
+void nest_pass(struct nest *nest, size_t level, bool closing);
+
 /* Where the next delimiter begins, or the end of the lines. */
 const char *nest_find_delimiter(const struct nest *nest, struct lines lines);
 

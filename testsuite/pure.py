@@ -25,7 +25,7 @@ STREAM_OUT, STREAM_IN = 65536, 8192
 STREAM_AGAIN, STREAM_FAILED = -1, -2
 STREAM_READABLE, STREAM_WRITABLE = 1, 2
 LINE_MAX_TEXT, QP_LINE_MAX, BOUNDARY_MAX, BODY_ROOM_MIN = 998, 76, 994, 80
-NEST_MAX, NEST_BOUNDARIES_MAX, NEST_PLACE_SIZE = 100, 8192, 80
+NEST_MAX, NEST_BOUNDARIES_MAX, NEST_PLACE_SIZE, SCOUT_BODIES_MAX = 100, 8192, 80, 101
 (ENCODING_7BIT, ENCODING_8BIT, ENCODING_BINARY, ENCODING_QUOTED_PRINTABLE, ENCODING_BASE64, ENCODING_UNKNOWN) = range(6)
 SUITES, PARTS = 144, 5
 STREAM_OK, STREAM_END, STREAM_TIMEOUT, STREAM_BROKEN = range(4)
@@ -77,6 +77,13 @@ class Heading(Structure):  # heading.h
     ]  # fmt: skip
 
 
+class Scout(Structure):  # scout.h
+    _fields_ = [
+        ("lines", Lines), ("eightbitmime", c_bool), ("illegal", c_bool), ("nest", Nest), ("entity", c_void_p),
+        ("inside", c_size_t), ("bodies", c_void_p * SCOUT_BODIES_MAX),
+    ]  # fmt: skip
+
+
 class Recoding(Structure):  # entity.h
     _fields_ = [
         ("message", Span), ("message_eightbit", c_bool), ("eightbitmime", c_bool), ("smtputf8", c_bool),
@@ -99,7 +106,7 @@ class Piece(Structure):  # mime.h
 class Mime(Structure):  # mime.h
     _fields_ = [
         ("recoding", POINTER(Recoding)), ("rest", Lines), ("place", c_int), ("entity", Entity),
-        ("nest", Nest), ("cut", Lines), ("line", Span), ("line_is_first", c_bool),
+        ("nest", Nest), ("scout", Scout), ("cut", Lines), ("line", Span), ("line_is_first", c_bool),
     ]  # fmt: skip
 
 
@@ -220,8 +227,9 @@ class Stream(Structure):  # stream.h
 
 STRUCTS: dict[str, type[Structure]] = {
     "span": Span, "buf": Buf, "lines": Lines, "line_facts": LineFacts, "field": Field,
-    "content_type": ContentType, "level": Level, "nest": Nest, "heading": Heading, "recoding": Recoding,
-    "entity": Entity, "piece": Piece, "mime": Mime, "body": Body, "form": Form, "reply": Reply, "report": Report,
+    "content_type": ContentType, "level": Level, "nest": Nest, "heading": Heading, "scout": Scout,
+    "recoding": Recoding, "entity": Entity, "piece": Piece, "mime": Mime, "body": Body, "form": Form,
+    "reply": Reply, "report": Report,
     "capabilities": Capabilities, "address": Address, "route": Route, "parts": Parts, "suite": Suite,
     "cipherlist_fault": CipherlistFault, "cipherlist": Cipherlist,
     "ciphers": Ciphers, "ciphers_error": CiphersError, "exchanger": Exchanger,
@@ -302,9 +310,16 @@ _PROTOTYPES: dict[str, tuple[type | None, list[type]]] = {
     "envelope_free": (None, [_P(Envelope)]),
 }
 
-lib = ctypes.CDLL(str(LIBRARY))
-for _name, (_result, _arguments) in _PROTOTYPES.items():
-    getattr(lib, _name).restype, getattr(lib, _name).argtypes = _result, _arguments
+
+def load(library: Path) -> ctypes.CDLL:
+    """The functions of a library, with their prototypes."""
+    loaded = ctypes.CDLL(str(library))
+    for name, (result, arguments) in _PROTOTYPES.items():
+        getattr(loaded, name).restype, getattr(loaded, name).argtypes = result, arguments
+    return loaded
+
+
+lib = load(LIBRARY)
 
 
 class Octets:

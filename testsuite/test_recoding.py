@@ -1,7 +1,10 @@
 """mime.c, entity.c, nest.c and body.c: what is recoded means what it meant, and is legal; what cannot be, is told."""
 
+import ctypes
 import itertools
 import re
+import subprocess
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -11,7 +14,7 @@ from hypothesis import strategies as st
 pytest.register_assert_rewrite("testsuite.mimecheck")
 
 from mocksrv.octets import canonical
-from testsuite import mimereader, mimetrees
+from testsuite import mimereader, mimetrees, pure
 from testsuite.mimecheck import REFUSED, SERVERS, check, described, result_of, run
 from testsuite.mimereader import Server
 from testsuite.pure import BODY_ROOM_MIN, ROOT, Octets, lib
@@ -234,13 +237,13 @@ def test_an_encoding_changes_only_where_something_was_recoded() -> None:
     assert result_of(run(message, Server(False, True))) == canonical(message)
 
 
-def nested(kinds: str, text: bytes) -> bytes:
-    """Entities in one another: `p` is a part, `m` a message; and the text in the innermost."""
+def nested(kinds: str, text: bytes, label: bytes = b"") -> bytes:
+    """Entities in one another: `p` is a part, `m` a message, each with that label; and the text in the innermost."""
     message = b""
     for number, kind in enumerate(kinds):
         boundary = b"b%d" % number
-        part = MIXED.replace(b"=b", b"=" + boundary) + b"\n--" + boundary + b"\n"
-        message += part if kind == "p" else RFC822 + b"\n"
+        part = MIXED.replace(b"=b", b"=" + boundary) + label + b"\n--" + boundary + b"\n"
+        message += part if kind == "p" else RFC822 + label + b"\n"
     return message + b"\n" + text
 
 
@@ -324,3 +327,44 @@ def test_a_field_that_ends_with_white_space() -> None:
     """The same where it cannot be folded, since a line of white space would be left."""
     recoded = run(b"X:" + b" yy" * MEGABYTE + b" " * 2 * MEGABYTE, Server(False, False))
     assert recoded.trouble == f"{REFUSED}the field X {UNFOLDABLE}."
+
+
+@pytest.fixture(scope="module")
+def counted(tmp_path_factory: pytest.TempPathFactory) -> ctypes.CDLL:
+    """The pure floors, compiled so that they count what they do (effort.c)."""
+    made = tmp_path_factory.mktemp("effort")
+    names = re.findall(r"^[a-z]\w*$", (ROOT / "src/LAYERS").read_text().partition("---- pure")[2], re.M)
+    compiler = ["cc", "-std=c11", "-D_GNU_SOURCE", "-U_FORTIFY_SOURCE", "-O1", "-fPIC"]
+    subprocess.run([*compiler, "-c", "-o", made / "effort.o", ROOT / "testsuite/effort.c"], check=True)
+    counting = ["-fsanitize-coverage=trace-pc", "-Dmemchr=counted_memchr", "-Dmemcmp=counted_memcmp"]
+    sources = [ROOT / "src" / f"{name}.c" for name in names]
+    subprocess.run([*compiler, *counting, "-shared", "-o", made / "pure.so", *sources, made / "effort.o"], check=True)
+    return pure.load(made / "pure.so")
+
+
+def effort(counted: ctypes.CDLL, message: bytes) -> int:
+    """What it takes to recode a message for a server that takes no 8-bit octets."""
+    count = ctypes.c_ulong.in_dll(counted, "effort")
+    count.value = 0
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pure, "lib", counted)
+        assert run(message, Server(False, False)).trouble == ""
+    return count.value
+
+
+KINDS = ["p", "m", "pm", "mmp"]
+# Long legal texts with what is illegal at their end.
+TEXTS = {
+    "short lines": b"x\n" * 20_000 + b"\xe9\n",
+    "a long line behind short ones": b"x\n" * 20_000 + b"x" * 999,
+    "long lines": (b"x" * 900 + b"\n") * 1000 + b"\xe9\n",
+}
+
+
+@pytest.mark.spec("TR-8")
+def test_a_hundred_levels_are_as_much_work_as_one(counted: ctypes.CDLL) -> None:
+    """Not even twice as much, whatever is in them: no level reads anew what is within others."""
+    labels = [b"", CTE + b"8bit\n", CTE + b"binary\n"]
+    for kinds, label, (name, text) in itertools.product(KINDS, labels, TEXTS.items()):
+        one, hundred = (effort(counted, nested((kinds * 100)[:depth], text, label)) for depth in (1, 100))
+        assert hundred < 2 * one, (kinds, label, name, hundred / one)
