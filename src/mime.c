@@ -212,8 +212,8 @@ static bool next_between_parts(struct mime *mime, struct piece *piece)
 static bool next_delimiter(struct mime *mime, struct piece *piece)
 {
 	const char *start = mime->rest.at;
-	size_t level;
-	bool closing;
+	size_t level = 0; /* of one that others have written over meanwhile (IN-4) */
+	bool closing = true;
 	nest_is_delimiter(&mime->nest, lines_take(&mime->rest), &level, &closing);
 	*piece = (struct piece){{start, (size_t)(mime->rest.at - start)}, MANNER_COPY};
 	nest_pass(&mime->nest, level, closing);
@@ -230,7 +230,7 @@ void mime_open(struct mime *mime, struct recoding *recoding)
 	mime->recoding = recoding;
 	lines_open(&mime->rest, recoding->message);
 	mime->place = AT_ENTITY;
-	mime->nest.depth = 0;
+	nest_open(&mime->nest);
 	scout_open(&mime->scout, mime->rest, recoding->eightbitmime);
 	begin_cut(mime, (struct span){recoding->message.data, 0});
 }

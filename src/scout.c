@@ -15,7 +15,7 @@ void scout_open(struct scout *scout, struct lines lines, bool eightbitmime)
 	scout->lines = lines;
 	scout->eightbitmime = eightbitmime;
 	scout->illegal = false;
-	scout->nest.depth = 0;
+	nest_open(&scout->nest);
 	scout->entity = lines.at;
 	scout->inside = 0;
 }

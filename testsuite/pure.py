@@ -67,7 +67,10 @@ class Level(Structure):  # nest.h
 
 
 class Nest(Structure):  # nest.h
-    _fields_ = [("depth", c_size_t), ("levels", Level * NEST_MAX), ("boundaries", c_char * NEST_BOUNDARIES_MAX)]
+    _fields_ = [
+        ("depth", c_size_t), ("levels", Level * NEST_MAX), ("boundaries", c_char * NEST_BOUNDARIES_MAX),
+        ("sorted", c_size_t), ("order", c_uint8 * NEST_MAX),
+    ]  # fmt: skip
 
 
 class Heading(Structure):  # heading.h

@@ -358,6 +358,7 @@ TEXTS = {
     "short lines": b"x\n" * 20_000 + b"\xe9\n",
     "a long line behind short ones": b"x\n" * 20_000 + b"x" * 999,
     "long lines": (b"x" * 900 + b"\n") * 1000 + b"\xe9\n",
+    "what looks like delimiters": b"--b?\n--b\n" * 10_000 + b"\xe9\n",
 }
 
 
