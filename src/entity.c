@@ -22,6 +22,8 @@ void recoding_give_up(struct recoding *recoding, const char *place, const char *
 void entity_give_up(const struct entity *entity, struct recoding *recoding, const struct nest *nest, const char *what)
 {
 	char place[NEST_PLACE_SIZE];
+	if (*recoding->trouble)
+		return; /* there may be many, and naming a place takes longer than finding it */
 	nest_print_place(nest, entity->depth, place);
 	recoding_give_up(recoding, place, what);
 }

@@ -105,6 +105,8 @@ static void give_up_on_field(struct mime *mime, const struct field *field, const
 	char place[160];
 	char part[NEST_PLACE_SIZE];
 	int name = field->name.length < 50 ? (int)field->name.length : 50;
+	if (*mime->recoding->trouble)
+		return; /* as in entity_give_up */
 	nest_print_place(&mime->nest, mime->entity.depth, part);
 	snprintf(place, sizeof place, "the field %.*s", name, field->name.data);
 	if (mime->entity.depth > 0)
