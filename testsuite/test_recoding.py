@@ -385,3 +385,14 @@ def test_no_trouble_but_the_first_is_named(counted: ctypes.CDLL, text: bytes) ->
     """To name a place that a hundred levels surround is work."""
     one, most = (effort(counted, nested("p" * depth, b"").removesuffix(b"\n") + text, True) for depth in (1, 99))
     assert most < 1.5 * one, most / one
+
+
+@pytest.mark.spec("TR-8")
+def test_a_hundred_sections_are_as_much_work_as_one(counted: ctypes.CDLL) -> None:
+    """What stands before the sections of a boundary is not read anew for each."""
+    efforts = []
+    for count in (1, 100):
+        sections = b"".join(b"\n boundary*%d=b;" % number for number in range(count))
+        header = MIXED.replace(b" boundary=b", b"\n a=b;" * 20_000 + sections)
+        efforts.append(effort(counted, header + b"\n--" + b"b" * count + b"\n\n\xe9\n"))
+    assert efforts[1] < 1.5 * efforts[0], efforts
