@@ -197,6 +197,17 @@ EXAMPLES = {
     "fields of 998, 999 and 1000": b"".join(b"X: " + b"y" * n + b" z" * 3 + b"\n" for n in (989, 990, 991)),
     "a long name that just fits": b"X" * 997 + b": y\n",
     "folded thrice": b"X:" + b" y" * 1600 + b"\n\t" + b"z\t" * 1600 + b"\nY: z\n",
+    # What the scout must not take for illegal, or for legal.
+    "a legal multipart in a part before an illegal one":
+        MIXED + b"\n--b\n" + INNER + b"\n--c\n"
+        + CTE + b"8bit\n" + MIXED.replace(b"=b", b"=d") + b"\n--d\n\n--b\n\n\xe9",
+    "a field that would close the parts of its own entity":
+        CTE + b"8bit\n" + MIXED.replace(b"=b", b'="b:"') + b"--b:--\n\n--b:\n"
+        + CTE + b"8bit\n" + INNER + b"\n--c\n\n\xe9",
+    "a field to fold right before parts that are illegal":
+        RFC822 + CTE + b"8bit\n\n" + CTE + b"8bit\n" + MIXED + b"X:" + b" y" * 500 + b"\n--b\n\n\xe9\n--b--\n",
+    "a field to fold, and no body":
+        RFC822 + CTE + b"8bit\n\n" + CTE + b"8bit\n" + RFC822 + b"X:" + b" y" * 500 + b"\n",
 }  # fmt: skip
 
 
