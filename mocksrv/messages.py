@@ -4,10 +4,12 @@ A client may put trace fields in front and complete the header, recode parts, an
 what a reader is shown, nor drop a field.
 """
 
-import email
-import email.message
+import binascii
 import re
+from collections.abc import Iterator
 
+from mocksrv import mime
+from mocksrv.mime import Entity
 from mocksrv.octets import canonical, decode
 
 _HEADER = re.compile(rb"(?:[!-9;-~]+[ \t]*:[^\r\n]*\r\n(?:[ \t][^\r\n]*\r\n)*)*")
@@ -60,11 +62,25 @@ def _first_lost(given: list[tuple[bytes, bytes]], arrived: list[tuple[bytes, byt
 
 def _leaves(message: bytes) -> list[tuple[str, bytes]]:
     """Type and decoded content of every part that has no parts."""
-    found = email.message_from_bytes(message).walk()
-    return [(part.get_content_type(), _content(part)) for part in found if not part.is_multipart()]
+    return list(_leaves_of(mime.read(message)))
 
 
-def _content(part: "email.message.Message[str, str]") -> bytes:
-    payload = part.get_payload(decode=True)
-    content = payload if isinstance(payload, bytes) else b""
-    return canonical(content).rstrip(b"\r\n") if part.get_content_maintype() == "text" else content
+def _leaves_of(entity: Entity) -> Iterator[tuple[str, bytes]]:
+    if entity.inside:
+        yield from (leaf for one in entity.inside for leaf in _leaves_of(one))
+        return
+    content = mime.content(entity)
+    if entity.encoding == "base64":
+        content = _decoded(content)
+    # A line end before a delimiter belongs to the delimiter; before the end of the message to the text.
+    text = entity.main_type in ("", "text") or entity.encoding != "base64"
+    yield f"{entity.main_type}/{entity.subtype}", canonical(content).rstrip(b"\r\n") if text else content
+
+
+def _decoded(base64: bytes) -> bytes:
+    """What base64 stands for; as it is, if it is none."""
+    digits = re.sub(rb"[^A-Za-z0-9+/]", b"", base64)
+    try:
+        return binascii.a2b_base64(digits + b"=" * (-len(digits) % 4))
+    except binascii.Error:
+        return base64

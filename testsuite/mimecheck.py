@@ -1,7 +1,7 @@
 """What is promised of a message and what it was recoded to (TR-8), for any message and any server.
 
 Two judges read source and result: Python's `email`, for trees that it reads as the manual page does, and the reader in
-mimereader.py, for all others.
+mocksrv.mime with what mimerules.py says, for all others.
 """
 
 import email
@@ -10,9 +10,11 @@ import re
 from collections.abc import Iterable, Iterator
 from email.message import Message
 
+from mocksrv import mime
+from mocksrv.mime import Entity
 from mocksrv.octets import canonical, dot_stuffed
-from testsuite import mimereader
-from testsuite.mimereader import Entity, Server
+from testsuite import mimerules
+from testsuite.mimerules import Server
 from testsuite.pure import LINE_MAX_TEXT, QP_LINE_MAX, Recoded, recode
 from testsuite.test_body import received
 
@@ -36,17 +38,17 @@ def result_of(recoded: Recoded) -> bytes:
 
 def check(message: bytes, server: Server) -> Recoded:
     """All that TR-8 promises for a message and a server."""
-    source, recoded = mimereader.read(canonical(message)), run(message, server)
-    expected = mimereader.troubles(source, server)
+    source, recoded = mime.read(canonical(message)), run(message, server)
+    expected = mimerules.troubles(source, server)
     if expected or recoded.trouble:
         assert recoded.trouble in {f"{REFUSED}{trouble}." for trouble in expected}
         assert recoded.wire == b""
         return recoded
     octets = result_of(recoded)
-    result = mimereader.read(octets)
+    result = mime.read(octets)
     assert recoded.size == len(octets)
     check_legal(result, octets, server, recoded)
-    if mimereader.needs_change(source, server):
+    if mimerules.needs_change(source, server):
         check_entity(source, result, server, recoded)
     else:
         assert recoded.wire + b".\r\n" == dot_stuffed(message)
@@ -56,9 +58,9 @@ def check(message: bytes, server: Server) -> Recoded:
 
 def check_legal(result: Entity, octets: bytes, server: Server, recoded: Recoded) -> None:
     """A server takes the result; the flags say what it has."""
-    assert max(map(len, mimereader.split(octets)), default=0) <= LINE_MAX_TEXT
+    assert max(map(len, mime.split(octets)), default=0) <= LINE_MAX_TEXT
     assert b"\0" not in octets
-    assert mimereader.troubles(result, server) == set()
+    assert mimerules.troubles(result, server) == set()
     assert all(server.takes(one.body) for one in everything_in(result) if one.kind == "leaf")
     assert recoded.eightbit == (not octets.isascii())
     utf8 = any(one.is_eightbit() and one.is_utf8() for entity in everything_in(result) for one in entity.fields)
@@ -84,7 +86,7 @@ def check_entity(source: Entity, result: Entity, server: Server, recoded: Recode
     assert (result.kind, result.numbers, len(result.inside)) == (source.kind, source.numbers, len(source.inside))
     added = check_header(source, result, server, recoded)
     # Where the blank line was missing; a message without one gets it for the fields of the embedded one.
-    changed = mimereader.is_recoded(source, server) and source.kind != "multipart" and source.encoding != "base64"
+    changed = mimerules.is_recoded(source, server) and source.kind != "multipart" and source.encoding != "base64"
     assert result.has_blank == (source.has_blank or added or changed)
     if server.takes(source.body):
         assert result.body == source.body
@@ -97,11 +99,11 @@ def check_entity(source: Entity, result: Entity, server: Server, recoded: Recode
 
 def check_leaf(source: Entity, result: Entity) -> None:
     """A body that had to be changed still means the same."""
-    assert mimereader.content(result) == mimereader.content(source)
+    assert mime.content(result) == mime.content(source)
     if source.encoding == "base64":
         expected = []
         for line in source.body:
-            width = QP_LINE_MAX if mimereader.is_base64(line) else len(line) or 1
+            width = QP_LINE_MAX if mime.is_base64(line) else len(line) or 1
             expected += [line[at : at + width] for at in range(0, len(line), width)] or [b""]
         assert result.body == expected
         return
@@ -115,7 +117,7 @@ def check_leaf(source: Entity, result: Entity) -> None:
 
 def check_header(source: Entity, result: Entity, server: Server, recoded: Recoded) -> bool:
     """Each field is the same, though perhaps folded, but for its encoding. Returns whether some were added."""
-    new_encoding = mimereader.gets_new_encoding(source, server)
+    new_encoding = mimerules.gets_new_encoding(source, server)
     for one, other in itertools.zip_longest(source.fields, result.fields[: len(source.fields)]):
         if one.name == ENCODING and new_encoding:
             assert (other.name, other.body.strip()) == (ENCODING, encoding_of(source, server))
@@ -135,15 +137,15 @@ def check_header(source: Entity, result: Entity, server: Server, recoded: Recode
 def names_added(source: Entity, server: Server, recoded: Recoded, names: set[str]) -> set[str]:
     """The fields that an entity gets. Where nothing was encoded in a message, but something wrapped, folded or mended,
     the page leaves MIME-Version open."""
-    leafs = [one for one in everything_in(source) if one.kind == "leaf" and one.encoding in mimereader.IDENTITY]
+    leafs = [one for one in everything_in(source) if one.kind == "leaf" and one.encoding in mime.IDENTITY]
     quoted = [one for one in leafs if not server.takes(one.body)]
     expected = {MARK} if recoded.quoted_printable and source.depth == 0 else set()
     if source.is_message and not source.has(VERSION):
-        is_open = mimereader.is_recoded(source, server)
+        is_open = mimerules.is_recoded(source, server)
         expected |= {VERSION} if quoted or (is_open and VERSION in names) else set()
     if source in quoted and not source.has(TYPE):
         expected.add(TYPE)
-    if mimereader.gets_new_encoding(source, server) and not source.has(ENCODING):
+    if mimerules.gets_new_encoding(source, server) and not source.has(ENCODING):
         expected.add(ENCODING)
     return expected
 
@@ -159,7 +161,7 @@ def check_added(source: Entity, added: dict[str, bytes], server: Server) -> None
     """What the added fields say."""
     # The mark is only in the top header, so that this is the whole message.
     before = b"7bit" if all(map(bytes.isascii, source.all_lines())) else b"8bit"
-    charset = b"utf-8" if mimereader.is_utf8(b"\n".join(source.body)) else b"unknown-8bit"
+    charset = b"utf-8" if mime.is_utf8(b"\n".join(source.body)) else b"unknown-8bit"
     expected = {
         MARK: b"from " + before + b" to quoted-printable by client.example",
         VERSION: b"1.0",

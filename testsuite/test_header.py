@@ -8,8 +8,9 @@ import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
+from mocksrv.mime import LONGEST
 from mocksrv.octets import canonical
-from testsuite.mimereader import LONGEST, can_be_folded
+from testsuite.mimerules import can_be_folded
 from testsuite.mimetrees import Draw
 from testsuite.pure import (
     BOUNDARY_MAX, ENCODING_7BIT, ENCODING_8BIT, ENCODING_BASE64, ENCODING_BINARY, ENCODING_QUOTED_PRINTABLE,

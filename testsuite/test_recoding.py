@@ -13,10 +13,11 @@ from hypothesis import strategies as st
 # Before it is imported, so that its assertions tell what they compare.
 pytest.register_assert_rewrite("testsuite.mimecheck")
 
+from mocksrv.mime import is_base64
 from mocksrv.octets import canonical
-from testsuite import mimereader, mimetrees, pure
+from testsuite import mimetrees, pure
 from testsuite.mimecheck import REFUSED, SERVERS, check, described, result_of, run
-from testsuite.mimereader import Server
+from testsuite.mimerules import Server
 from testsuite.pure import BODY_ROOM_MIN, ROOT, Octets, lib
 
 MESSAGES = ROOT / "fixtures/messages"
@@ -226,7 +227,7 @@ def test_base64_is_base64(odd: bytes, line: bytes, place: int) -> None:
     """In any place of a line one octet decides, and only those that RFC 2045 names, or white space, are right."""
     line = line[:place] + odd + line[place:]
     memory = Octets(line)
-    assert lib.entity_is_base64(memory.span) == mimereader.is_base64(line)
+    assert lib.entity_is_base64(memory.span) == is_base64(line)
 
 
 @pytest.mark.spec("TR-8")
@@ -236,7 +237,7 @@ def test_every_octet_in_base64() -> None:
         for place in range(9):
             line = b"A" * place + bytes([octet]) + b"z" * (8 - place)
             memory = Octets(line)
-            assert lib.entity_is_base64(memory.span) == mimereader.is_base64(line)
+            assert lib.entity_is_base64(memory.span) == is_base64(line)
     text = b"\n".join(b"A" * 70 + bytes([octet]) + b"A" * 9 for octet in range(1, 128))
     check(CTE + b"base64\n\n" + b"A" * 999 + b"\n" + text, Server(False, False))
 

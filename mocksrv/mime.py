@@ -1,12 +1,10 @@
-"""A small reader of MIME messages: what TR-8 says of a message, written down without a look at src/.
+"""A reader of MIME messages (RFC 2045, RFC 2046), for canonical messages: lines that end with CR LF.
 
-mimecheck.py judges with it what Python's `email` reads otherwise than the manual page: delimiters in a row, comments in
-Content-Type, white space at the end of quoted-printable lines, white space before a colon. Everything here works on
-canonical messages: lines that end with CR LF.
+It reads some things otherwise than Python's `email`, and as the RFCs have them: delimiters in a row, comments in
+Content-Type, white space at the end of quoted-printable lines, white space before a colon.
 """
 
 import re
-from bisect import bisect_left
 from dataclasses import dataclass, field
 
 LONGEST, DEEPEST, LONGEST_BOUNDARY = 998, 100, 994
@@ -16,25 +14,6 @@ _QUOTED = re.compile(rb'"((?:[^"\\]|\\.)*)"?', re.DOTALL)
 _BARE = re.compile(rb"[^\x00-\x20;(]*")
 _FIELD = re.compile(rb"([!-9;-~]+)[ \t]*:(.*)", re.DOTALL)
 _BASE64 = re.compile(rb"[A-Za-z0-9+/= \t]*")
-_NO_DELIMITER = "is a multipart without a delimiter"
-
-
-@dataclass(frozen=True)
-class Server:
-    """What a server takes."""
-
-    eightbitmime: bool
-    smtputf8: bool
-
-    @property
-    def may_keep_eightbit(self) -> bool:
-        """Whether 8-bit octets may be left, if only in header fields."""
-        return self.eightbitmime or self.smtputf8
-
-    def takes(self, lines: list[bytes]) -> bool:
-        """Whether these lines may stand in a body."""
-        short = all(len(line) <= LONGEST and b"\0" not in line for line in lines)
-        return short and (self.eightbitmime or all(map(bytes.isascii, lines)))
 
 
 @dataclass
@@ -282,95 +261,3 @@ def content(entity: Entity) -> bytes:
 def is_base64(line: bytes) -> bool:
     """Whether only base64 and white space stand in it."""
     return bool(_BASE64.fullmatch(line))
-
-
-def can_be_folded(line: bytes, is_first: bool) -> bool:
-    """Whether there is any way to cut the line before white space so that each piece fits and none is white space only.
-
-    All ways are tried: `reached` holds, in order, the places where a piece may end. Of those that end at one
-    place none has more than white space if the longest that fits has not. The first line is not cut before its colon.
-    """
-    least = line.index(b":") + 1 if is_first else 1
-    places = [at for at in range(least, len(line)) if line[at] in b" \t"]
-    reached = [0]
-    for at in [*places, len(line)]:
-        longest = bisect_left(reached, at - LONGEST)
-        if longest < len(reached) and line[reached[longest] : at].strip(b" \t"):
-            reached.append(at)
-    return reached[-1] == len(line)
-
-
-def troubles(entity: Entity, server: Server) -> set[str]:
-    """All that keeps the message from being made legal, as TR-8 lists it; any of it may be the one that is told."""
-    found = {f"{entity.place} {what}" for what in _body_troubles(entity, server)}
-    where = f" of {entity.place}" if entity.depth else ""
-    for one in entity.fields:
-        if one.name == "content-transfer-encoding" and gets_new_encoding(entity, server):
-            continue
-        what = _field_trouble(one, server)
-        if what:
-            found.add(f"the field {one.lines[0][: len(one.name)].decode()[:50]}{where} {what}")
-    for inner in entity.inside:
-        found |= troubles(inner, server)
-    return found
-
-
-def _field_trouble(one: Field, server: Server) -> str:
-    """A long line is no trouble if it can be folded."""
-    if any(b"\0" in line for line in one.lines):
-        return "has a NUL"
-    if one.is_eightbit() and not (server.eightbitmime or (server.smtputf8 and one.is_utf8())):
-        return "has 8-bit octets, and 8BITMIME is not offered"
-    if all(can_be_folded(line, line is one.lines[0]) for line in one.lines if len(line) > LONGEST):
-        return ""
-    return "has a line of more than 998 octets that cannot be folded"
-
-
-def _body_troubles(entity: Entity, server: Server) -> set[str]:
-    """What is wrong with a body, but for the entities in it."""
-    if entity.kind == "message":
-        return set()
-    if entity.kind == "multipart":
-        outside = "has text outside its parts, which cannot be encoded" if entity.delimiters else _NO_DELIMITER
-        found = {outside for text in entity.outside if not server.takes(text)}
-        return found if server.takes(entity.delimiters) else found | {"has a delimiter that cannot be sent"}
-    if server.takes(entity.body):
-        return set()
-    identity = entity.encoding in IDENTITY
-    if entity.main_type == "multipart":
-        return {"is nested too deeply" if entity.boundary else "is a multipart without a usable boundary"}
-    if entity.main_type == "message" and identity:
-        return {"is nested too deeply" if entity.subtype == "rfc822" else "is of a type that must not be encoded"}
-    if entity.encoding == "base64":
-        cuttable = all(is_base64(line) for line in entity.body if len(line) > LONGEST)
-        plain = all(line.isascii() and b"\0" not in line for line in entity.body)
-        return set() if cuttable and plain else {"has octets that are no base64"}
-    known = identity or entity.encoding == "quoted-printable"
-    return set() if known else {"has an unknown Content-Transfer-Encoding"}
-
-
-def is_recoded(entity: Entity, server: Server) -> bool:
-    """Whether something has to become of its body, or of what is in it."""
-    if entity.kind == "leaf":
-        return not server.takes(entity.body)
-    return any(is_recoded(inner, server) or _has_illegal_field(inner, server) for inner in entity.inside)
-
-
-def needs_change(entity: Entity, server: Server) -> bool:
-    """Whether a body has to be recoded, or a field folded: else the message goes as it is, whatever it says."""
-    if entity.kind == "leaf" and not server.takes(entity.body):
-        return True
-    return any(map(Field.is_long, entity.fields)) or any(needs_change(one, server) for one in entity.inside)
-
-
-def _has_illegal_field(entity: Entity, server: Server) -> bool:
-    """Whether a field is folded; or stays as it is, but would not be legal in the body that it is part of."""
-    return any(one.is_long() or (one.is_eightbit() and not server.eightbitmime) for one in entity.fields)
-
-
-def gets_new_encoding(entity: Entity, server: Server) -> bool:
-    """Whether its Content-Transfer-Encoding is replaced or added. That of parts has to allow what is in them."""
-    if entity.kind == "leaf":
-        return entity.encoding != "base64" and is_recoded(entity, server)
-    allowed = entity.encoding != "binary" and (entity.encoding != "8bit" or server.may_keep_eightbit)
-    return not allowed and is_recoded(entity, server)
