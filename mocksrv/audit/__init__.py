@@ -1,0 +1,26 @@
+"""The auditor: reads what was said on a connection, and names each breach of the protocol by the client.
+
+Which breaches there are is told by `RULES`; each has the section of the RFC that says so. The server is not judged.
+"""
+
+from collections.abc import Container
+
+# The order of these imports is the order of the rules.
+from mocksrv.audit import commands, paths, parameters, order, message, tls  # noqa: F401
+from mocksrv.audit.conversation import converse
+from mocksrv.audit.rules import CHECKS, RULES, Finding, Rule
+from mocksrv.audit.show import findings_text, rules_text
+from mocksrv.tape import Tape
+
+__all__ = ["RULES", "Finding", "Rule", "audit", "findings_text", "rules_text"]
+
+
+def audit(tape: Tape, rules: Container[str] = RULES) -> list[Finding]:
+    """What the client did against the rules (those with the IDs given), in the order in which it happened."""
+    talk = converse(tape)
+    findings = []
+    for name, check in CHECKS.items():
+        for one in check(talk) if name in rules else ():
+            event, offset = talk.place(one.at) if one.event is None else (one.event, 0)
+            findings.append(Finding(RULES[name], event, offset, tape.events[event].line, one.evidence, one.what))
+    return sorted(findings, key=lambda finding: (finding.event, finding.offset))

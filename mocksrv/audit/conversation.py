@@ -1,0 +1,284 @@
+"""A tape as a conversation: what each octet of the client was, which reply it got, and what could be known when it was said.
+
+The client's octets are one stream; a `Turn` is the part of it that gets one reply. The tape tells the order in which the
+server saw things: what stands before a reply was said without waiting for it (`Turn.ahead`). A conversation can stop making
+sense, as when message text comes before 354: then it goes `astray`, and nothing behind that is read.
+"""
+
+import re
+from bisect import bisect_right
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from mocksrv.audit.course import follow
+from mocksrv.audit.turns import Command, Reply, Response, Text, Turn
+from mocksrv.tape import CLIENT, CLOSE, HANGUP, RESET, SERVER, STARTTLS, Tape
+
+_REPLY_LINE = re.compile(rb"([0-9]{3})(?:([ -])[^\n]*|\r)?\n")
+_REPLY_LENGTH = 512  # 5321#4.5.3.1.5
+_CHUNK = re.compile(rb"([0-9]{1,20})(?: .*)?", re.DOTALL)
+_DOT = re.compile(rb"\n(\.\r?\n)")
+
+
+@dataclass(frozen=True)
+class Astray:
+    """Where the conversation can no longer be followed. `why` is the ID of the rule that says what was wrong."""
+
+    why: str
+    start: int
+    what: str
+
+
+@dataclass
+class Conversation:
+    """What was said on one connection."""
+
+    stream: bytes
+    starts: list[tuple[int, int]]  # where in the stream the octets of which event begin
+    greeting: Turn = field(default_factory=lambda: Turn(0, 0))
+    turns: list[Turn] = field(default_factory=list)
+    surplus: list[Reply] = field(default_factory=list)  # replies to nothing
+    last_reply: Reply | None = None
+    astray: Astray | None = None
+    read: int = 0  # how much of the stream was read
+    hangup: int | None = None  # the event in which the client left, unless the server did before
+    unanswered: tuple[Turn, ...] = ()  # at the end
+    half_reply: bool = False  # whether the server left a reply unfinished
+    handshake_due: bool = False  # whether the conversation ends where the handshake should have begun
+
+    @property
+    def commands(self) -> Iterator[Command]:
+        """In order."""
+        return (turn for turn in self.turns if isinstance(turn, Command))
+
+    @property
+    def texts(self) -> Iterator[Text]:
+        """In order."""
+        return (turn for turn in self.turns if isinstance(turn, Text))
+
+    @property
+    def replies(self) -> Iterator[Reply]:
+        """All, in no order."""
+        yield from (turn.reply for turn in (self.greeting, *self.turns) if turn.reply)
+        yield from self.surplus
+
+    @property
+    def rest(self) -> bytes:
+        """What the client left unfinished."""
+        return b"" if self.astray else self.stream[self.read :]
+
+    def place(self, at: int) -> tuple[int, int]:
+        """The event that brought this octet of the stream, and where in the event it is."""
+        found = max(bisect_right(self.starts, at, key=lambda pair: pair[0]) - 1, 0)
+        if not self.starts:
+            return 0, 0
+        start, event = self.starts[found]
+        return event, at - start
+
+
+def converse(tape: Tape) -> Conversation:
+    """Reads a tape, whatever is on it."""
+    return _Reader(tape).read()
+
+
+class _Reader:
+    """Takes a tape event by event. `_have` is how much of the client's stream has come, `_talk.read` what was understood."""
+
+    def __init__(self, tape: Tape) -> None:
+        starts, parts, length = [], [], 0
+        for index, event in enumerate(tape.events):
+            if event.kind == CLIENT and event.octets:
+                starts.append((length, index))
+                parts.append(event.octets)
+                length += len(event.octets)
+        self._tape = tape
+        self._talk = Conversation(b"".join(parts), starts)
+        self._unanswered: deque[Turn] = deque([self._talk.greeting])
+        self._ahead: tuple[Turn, ...] | None = None  # what was unanswered when the next turn began, once it has
+        self._have = 0
+        self._said = b""  # of a reply whose end has not come
+        self._lines: list[bytes] = []  # of a reply whose last line has not come
+        self._text: Text | None = None  # that is being sent
+        self._scanned = 0  # how far its end was looked for
+        self._chunk: Command | None = None  # whose chunk is being sent
+        self._response = False  # whether the next line belongs to AUTH
+        self._tls = False
+
+    def read(self) -> Conversation:
+        talk = self._talk
+        for index, event in enumerate(self._tape.events):
+            if event.kind == CLIENT:
+                self._have += len(event.octets)
+                self._listen()
+            elif event.kind == SERVER:
+                self._take_replies(index, event.octets)
+            elif event.kind == STARTTLS:
+                self._secure()
+            elif event.kind in (HANGUP, RESET):
+                talk.hangup = index
+            if event.kind in (CLOSE, HANGUP, RESET):
+                break
+        self._listen(ended=True)
+        talk.stream = talk.stream[: self._have]
+        talk.unanswered = tuple(self._unanswered)
+        talk.half_reply = bool(self._said or self._lines)
+        follow(talk.turns)
+        return talk
+
+    # The server's part
+
+    def _take_replies(self, index: int, octets: bytes) -> None:
+        self._said += octets
+        *lines, self._said = self._said.split(b"\n")
+        for line in lines:
+            found = _REPLY_LINE.fullmatch(line + b"\n")
+            self._lines.append(line)
+            # Within a reply of several lines anything may stand, until one says that it is the last.
+            if found and found[2] != b"-" or not found and len(self._lines) == 1:
+                self._take_reply(index)
+
+    def _take_reply(self, index: int) -> None:
+        found = [_REPLY_LINE.fullmatch(line + b"\n") for line in self._lines]
+        codes = {int(one[1]) if one else 0 for one in found}
+        code = int(found[-1][1]) if found[-1] else 0
+        turn = self._unanswered.popleft() if self._unanswered else None
+        verb = turn.verb if isinstance(turn, Command) else ""
+        out_of_place = len(codes) > 1 or not self._has_place(turn, code) or max(map(len, self._lines)) >= _REPLY_LENGTH
+        reply = Reply(index, code, tuple(self._lines), out_of_place)
+        self._lines = []
+        self._talk.last_reply = reply
+        if turn is None:
+            self._talk.surplus.append(reply)
+            return
+        turn.reply = reply
+        if verb == "DATA" and code // 100 == 3:
+            self._text = Text(self._talk.read, self._talk.read, tls=self._tls)
+            self._scanned = self._talk.read
+            self._unanswered.append(self._text)  # already now: a server may object before it has heard all
+            self._talk.turns.append(self._text)
+        elif code == 334 and (verb == "AUTH" or isinstance(turn, Response)):
+            self._response = True
+        elif verb == "STARTTLS" and code // 100 == 2:
+            self._talk.handshake_due = True
+
+    @staticmethod
+    def _has_place(turn: Turn | None, code: int) -> bool:
+        """Whether a code means anything here."""
+        if isinstance(turn, Command) and turn.verb == "DATA":
+            return code == 354 or 400 <= code < 600
+        if isinstance(turn, Response) or isinstance(turn, Command) and turn.verb == "AUTH":
+            return 200 <= code < 300 or code == 334 or 400 <= code < 600
+        return 200 <= code < 300 or 400 <= code < 600
+
+    def _secure(self) -> None:
+        """What is within TLS begins anew, also in the middle of a line."""
+        self._tls = True
+        self._talk.handshake_due = self._response = False
+        self._text = self._chunk = self._ahead = None
+        self._talk.read = self._have
+        self._said, self._lines = b"", []
+        self._unanswered.clear()
+
+    # The client's part
+
+    def _listen(self, ended: bool = False) -> None:
+        talk = self._talk
+        while not talk.astray and talk.read < self._have:
+            if self._ahead is None:
+                self._ahead = tuple(turn for turn in self._unanswered if turn is not self._text)
+            if talk.handshake_due:
+                self._go_astray("TLS-PLAINTEXT", "the client goes on in the clear where the handshake must begin")
+            elif self._text and not self._early():
+                self._hear_text(self._text)
+            elif self._chunk:
+                self._hear_chunk(self._chunk)
+            elif not self._hear_line(ended):
+                return
+            self._ahead = None
+
+    def _early(self) -> bool:
+        """Whether what comes now began before DATA was answered."""
+        return any(isinstance(turn, Command) and turn.verb == "DATA" for turn in self._ahead or ())
+
+    def _hear_line(self, ended: bool) -> bool:
+        """Takes one line. Returns whether there was one."""
+        talk = self._talk
+        end = talk.stream.find(b"\n", talk.read, self._have) + 1
+        if not end and not (ended and self._early()):
+            return False
+        end = end or self._have
+        command = Command(talk.read, end, talk.stream[talk.read : end], self._ahead or (), tls=self._tls)
+        if self._early():
+            self._say_early(command)
+        elif self._response:
+            self._response = False
+            self._add(Response(command.start, end, command.octets, command.ahead, tls=self._tls))
+        elif not command.known and (why := self._lost_by()):
+            self._go_astray(*why)
+        else:
+            self._add(command)
+            if command.verb == "BDAT":
+                self._begin_chunk(command)
+        return True
+
+    def _add(self, turn: Turn) -> None:
+        self._talk.turns.append(turn)
+        self._unanswered.append(turn)
+        self._talk.read = turn.end
+
+    def _say_early(self, command: Command) -> None:
+        if command.known:
+            self._go_astray("PIPE-LAST", f"{command.verb} was sent before the reply to DATA")
+        else:
+            self._go_astray("TEXT-EARLY", "message text was sent before the reply to DATA")
+
+    def _lost_by(self) -> tuple[str, str] | None:
+        """What a line that is no command must be, if it is the rest of a message."""
+        match self._talk.turns[-1:]:
+            case [Text()]:
+                return "TEXT-LONE-DOT", "behind the dot that ends the message comes more text"
+            case [Command(verb="BDAT", size=size)]:
+                return "BDAT-OVERRUN", f"the chunk does not end with the {size} octets that BDAT announces"
+            case [Command(verb="DATA", refused=True)]:
+                return "TEXT-REFUSED", "message text was sent though DATA was refused"
+        return None
+
+    def _begin_chunk(self, command: Command) -> None:
+        found = _CHUNK.fullmatch(command.argument)
+        if found is None:
+            self._go_astray("BDAT-SYNTAX", "BDAT does not say how many octets follow", command.start)
+            return
+        command.size = int(found[1])
+        command.chunk = command.end, command.end
+        self._chunk = command if command.size else None
+
+    def _hear_chunk(self, command: Command) -> None:
+        assert command.size is not None
+        end = min(command.end + command.size, self._have)
+        command.chunk = command.end, end
+        self._talk.read = end
+        if end == command.end + command.size:
+            self._chunk = None
+
+    def _hear_text(self, text: Text) -> None:
+        stream = self._talk.stream
+        text.ahead = text.ahead or self._ahead or ()
+        # The line end before the dot may have come earlier; for the first line it is the end of the DATA line.
+        found = _DOT.search(stream, max(self._scanned - 4, text.start - 1, 0), self._have)
+        self._scanned = self._have
+        dot = found.start(1) if found else self._have
+        text.end, text.octets = dot, stream[text.start : dot]
+        self._talk.read = dot
+        if found is None:
+            return
+        if found[1] == b".\n" or text.octets and not text.octets.endswith(b"\r\n"):
+            self._go_astray("TEXT-END", "the dot that may end the message does not stand between CR LF and CR LF", dot)
+        else:
+            text.complete = True
+            self._talk.read = found.end()
+        self._text = None
+
+    def _go_astray(self, why: str, what: str, start: int | None = None) -> None:
+        at = self._talk.read if start is None else start
+        self._talk.astray = Astray(why, at, f"{what}; what follows cannot be told apart and was not judged")

@@ -1,0 +1,66 @@
+"""Which mail transaction each command belongs to, and which EHLO counts for it: as the server saw it, all replies known."""
+
+from collections.abc import Iterable
+
+from mocksrv.audit.turns import Command, Text, Transaction, Turn
+
+
+def follow(turns: Iterable[Turn]) -> None:
+    """Tells each command and each text where it stands."""
+    course = _Course()
+    for turn in turns:
+        if isinstance(turn, Command):
+            course.enter(turn)
+            course.take(turn)
+        elif isinstance(turn, Text):
+            turn.transaction = course.open
+            if course.open:
+                course.open.text = turn
+            course.close()
+
+
+class _Course:
+    """The state of the session between two commands."""
+
+    def __init__(self, tls: bool = False) -> None:
+        self.tls = tls
+        self.open: Transaction | None = None
+        self.mail: Command | None = None
+        self.hello: Command | None = None
+        self.after_last = False
+
+    def enter(self, command: Command) -> None:
+        """Tells a command what comes before it."""
+        if command.tls and not self.tls:  # RFC 3207#4.2: all is forgotten
+            self.__init__(tls=True)
+        command.transaction = self.open
+        command.mail = self.mail
+        command.hello = self.hello
+        command.after_last = self.after_last
+
+    def take(self, command: Command) -> None:
+        """What a command changes."""
+        match command.verb:
+            case "EHLO" | "HELO" if not command.refused:
+                self.hello = command
+                self.open = self.mail = None
+                self.after_last = False
+            case "RSET" if not command.refused:
+                self.open = self.mail = None
+                self.after_last = False
+            case "MAIL":
+                self.mail = command
+                self.after_last = False
+                if not command.refused:
+                    self.open = Transaction(command)
+            case "RCPT" if self.open:
+                self.open.recipients.append(command)
+            case "DATA" | "BDAT" if self.open:
+                self.open.carriers.append(command)
+                if command.verb == "BDAT" and command.last:
+                    self.close()
+                    self.after_last = True
+
+    def close(self) -> None:
+        """The end of a message, whatever the server says to it (RFC 5321#4.1.1.4)."""
+        self.open = self.mail = None

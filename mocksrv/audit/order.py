@@ -1,0 +1,154 @@
+"""Rules about the order of commands, about waiting for replies, and about how a session ends.
+
+What matters is what the client could know: a command that was sent before a reply came is not judged by that reply.
+"""
+
+from collections.abc import Iterator
+
+from mocksrv.audit.conversation import Conversation
+from mocksrv.audit.rules import Seen, astray, rule, seen
+from mocksrv.audit.turns import HELLOS, Command, Text, Turn
+
+# 2920#3.1: only as the last of a group; so are commands of extensions that do not say otherwise.
+_LAST = ("VRFY", "EXPN", "TURN", "NOOP", "AUTH", "ETRN", "ATRN")
+
+
+def _verbs(turns: tuple[Turn, ...]) -> list[str]:
+    return [turn.verb for turn in turns if isinstance(turn, Command)]
+
+
+def _name(turn: Turn) -> str:
+    return turn.verb if isinstance(turn, Command) else "the message" if isinstance(turn, Text) else "the line"
+
+
+@rule("GREETING-WAIT", "5321#4.3.1", "The client says nothing before the server has greeted it.")
+def greeting_wait(talk: Conversation) -> Iterator[Seen]:
+    for command in talk.commands:
+        if talk.greeting in command.ahead:
+            yield seen(command, f"{command.verb} came before the greeting")
+            return
+
+
+@rule("GREETING-REFUSED", "5321#3.1", "If the greeting is a refusal, the client says QUIT and nothing else.")
+def greeting_refused(talk: Conversation) -> Iterator[Seen]:
+    for command in talk.commands:
+        refused = talk.greeting.refused and talk.greeting.reply and talk.greeting.reply.code != 421
+        if refused and talk.greeting not in command.ahead and command.verb != "QUIT":
+            yield seen(command, f"{command.verb} after a greeting that refuses the session")
+            return
+
+
+@rule("EHLO-WAIT", "5321#4.3.1", "The client waits for the reply to EHLO or HELO before it goes on.")
+def hello_wait(talk: Conversation) -> Iterator[Seen]:
+    for command in talk.commands:
+        if _verbs(command.ahead[-1:])[:1] in (["EHLO"], ["HELO"]):
+            yield seen(command, f"{command.verb} was sent before the reply to {_name(command.ahead[-1])}")
+
+
+@rule("EHLO-MISSING", "5321#4.1.1.1", "Before the first mail the client says EHLO or HELO, and the server accepts it.")
+def hello_missing(talk: Conversation) -> Iterator[Seen]:
+    for command in talk.commands:
+        if command.verb == "MAIL" and not command.hello and not command.tls:  # within TLS: TLS-EHLO
+            if not any(verb in HELLOS for verb in _verbs(command.ahead)):
+                yield seen(command, "MAIL, and no EHLO or HELO was accepted before")
+                return
+
+
+@rule("PIPE-UNOFFERED", "5321#4.3.1", "Without PIPELINING the client waits for the reply to each command.")
+def pipe_unoffered(talk: Conversation) -> Iterator[Seen]:
+    special = {"EHLO", "HELO", "STARTTLS", "QUIT"}  # whatever is offered
+    for command in talk.commands:
+        ahead = _ahead(talk, command)
+        if not ahead or special & {*_verbs(ahead)} or command.offered("PIPELINING"):
+            continue
+        if not _ahead(talk, ahead[-1]):  # the rest of the burst is not reported again
+            yield seen(command, f"{command.verb} was sent before the reply to {_name(ahead[-1])}")
+
+
+def _ahead(talk: Conversation, turn: Turn) -> tuple[Turn, ...]:
+    return tuple(one for one in turn.ahead if one is not talk.greeting)
+
+
+@rule("PIPE-LAST", "2920#3.1", "DATA, VRFY, EXPN, TURN, NOOP and AUTH come last in a group: their reply is waited for.")
+def pipe_last(talk: Conversation) -> Iterator[Seen]:
+    yield from astray(talk, "PIPE-LAST")
+    for command in talk.commands:
+        if command.offered("PIPELINING") and command.ahead and {*_verbs(command.ahead[-1:])} & {*_LAST}:
+            yield seen(command, f"{command.verb} was sent before the reply to {_name(command.ahead[-1])}")
+
+
+@rule("MAIL-NESTED", "5321#4.1.4", "MAIL is sent only when no mail transaction is open.")
+def mail_nested(talk: Conversation) -> Iterator[Seen]:
+    for command in talk.commands:
+        if command.verb == "MAIL" and command.transaction:
+            if not any(carrier.verb == "BDAT" and carrier.refused for carrier in command.transaction.carriers):
+                yield seen(command, "MAIL while the transaction of an earlier MAIL is open")
+
+
+@rule("RCPT-ORDER", "5321#3.3", "RCPT comes after a MAIL that was accepted.")
+def rcpt_order(talk: Conversation) -> Iterator[Seen]:
+    last: Command | None = None
+    for command in talk.commands:
+        if command.verb == "RCPT" and _lonely(command):
+            if not (last and last.verb == "RCPT"):  # one of them is enough
+                yield seen(command, "RCPT, and " + ("MAIL was refused" if command.mail else "there was no MAIL"))
+        last = command
+
+
+def _lonely(command: Command) -> bool:
+    """Whether there is no transaction, and the client knew."""
+    return command.transaction is None and "MAIL" not in _verbs(command.ahead)
+
+
+@rule("DATA-ORDER", "5321#3.3", "DATA or BDAT comes after a RCPT that was accepted, unless the reply is still due.")
+def data_order(talk: Conversation) -> Iterator[Seen]:
+    envelope: list[Command] = []
+    for command in talk.commands:
+        if command.verb in ("DATA", "BDAT"):
+            if untimely(command) and not any(_lonely(one) for one in envelope if one.verb == "RCPT"):
+                yield seen(command, f"{command.verb}, and there is no recipient that the server accepted")
+            envelope = []
+        elif command.verb in ("MAIL", *HELLOS, "RSET"):
+            envelope = []
+        envelope.append(command)
+
+
+def untimely(command: Command) -> bool:
+    """Whether DATA or the first BDAT comes without recipients, and the client knew."""
+    transaction = command.transaction
+    if command.after_last or {"MAIL", "RCPT"} & {*_verbs(command.ahead)}:
+        return False
+    first = transaction is None or command is transaction.carriers[0]
+    return first and not (transaction and transaction.wanted)
+
+
+@rule("END-AFTER-421", "5321#3.8", "After 421 the server hangs up: there is nothing left to say but QUIT.")
+def end_after_421(talk: Conversation) -> Iterator[Seen]:
+    events = [reply.event for reply in talk.replies if reply.code == 421 and not reply.broken]
+    for command in talk.commands:
+        if events and talk.place(command.start)[0] > min(events) and command.verb != "QUIT":
+            yield seen(command, f"{command.verb} after the server had said 421")
+            return
+
+
+@rule("END-AFTER-QUIT", "5321#4.1.4", "QUIT is the last command of a session.")
+def end_after_quit(talk: Conversation) -> Iterator[Seen]:
+    commands = list(talk.commands)
+    for quit_, command in zip(commands, commands[1:]):
+        if quit_.verb == "QUIT":
+            yield seen(command, f"{command.verb} after QUIT")
+            return
+
+
+@rule("END-NO-QUIT", "5321#4.1.1.10", "The client says QUIT before it hangs up, unless the server has broken the session.")
+def end_no_quit(talk: Conversation) -> Iterator[Seen]:
+    if talk.hangup is None or talk.astray or talk.handshake_due or any(one.verb == "QUIT" for one in talk.commands):
+        return
+    if talk.surplus or talk.half_reply or any(reply.broken for reply in talk.replies) or talk.last_reply and talk.last_reply.code == 421:
+        return  # the server has not kept to the protocol, or said that it leaves
+    text = next((text for text in talk.texts if not text.complete), None)
+    chunked = any(command.size and command.end + command.size > command.chunk[1] for command in talk.commands)
+    if chunked or text is None and talk.unanswered or text and text.reply:
+        return  # BDAT-CUT; or nobody knows how long the client waited for the reply; or the server had said enough
+    where = " in the middle of the message" if text else " in the middle of a line" if talk.rest else ""
+    yield Seen(talk.read, talk.rest, f"the client hung up{where} without QUIT", talk.hangup)
