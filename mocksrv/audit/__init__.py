@@ -6,7 +6,7 @@ Which breaches there are is told by `RULES`; each has the section of the RFC tha
 from collections.abc import Container
 
 # The order of these imports is the order of the rules.
-from mocksrv.audit import commands, paths, parameters, order, message, tls  # noqa: F401
+from mocksrv.audit import commands, paths, parameters, order, message, chunks, tls  # noqa: F401
 from mocksrv.audit.conversation import converse
 from mocksrv.audit.rules import CHECKS, RULES, Finding, Rule
 from mocksrv.audit.show import findings_text, rules_text

@@ -5,10 +5,10 @@ from collections.abc import Iterator
 
 from mocksrv.audit.conversation import Conversation
 from mocksrv.audit.rules import Seen, rule, seen, shown
-from mocksrv.audit.turns import Command, Turn
+from mocksrv.audit.turns import HELLOS, Command, Response, Turn
 
 _BARE_CR = re.compile(rb"\r(?!\n)")
-_CONTROL = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]|\t(?=.*[^ \t\r\n])")  # white space at the end is another matter
+_CONTROL = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]|\t(?=.*[^ \t\r\n])")  # at the end: CMD-SPACE
 _COMMAND_LINE = 512
 _AUTH_LINE = 12288
 # How much longer an extension that is offered makes the line; some RFCs give the sum, some what a parameter may hold.
@@ -28,9 +28,8 @@ _EXTENSION_VERBS = {"AUTH": "AUTH", "ETRN": "ETRN", "ATRN": "ATRN", "BURL": "BUR
 
 def _lines(talk: Conversation) -> Iterator[Turn]:
     """Every command line, and what AUTH is continued with; what has no end comes last."""
-    yield from (turn for turn in talk.turns if turn.octets.endswith(b"\n") and turn not in talk.texts)
-    unfinished = talk.rest and not any(not text.complete for text in talk.texts)
-    if unfinished and talk.hangup is not None:
+    yield from (turn for turn in talk.turns if isinstance(turn, (Command, Response)))
+    if talk.hangup is not None:
         yield Turn(talk.read, len(talk.stream), talk.rest)
 
 
@@ -95,7 +94,7 @@ def _declares_utf8(command: Command) -> bool:
     return mail is not None and mail.envelope.has(b"SMTPUTF8")
 
 
-@rule("CMD-LENGTH", "5321#4.5.3.1.4", "A command line has at most 512 octets, and what the extensions in use add to that.")
+@rule("CMD-LENGTH", "5321#4.5.3.1.4", "A command line has at most 512 octets, and what extensions in use add to them.")
 def length(talk: Conversation) -> Iterator[Seen]:
     for line in _lines(talk):
         limit = _limit(line) if isinstance(line, Command) else _AUTH_LINE
@@ -110,14 +109,16 @@ def _limit(command: Command) -> int:
         return _COMMAND_LINE
     allowance = _MAIL_ALLOWANCE if command.verb == "MAIL" else _RCPT_ALLOWANCE
     offers = allowance.keys() if command.offers is None else command.offers
-    unknown = sum(1 + len(word) for word in command.envelope.words if word.upper().partition(b"=")[0] not in _COUNTED)
+    words = command.envelope.words
+    unknown = sum(1 + len(word) for word in words if word.upper().partition(b"=")[0] not in _COUNTED)
     return _COMMAND_LINE + sum(octets for keyword, octets in allowance.items() if keyword in offers) + unknown
 
 
 @rule("CMD-SPACE", "5321#4.1.1", "Nothing, not even white space, stands between a command or its arguments and CR LF.")
 def trailing_space(talk: Conversation) -> Iterator[Seen]:
     for command in talk.commands:
-        if command.content.endswith((b" ", b"\t")) and command.content.strip():
+        nameless = command.verb in HELLOS and not command.argument.strip()  # EHLO-ARGUMENT
+        if command.content.endswith((b" ", b"\t")) and command.content.strip() and not nameless:
             yield seen(command, "white space at the end of the command")
 
 

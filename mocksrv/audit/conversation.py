@@ -1,8 +1,8 @@
-"""A tape as a conversation: what each octet of the client was, which reply it got, and what could be known when it was said.
+"""A tape as a conversation: what each octet of the client was, which reply it got, and what was known by then.
 
-The client's octets are one stream; a `Turn` is the part of it that gets one reply. The tape tells the order in which the
-server saw things: what stands before a reply was said without waiting for it (`Turn.ahead`). A conversation can stop making
-sense, as when message text comes before 354: then it goes `astray`, and nothing behind that is read.
+The client's octets are one stream; a `Turn` is the part of it that gets one reply. The tape tells the order in which
+the server saw things: what stands before a reply was said without waiting for it (`Turn.ahead`). A conversation can
+stop making sense, as when message text comes before 354: then it goes `astray`, and nothing behind that is read.
 """
 
 import re
@@ -39,7 +39,6 @@ class Conversation:
     greeting: Turn = field(default_factory=lambda: Turn(0, 0))
     turns: list[Turn] = field(default_factory=list)
     surplus: list[Reply] = field(default_factory=list)  # replies to nothing
-    last_reply: Reply | None = None
     astray: Astray | None = None
     read: int = 0  # how much of the stream was read
     hangup: int | None = None  # the event in which the client left, unless the server did before
@@ -83,7 +82,7 @@ def converse(tape: Tape) -> Conversation:
 
 
 class _Reader:
-    """Takes a tape event by event. `_have` is how much of the client's stream has come, `_talk.read` what was understood."""
+    """Takes a tape event by event. `_have` is how much of the client's stream has come, `_talk.read` what was read."""
 
     def __init__(self, tape: Tape) -> None:
         starts, parts, length = [], [], 0
@@ -121,6 +120,8 @@ class _Reader:
                 break
         self._listen(ended=True)
         talk.stream = talk.stream[: self._have]
+        for text in talk.texts:
+            text.octets = talk.stream[text.start : text.end]
         talk.unanswered = tuple(self._unanswered)
         talk.half_reply = bool(self._said or self._lines)
         follow(talk.turns)
@@ -147,7 +148,6 @@ class _Reader:
         out_of_place = len(codes) > 1 or not self._has_place(turn, code) or max(map(len, self._lines)) >= _REPLY_LENGTH
         reply = Reply(index, code, tuple(self._lines), out_of_place)
         self._lines = []
-        self._talk.last_reply = reply
         if turn is None:
             self._talk.surplus.append(reply)
             return
@@ -178,7 +178,7 @@ class _Reader:
         self._text = self._chunk = self._ahead = None
         self._talk.read = self._have
         self._said, self._lines = b"", []
-        self._unanswered.clear()
+        self._unanswered = deque(turn for turn in self._unanswered if turn is self._talk.greeting)
 
     # The client's part
 
@@ -237,7 +237,7 @@ class _Reader:
         """What a line that is no command must be, if it is the rest of a message."""
         match self._talk.turns[-1:]:
             case [Text()]:
-                return "TEXT-LONE-DOT", "behind the dot that ends the message comes more text"
+                return "TEXT-LONE-DOT", "behind the dot that ends the message comes what is no command"
             case [Command(verb="BDAT", size=size)]:
                 return "BDAT-OVERRUN", f"the chunk does not end with the {size} octets that BDAT announces"
             case [Command(verb="DATA", refused=True)]:
@@ -268,11 +268,10 @@ class _Reader:
         found = _DOT.search(stream, max(self._scanned - 4, text.start - 1, 0), self._have)
         self._scanned = self._have
         dot = found.start(1) if found else self._have
-        text.end, text.octets = dot, stream[text.start : dot]
-        self._talk.read = dot
+        text.end = self._talk.read = dot
         if found is None:
             return
-        if found[1] == b".\n" or text.octets and not text.octets.endswith(b"\r\n"):
+        if found[1] == b".\n" or dot > text.start and stream[dot - 2 : dot] != b"\r\n":
             self._go_astray("TEXT-END", "the dot that may end the message does not stand between CR LF and CR LF", dot)
         else:
             text.complete = True

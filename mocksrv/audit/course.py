@@ -1,4 +1,4 @@
-"""Which mail transaction each command belongs to, and which EHLO counts for it: as the server saw it, all replies known."""
+"""Which mail transaction each command belongs to, and which EHLO counts for it: as the server saw it."""
 
 from collections.abc import Iterable
 
@@ -9,13 +9,13 @@ def follow(turns: Iterable[Turn]) -> None:
     """Tells each command and each text where it stands."""
     course = _Course()
     for turn in turns:
+        if turn.tls and not course.tls:  # RFC 3207#4.2: all is forgotten
+            course = _Course(tls=True)
         if isinstance(turn, Command):
             course.enter(turn)
             course.take(turn)
         elif isinstance(turn, Text):
             turn.transaction = course.open
-            if course.open:
-                course.open.text = turn
             course.close()
 
 
@@ -31,8 +31,6 @@ class _Course:
 
     def enter(self, command: Command) -> None:
         """Tells a command what comes before it."""
-        if command.tls and not self.tls:  # RFC 3207#4.2: all is forgotten
-            self.__init__(tls=True)
         command.transaction = self.open
         command.mail = self.mail
         command.hello = self.hello

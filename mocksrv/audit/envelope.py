@@ -1,4 +1,4 @@
-"""The argument of MAIL and RCPT: `FROM:<path> parameters`. Takes in anything, and says how far it is what it should be."""
+"""The argument of MAIL and RCPT: `FROM:<path> parameters`. Takes anything, and says how far it is what it should be."""
 
 import re
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ _PATH = re.compile(rb'<(?:"(?:[^"\\]|\\.)*"|[^">])*>', re.DOTALL)
 
 @dataclass(frozen=True)
 class Envelope:
-    """`path` is what stands between the brackets, or None without any; `words` are the parameters as they are written."""
+    """`path` is what stands between the brackets, None without them; `words` are the parameters as they are written."""
 
     path: bytes | None
     spaced: bool  # whether there is a space next to the colon
@@ -57,11 +57,14 @@ def parse_envelope(argument: bytes) -> Envelope:
     """Reads what stands behind the verb."""
     argument = argument.rstrip(b" \t")  # white space at the end is a matter of its own
     keyword = _KEYWORD.match(argument)
-    rest = argument[keyword.end() :] if keyword else argument
+    if keyword is None:
+        return Envelope(None, False, False, ())
+    spaced = bool(keyword[1] or keyword[2])
+    rest = argument[keyword.end() :]
     found = _PATH.match(rest)
-    if found is None or keyword is None:
-        return Envelope(None, bool(keyword and (keyword[1] or keyword[2])), False, tuple(rest.split(b" ")[1:]))
+    if found is None:
+        return Envelope(None, spaced, False, tuple(rest.split(b" ")[1:]))
     tail = rest[found.end() :]
     joined = bool(tail) and not tail.startswith(b" ")
     words = (tail if joined else tail[1:]).split(b" ") if tail else []
-    return Envelope(found[0][1:-1], bool(keyword[1] or keyword[2]), joined, tuple(words))
+    return Envelope(found[0][1:-1], spaced, joined, tuple(words))

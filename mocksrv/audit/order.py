@@ -69,7 +69,7 @@ def _ahead(talk: Conversation, turn: Turn) -> tuple[Turn, ...]:
     return tuple(one for one in turn.ahead if one is not talk.greeting)
 
 
-@rule("PIPE-LAST", "2920#3.1", "DATA, VRFY, EXPN, TURN, NOOP and AUTH come last in a group: their reply is waited for.")
+@rule("PIPE-LAST", "2920#3.1", "DATA, VRFY, EXPN, TURN, NOOP and AUTH end a group: their reply is waited for.")
 def pipe_last(talk: Conversation) -> Iterator[Seen]:
     yield from astray(talk, "PIPE-LAST")
     for command in talk.commands:
@@ -116,7 +116,7 @@ def data_order(talk: Conversation) -> Iterator[Seen]:
 def untimely(command: Command) -> bool:
     """Whether DATA or the first BDAT comes without recipients, and the client knew."""
     transaction = command.transaction
-    if command.after_last or {"MAIL", "RCPT"} & {*_verbs(command.ahead)}:
+    if command.after_last and command.verb == "BDAT" or {"MAIL", "RCPT"} & {*_verbs(command.ahead)}:
         return False
     first = transaction is None or command is transaction.carriers[0]
     return first and not (transaction and transaction.wanted)
@@ -124,7 +124,9 @@ def untimely(command: Command) -> bool:
 
 @rule("END-AFTER-421", "5321#3.8", "After 421 the server hangs up: there is nothing left to say but QUIT.")
 def end_after_421(talk: Conversation) -> Iterator[Seen]:
-    events = [reply.event for reply in talk.replies if reply.code == 421 and not reply.broken]
+    # One that answers nothing may be read only after the next command (5321#3.8).
+    replies = (turn.reply for turn in (talk.greeting, *talk.turns))
+    events = [reply.event for reply in replies if reply and reply.code == 421 and not reply.broken]
     for command in talk.commands:
         if events and talk.place(command.start)[0] > min(events) and command.verb != "QUIT":
             yield seen(command, f"{command.verb} after the server had said 421")
@@ -140,11 +142,11 @@ def end_after_quit(talk: Conversation) -> Iterator[Seen]:
             return
 
 
-@rule("END-NO-QUIT", "5321#4.1.1.10", "The client says QUIT before it hangs up, unless the server has broken the session.")
+@rule("END-NO-QUIT", "5321#4.1.1.10", "The client says QUIT before it hangs up, unless the server broke the session.")
 def end_no_quit(talk: Conversation) -> Iterator[Seen]:
     if talk.hangup is None or talk.astray or talk.handshake_due or any(one.verb == "QUIT" for one in talk.commands):
         return
-    if talk.surplus or talk.half_reply or any(reply.broken for reply in talk.replies) or talk.last_reply and talk.last_reply.code == 421:
+    if talk.surplus or talk.half_reply or any(reply.broken or reply.code == 421 for reply in talk.replies):
         return  # the server has not kept to the protocol, or said that it leaves
     text = next((text for text in talk.texts if not text.complete), None)
     chunked = any(command.size and command.end + command.size > command.chunk[1] for command in talk.commands)

@@ -34,7 +34,7 @@ def _envelopes(talk: Conversation) -> Iterator[Command]:
     return (command for command in talk.commands if command.verb in ("MAIL", "RCPT"))
 
 
-@rule("PARAM-UNOFFERED", "5321#4.1.1.3", "A parameter belongs to an extension that the server offers, and to this command.")
+@rule("PARAM-UNOFFERED", "5321#4.1.1.3", "A parameter belongs to this command and to an extension that is offered.")
 def unoffered(talk: Conversation) -> Iterator[Seen]:
     for command in _envelopes(talk):
         table = _MAIL_EXTENSIONS if command.verb == "MAIL" else _RCPT_EXTENSIONS
@@ -87,7 +87,7 @@ def utf8(talk: Conversation) -> Iterator[Seen]:
                 yield seen(command, f"SMTPUTF8 with the value {shown(value)}")
 
 
-@rule("PARAM-DSN", "3461#4", "RET, ENVID, NOTIFY and ORCPT have the values that DSN defines, in xtext where it says so.")
+@rule("PARAM-DSN", "3461#4", "RET, ENVID, NOTIFY and ORCPT have the values that DSN defines.")
 def dsn(talk: Conversation) -> Iterator[Seen]:
     for keyword, form in _DSN_VALUES.items():
         yield from _wrong(talk, keyword, form)

@@ -16,11 +16,11 @@ _LABEL = rb"[A-Za-z0-9%b](?:[A-Za-z0-9%b-]*[A-Za-z0-9%b])?" % (_ODD, _ODD, _ODD)
 _DOMAIN = re.compile(rb"%b(?:\.%b)*" % (_LABEL, _LABEL))
 _ATOM = rb"[A-Za-z0-9!#$%%&'*+/=?^_`{|}~%b-]+" % _ODD
 _LOCAL_PART = re.compile(rb'%b(?:\.%b)*|"(?:[^"\\]|\\.)*"' % (_ATOM, _ATOM), re.DOTALL)
-_GENERAL_LITERAL = re.compile(rb"[A-Za-z0-9-]*[A-Za-z0-9]:[!-Z^-~]+")
 _NUMBERS = re.compile(rb"[0-9.]+|[0-9a-fA-F:.]*:[0-9a-fA-F:.]*")
 
 
 def _is_literal(text: bytes) -> bool:
+    """Whether this is an address in brackets. Of the tags that one may begin with only IPv6 is registered."""
     if not (text.startswith(b"[") and text.endswith(b"]")):
         return False
     inner = text[1:-1].decode("ascii", "replace")
@@ -30,7 +30,7 @@ def _is_literal(text: bytes) -> bool:
         else:
             ipaddress.IPv4Address(inner)
     except ValueError:
-        return not inner.upper().startswith("IPV6:") and _GENERAL_LITERAL.fullmatch(text[1:-1]) is not None
+        return False
     return True
 
 
@@ -78,10 +78,8 @@ def path_space(talk: Conversation) -> Iterator[Seen]:
 def path_brackets(talk: Conversation) -> Iterator[Seen]:
     for command in _paths(talk):
         keyword = b"FROM" if command.verb == "MAIL" else b"TO"
-        if command.envelope.path is None:
-            yield seen(command, "no address in angle brackets")
-        elif not command.argument.upper().startswith(keyword):
-            yield seen(command, f"{command.verb} is not followed by {keyword.decode()}:")
+        if command.envelope.path is None or not command.argument.upper().startswith(keyword):
+            yield seen(command, f"no {keyword.decode()}:<address> behind {command.verb}")
 
 
 @rule("PATH-EMPTY", "5321#4.1.1.3", "RCPT names a recipient; only the path of MAIL may be empty.")

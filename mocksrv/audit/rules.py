@@ -1,4 +1,4 @@
-"""Rules: each has an ID, the section of the RFC that says it, one sentence, and a function that finds the breaches of it.
+"""Rules: each has an ID, the section of the RFC that says it, one sentence, and a function that finds its breaches.
 
 An audit asks every rule about the whole conversation; the order of the table is the order in which they are defined.
 """
@@ -24,7 +24,7 @@ class Rule:
 
 @dataclass(frozen=True)
 class Finding:
-    """A breach of a rule: where (the event of the tape, the octet in it, the line of its text or 0), and what was seen."""
+    """A breach: where (the event of the tape, the octet in it, the line of its text or 0), and what was seen."""
 
     rule: Rule
     event: int

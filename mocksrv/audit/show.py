@@ -1,14 +1,16 @@
 """Rules and findings as text."""
 
+import re
+from collections import deque
 from collections.abc import Iterable, Iterator
-from itertools import groupby
+from itertools import accumulate, groupby
 from pathlib import Path
 
 from mocksrv.audit.rules import RULES, Finding
-from mocksrv.octets import visible
-from mocksrv.tape import CLIENT, SERVER, Tape, event_lines
+from mocksrv.tape import CLIENT, SERVER, Event, Tape, event_lines
 
-_RUN = 12  # so many lines of a message without a finding are shown; of more, only the first and the last
+_LINE = re.compile(rb"[^\n]*\n|[^\n]+$")
+_RUN = 12  # so many lines without a finding are shown; of more, only the first and the last
 _WIDTH = 120  # octets of a line that are shown
 
 
@@ -24,50 +26,50 @@ def _rows() -> list[tuple[str, str, str]]:
 
 def findings_text(tape: Tape, findings: Iterable[Finding], path: Path | None = None) -> str:
     """What was said, and beneath each line what was wrong with it; with the place if the tape was read from a file."""
-    left = sorted(findings, key=lambda finding: (finding.event, finding.offset))
+    found = sorted(findings, key=lambda finding: (finding.event, finding.offset))
     text: list[str] = []
-    quiet: list[str] = []  # lines without a finding
-    for last, line in _lines(tape):
-        due = [finding for finding in left if (finding.event, finding.offset) < last]
-        left = left[len(due) :]
-        quiet.append(f"    {line}")
+    quiet: list[Event] = []  # lines without a finding
+    for line, due in _lines(tape, found):
+        quiet.append(line)
         if due:
             text += [*_shortened(quiet), *(_told(finding, path) for finding in due)]
             quiet = []
-    text += [*_shortened(quiet), *(_told(finding, path) for finding in left)]
-    return "".join(f"{line}\n" for line in text)
+    return "".join(f"{line}\n" for line in [*text, *_shortened(quiet)])
+
+
+def _lines(tape: Tape, findings: list[Finding]) -> Iterator[tuple[Event, list[Finding]]]:
+    """Each line of the text, and what was found in it."""
+    left = deque(findings)
+    for kind, group in groupby(enumerate(tape.events), key=lambda pair: pair[1].kind):
+        events = list(group)
+        if kind not in (CLIENT, SERVER):
+            for index, event in events:
+                yield event, [left.popleft() for finding in findings if finding.event == index]
+            continue
+        lengths = accumulate((len(event.octets) for _, event in events), initial=0)
+        starts = dict(zip((index for index, _ in events), lengths))
+        last = events[-1][0]
+        for found in _LINE.finditer(b"".join(event.octets for _, event in events)):
+            due = []
+            while left and left[0].event <= last and starts[left[0].event] + left[0].offset < found.end():
+                due.append(left.popleft())
+            yield Event(kind, found[0]), due
+
+
+def _shortened(lines: list[Event]) -> Iterator[str]:
+    half = _RUN // 2
+    if len(lines) > _RUN:
+        yield from (_shown(line) for line in lines[:half])
+        yield f"    ... {len(lines) - 2 * half} lines ..."
+        lines = lines[-half:]
+    yield from (_shown(line) for line in lines)
+
+
+def _shown(line: Event) -> str:
+    text = "".join(event_lines([line]))
+    return f"    {text if len(text) <= _WIDTH else text[: _WIDTH - 3] + '...'}"
 
 
 def _told(finding: Finding, path: Path | None) -> str:
     place = f"{path}:{finding.line}:" if path and finding.line else "^"
     return f"{place} {finding.rule.id}: {finding.what}\n  [{finding.rule.rfc}] {finding.rule.sentence}"
-
-
-def _shortened(lines: list[str]) -> list[str]:
-    if len(lines) <= _RUN:
-        return lines
-    half = _RUN // 2
-    return [*lines[:half], f"    ... {len(lines) - 2 * half} lines ...", *lines[-half:]]
-
-
-def _lines(tape: Tape) -> Iterator[tuple[tuple[int, int], str]]:
-    """Each line of the text, and the place in the tape that comes behind it."""
-    for kind, group in groupby(enumerate(tape.events), key=lambda pair: pair[1].kind):
-        events = list(group)
-        if kind not in (CLIENT, SERVER):
-            yield from (((index + 1, 0), kind) for index, _ in events)
-            continue
-        ends = _ends(events)
-        for line in event_lines(event for _, event in events):
-            yield next(ends), line if len(line) <= _WIDTH else line[: _WIDTH - 3] + "..."
-
-
-def _ends(events: list[tuple[int, object]]) -> Iterator[tuple[int, int]]:
-    """Where each line of some events of one speaker ends."""
-    for index, event in events:
-        octets = event.octets
-        at = octets.find(b"\n") + 1
-        while at:
-            yield (index, at) if at < len(octets) else (index + 1, 0)
-            at = octets.find(b"\n", at) + 1
-    yield events[-1][0] + 1, 0

@@ -18,7 +18,7 @@ VERBS = {
 
 @dataclass(frozen=True)
 class Reply:
-    """One reply. `broken` if no client could make sense of it; its code is then what its first line says, or 0."""
+    """One reply. `broken` if no client could make sense of it; its code is then what its last line says, or 0."""
 
     event: int  # which brought its end
     code: int
@@ -68,7 +68,7 @@ class Command(Turn):
     hello: Command | None = None  # the EHLO or HELO that counts for this
     transaction: Transaction | None = None  # that is open when the server gets here
     mail: Command | None = None  # the last MAIL before, whatever came of it
-    after_last: bool = False  # whether BDAT LAST, or DATA's text, was the end of the last transaction
+    after_last: bool = False  # whether BDAT LAST has ended the last transaction
     size: int | None = None  # of a chunk
     chunk: tuple[int, int] = (0, 0)  # where it is in the stream
 
@@ -123,7 +123,6 @@ class Transaction:
     mail: Command
     recipients: list[Command] = field(default_factory=list)
     carriers: list[Command] = field(default_factory=list)  # DATA and BDAT
-    text: Text | None = None
 
     @property
     def wanted(self) -> bool:
