@@ -23,6 +23,7 @@ from mocksrv.transport import Breach, Plain
 
 LONGEST_LINE = 65536  # octets of a command for which the server still waits for the end
 LONGEST_MESSAGE = 1 << 26  # octets of a message that the server takes
+MOST_COMMANDS = 10000  # in one session: an auditor is to read them all
 _PIECE = 512  # octets without a line end that are as good as a line where a message has no lines
 _LENIENCE = 1.0  # seconds of silence after which a dot between wrong line ends counts as the end of a message
 _ENDS = (Close, Reset, Stall)
@@ -55,6 +56,7 @@ class Responder(Player):
         self._queue: list[Reaction] = []  # reactions to commands that came together
         self._tls = False
         self._interrupted = False  # whether the server has spoken in the middle of the message
+        self._commands = 0
         self._gone = False  # whether the client will say nothing more
         self.trouble = ""  # why the conversation ended, if that is not how they should end
         self._begin()
@@ -132,6 +134,9 @@ class Responder(Player):
         return f"the client said nothing for {player.WAIT:g} s"
 
     def _obey_client(self, line: bytes) -> None:
+        self._commands += 1
+        if self._commands > MOST_COMMANDS:
+            self._refuse_to_go_on(b"421 4.7.0 enough\r\n", f"more than {MOST_COMMANDS} commands in one session")
         verb, _, argument = line.strip().partition(b" ")
         name = verb.upper().decode("latin-1")
         self._bye = name == "QUIT"
@@ -301,10 +306,16 @@ class Responder(Player):
                 raise _Over
 
     def expect_silence(self, seconds: float, end_allowed: bool = False) -> bool:
-        """Listens for so long; what comes is put on the tape. Returns whether the client hung up, if that is allowed."""
+        """Listens for so long; what comes is put on the tape. Returns whether the client hung up, if that is allowed.
+
+        Where a lot has come already, more can wait in the kernel: a client that never stops would fill the memory.
+        """
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
         deadline = time.monotonic() + seconds
-        while (left := deadline - time.monotonic()) > 0 and self._transport.readable(left):
+        while len(self._received) < LONGEST_LINE:
+            left = deadline - time.monotonic()
+            if left <= 0 or not self._transport.readable(left):
+                break
             if not self._take_in():
                 return end_allowed
         return False
@@ -348,8 +359,10 @@ class Responder(Player):
         """No client has our timeouts."""
 
     def _refuse_to_go_on(self, octets: bytes, why: str) -> None:
+        due = b"".join(one.octets for one in self._queue) + octets
         with contextlib.suppress(OSError, Mismatch):
-            self._speak(octets, Manner())
+            if due:
+                self._speak(due, Manner())
         self._reset()
         raise _Over(why)
 

@@ -69,11 +69,10 @@ class Serving:
 
 
 @contextmanager
-def serving(*options: str | Path, cwd: Path = ROOT, **environment: str) -> Iterator[Serving]:
-    """A server with these options on a free port, if they name none."""
-    listen = [] if "--listen" in options else ["--listen", "0"]
+def serving(*options: str | Path, within: tuple[str, ...] = ()) -> Iterator[Serving]:
+    """A server with these options on a free port; `within`: a command that runs it."""
     process = subprocess.Popen(
-        [*COMMAND, *listen, *map(str, options)], cwd=cwd, env=ENVIRONMENT | environment, stdin=subprocess.DEVNULL,
+        [*within, *COMMAND, "--listen", "0", *map(str, options)], cwd=ROOT, env=ENVIRONMENT, stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
     )  # fmt: skip
     try:

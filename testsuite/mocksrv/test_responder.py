@@ -174,7 +174,7 @@ def test_the_handshake_of_any_client_is_taken(plain: Served) -> None:
 def test_bad_endings(plain: Served, octets: bytes, remark: str | None) -> None:
     connection, tape = plain
     connection.sendall(octets)
-    with suppress(ConnectionResetError):
+    with suppress(OSError):  # it may have been reset already
         connection.shutdown(socket.SHUT_WR)
         while connection.recv(1000):
             pass
@@ -280,3 +280,36 @@ def test_a_strict_server() -> None:
         commands = [recipient, b"DATA\r\n", b"BDAT 0 LAST\r\n", mail, mail, b"DATA\r\n", recipient, b"DATA\r\n", recipient]
         found = replies(connection, *commands, b"DATA\r\n", b".\r\n", b"DATA\r\n")
     assert [int(one[:3]) for one in found] == [503, 503, 503, 250, 503, 554, 450, 554, 250, 354, 250, 503]
+
+
+@pytest.mark.parametrize("how", [b"DATA\r\n" + b"x" * 1001, (b"BDAT 10\r\n" + b"x" * 10) * 101], ids=["DATA", "BDAT"])
+def test_a_message_that_is_too_long(monkeypatch: pytest.MonkeyPatch, how: bytes) -> None:
+    """Together with the chunks that came before."""
+    monkeypatch.setattr(responder, "LONGEST_MESSAGE", 1000)
+    octets = b""
+    with served(Policy("mx.example")) as (connection, tape):
+        connection.sendall(b"".join([*ENVELOPE, how]))
+        with suppress(ConnectionResetError):
+            while more := connection.recv(1 << 16):
+                octets += more
+    assert octets.endswith(b"\r\n552 5.3.4 too much\r\n")
+    assert tape.remarks == ["a message of more than 1000 octets"]
+
+
+def test_too_many_commands(plain: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(responder, "MOST_COMMANDS", 3)
+    assert [one[:3] for one in replies(plain[0], *[b"NOOP\r\n"] * 4)] == [b"250", b"250", b"250", b"421"]
+
+
+def test_a_client_that_never_stops(plain: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What it sends while the server listens before it speaks is not taken in without end."""
+    monkeypatch.setattr(responder, "QUIET", 5.0)
+    connection, tape = plain
+    connection.setblocking(False)
+    try:
+        while len(tape.events) < 3:
+            with suppress(BlockingIOError):
+                connection.send(b"NOOP\r\n" * 10000)
+    finally:
+        connection.setblocking(True)
+    assert sum(len(event.octets) for event in tape.events if event.kind == "C") < 1_000_000
