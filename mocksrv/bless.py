@@ -6,13 +6,15 @@ A wrong blessing makes a wrong program right, so it is never done where CI is se
 import contextlib
 import os
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 from mocksrv.case import Case, read_case
 from mocksrv.octets import decode, encode, visible
-from mocksrv.player import WAIT, Player
-from mocksrv.script import Hear
+from mocksrv.player import WAIT, Player, Transcript
+from mocksrv.script import CaseError
 from mocksrv.show import explain, report_lines
+from mocksrv.steps import Either, Hear, Step
 from mocksrv.world import Result, check
 
 _QUIET = 0.1  # seconds without an octet that end a burst
@@ -33,9 +35,13 @@ def bless(path: Path, program: Path) -> Result:
         raise Refused(f"only C lines, report and exit can be blessed:\n{explain(result)}")
     if not result.stdout.endswith(b"\0"):
         raise Refused(f"{path}: what the client printed does not end with a report: {visible(result.stdout)}")
-    lines = decode(path.read_bytes()).split("\n")
-    path.write_bytes(encode("\n".join(_rewritten(result, lines))))
-    return check(read_case(path), program)
+    before = path.read_bytes()
+    path.write_bytes(encode("\n".join(_rewritten(result, decode(before).split("\n")))))
+    try:
+        return check(read_case(path), program)
+    except CaseError as error:
+        path.write_bytes(before)
+        raise Refused(f"{path}: cannot be blessed: what the client did makes no case ({error})") from error
 
 
 class BlessingPlayer(Player):
@@ -46,38 +52,50 @@ class BlessingPlayer(Player):
     def hear(self, burst: list[Hear]) -> None:
         """Takes a burst. Lines that fit stay as they are written."""
         self._take_until_quiet(WAIT)
+        come = bytes(self._received)
+        untouched = True
         for step in burst:
             fresh = self._take_through(step)
-            if fresh is None:
-                self._edits[step.line] = []
-            elif fresh:
-                self._edits[step.line] = [*fresh, step.source]
-        if self._received:
-            last = burst[-1]
-            self._edits[last.line] = [*self._edits.get(last.line, [last.source]), *self._take_lines()]
+            untouched = untouched and fresh == []
+            self._edit(step)[:] = [] if fresh is None else [*fresh, step.source]
+            self._transcript.done[step.line] += 1
+            self._last = step
+        if self._ahead and isinstance(self._ahead[0], Either):  # what has come is for its branches
+            if not untouched:
+                self._fail("the client sent something else, and nobody knows how much of it belongs to the next block")
+        elif self._received:
+            self._append()
+        self._bye = come[: len(come) - len(self._received)].upper().endswith(b"QUIT\r\n")
 
     def expect_silence(self, seconds: float, end_allowed: bool = False) -> bool:
         """What comes nevertheless becomes lines before the step at which it came."""
         self._take_until_quiet(max(seconds, _QUIET))
         if self._received:
-            source = next(step.source for step in self._transcript.dialogue.steps if step.line == self._at)
-            self._edits[self._at] = [*self._take_lines(), source]
+            step = next(step for step in self._transcript.dialogue.walk() if step.line == self._at)
+            self._edit(step)[-1:-1] = self._take_lines()
         return super().expect_silence(seconds, end_allowed)
 
     def expect_end(self) -> None:
         """What still comes becomes lines at the end of the dialogue."""
         self._take_until_quiet(WAIT)
         if self._received:
-            last = self._transcript.dialogue.steps[-1]
-            self._edits[last.line] = [*self._edits.get(last.line, [last.source]), *self._take_lines()]
+            self._append()
         super().expect_end()
 
-    @property
-    def _edits(self) -> dict[int, list[str]]:
-        return self._transcript.edits
+    def _edit(self, step: Step, played: int = 0) -> list[str]:
+        """What shall stand in place of a step's line, for this time that it is played."""
+        times = self._transcript.done[step.line] - played
+        return self._transcript.edits.setdefault((step.line, times), [step.source])
+
+    def _append(self) -> None:
+        """What has come becomes lines behind the last one that was played."""
+        if self._last is None:
+            self._fail("the client sent something else before anything that can be blessed")
+        self._edit(self._last, played=1).extend(self._take_lines())
 
     def _take_until_quiet(self, patience: float) -> None:
-        """Waits for so many seconds, then until it is quiet."""
+        """Waits for so many seconds, if nothing has come yet, then until it is quiet."""
+        patience = min(patience, _QUIET) if self._received else patience
         with contextlib.suppress(OSError):
             while self._transport.readable(patience) and self._take_in():
                 patience = _QUIET
@@ -123,9 +141,7 @@ def _c_line(line: bytes) -> str:
 
 def _rewritten(result: Result, lines: list[str]) -> list[str]:
     """The lines of the file with the edits of the dialogues, and with the outcome."""
-    edits: dict[int, list[str]] = {}
-    for transcript in result.transcripts:
-        edits |= transcript.edits
+    edits = {line: edit for transcript in result.transcripts for line, edit in _agreed(result, transcript, lines)}
     added: list[str] = []
     if result.stdout != result.case.report:
         added += _replace(edits, result.case, "report", report_lines(result.stdout))
@@ -134,6 +150,15 @@ def _rewritten(result: Result, lines: list[str]) -> list[str]:
     end = len(lines) - (lines[-1] == "")
     edited = [text for number, line in enumerate(lines[:end], 1) for text in edits.get(number, [line])]
     return [*edited, *added, *lines[end:]]
+
+
+def _agreed(result: Result, transcript: Transcript, lines: list[str]) -> Iterator[tuple[int, list[str]]]:
+    """The edits of a dialogue by line. Raises Refused if a line is repeated, and not each time the same."""
+    for (line, _), edit in transcript.edits.items():
+        times = range(transcript.done[line])
+        if any(transcript.edits.get((line, time), [lines[line - 1]]) != edit for time in times):
+            raise Refused(f"{result.case.path}:{line}: cannot be blessed: it is repeated, and what came differs")
+        yield line, edit
 
 
 def _replace(edits: dict[int, list[str]], case: Case, name: str, content: list[str]) -> list[str]:

@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import NoReturn
 
 from mocksrv.certs import Recipes
+from mocksrv.dnslog import parse_question
 from mocksrv.octets import decode, encode, unescape
-from mocksrv.script import CaseError, Dialogue, parse_dialogue, parse_endpoint
+from mocksrv.script import CaseError, parse_dialogue, parse_endpoint
+from mocksrv.steps import Dialogue
 from mocksrv.zone import Zone, ZoneError, parse_zone
 
 DNS_PORT = 53
@@ -18,7 +20,7 @@ _META = ("spec", "rfc", "address", "order", "scope")
 _EXPECT = re.compile(r"expect-(?P<client>[a-z0-9.-]+)")
 OUTCOMES = ("delivered", "refused", "deferred")
 _MANNERS = ("absent", "directory", "unreadable")
-_ONCE = ("run", "message", "report", "exit")
+_ONCE = ("run", "dns-log", "message", "report", "exit")
 
 
 @dataclass(frozen=True)
@@ -48,7 +50,7 @@ class Control:
 
 @dataclass(frozen=True)
 class Expectation:
-    """What a client may do otherwise than the case says: the outcome for each recipient (or one for all), if it is
+    """What a client does otherwise than the case says: the outcome for each recipient (or one for all), if it is
     another one, the auditor's rules that it breaks, and why that is as it should be."""
 
     outcomes: tuple[str, ...]
@@ -81,6 +83,7 @@ class Case:
     report: bytes | None
     exit: int
     sections: list[Section]
+    dns_log: list[str] | None = None  # None: any question may be asked about names that a zone has
 
     @property
     def exact(self) -> bool:
@@ -131,7 +134,7 @@ class _Reader:
         return Case(
             path=self._path, title=title, meta=meta, prose=prose, run=self._run(), servers=list(self._servers()),
             message=self._message(), control=dict(self._controls()), dialogues=dialogues, report=self._report(),
-            exit=self._exit(), sections=self._sections,
+            exit=self._exit(), sections=self._sections, dns_log=self._dns_log(),
         )  # fmt: skip
 
     def _fail(self, line: int, what: str) -> NoReturn:
@@ -154,7 +157,7 @@ class _Reader:
     def _section(self, name: str, argument: str, line: int) -> Section:
         takes_argument = name in ("dns", "message", "dialogue") or name.startswith("control/")
         if not takes_argument and name not in _ONCE:
-            known = "run, dns, message, control/FILE, dialogue, report, exit"
+            known = "run, dns, dns-log, message, control/FILE, dialogue, report, exit"
             self._fail(line, f"no such section: {name} (there are {known})")
         if argument and not takes_argument:
             self._fail(line, f"`{name}` takes no argument")
@@ -216,6 +219,18 @@ class _Reader:
                 self._fail(error.line, error.what)
             except ValueError as error:
                 self._fail(section.line, str(error))
+
+    def _dns_log(self) -> list[str] | None:
+        section = self._one("dns-log")
+        if section is None:
+            return None
+        log: list[str] = []
+        for number, line in enumerate(section.body, section.line + 1):
+            try:
+                log += [parse_question(line)] if line.strip() else []
+            except ValueError as error:
+                self._fail(number, str(error))
+        return log
 
     def _message(self) -> bytes:
         section = self._one("message")

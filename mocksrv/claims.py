@@ -4,7 +4,8 @@ import ipaddress
 
 from mocksrv import sandbox
 from mocksrv.case import Case
-from mocksrv.script import CaseError, Dialogue
+from mocksrv.script import CaseError
+from mocksrv.steps import Dialogue
 
 
 class UnexpectedConnection(Exception):
@@ -20,6 +21,7 @@ class Claims:
         self._ordered = case.ordered
         self._never = [dialogue for dialogue in case.dialogues if dialogue.never]
         self.pending = [dialogue for dialogue in case.dialogues if not dialogue.never]
+        self._check_places(case)
 
     def claim(self, address: str, port: int) -> Dialogue | None:
         """The dialogue that an attempt begins; it is then no longer pending. Raises UnexpectedConnection."""
@@ -37,6 +39,19 @@ class Claims:
     def _check_never(self, address: str, port: int) -> None:
         if any(self._fits(dialogue, address, port) for dialogue in self._never):
             raise UnexpectedConnection(f"{_what(address, port)}, which must never happen")
+
+    def _check_places(self, case: Case) -> None:
+        """Where one connection is refused or hangs, all are."""
+        places = {
+            (address, dialogue.port): dialogue
+            for dialogue in self.pending if not dialogue.refused and not dialogue.unanswered
+            for address in self.hosts[dialogue.line]
+        }  # fmt: skip
+        for dialogue in self.pending:
+            for address in self.hosts[dialogue.line] if dialogue.refused or dialogue.unanswered else ():
+                if other := places.get((address, dialogue.port)):
+                    what = f"{dialogue.steps[0].source} concerns every connection, and that of line {other.line} as well"
+                    raise CaseError(f"{case.path}:{dialogue.line}: {what}")
 
     def _fits(self, dialogue: Dialogue, address: str, port: int) -> bool:
         return address in self.hosts[dialogue.line] and port == dialogue.port

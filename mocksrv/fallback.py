@@ -11,7 +11,7 @@ import dns.rrset
 
 from mocksrv.case import Case, Control
 from mocksrv.octets import encode
-from mocksrv.script import SMTP_PORT, Dialogue
+from mocksrv.steps import SMTP_PORT, Dialogue
 from mocksrv.zone import Zone
 
 LOCALHOST = "127.0.0.1"
@@ -61,7 +61,8 @@ def _check(case: Case) -> None:
     if len(case.servers) != 1:
         raise Unplayable("it has no DNS server, or several")
     zone = case.servers[0].zone
-    if zone.faults or zone.delays or sum(len(r) for (_, t), r in zone.records.items() if t == dns.rdatatype.MX) > 1:
+    exchangers = sum(len(records) for (_, kind), records in zone.records.items() if kind == dns.rdatatype.MX)
+    if case.dns_log is not None or zone.faults or zone.delays or exchangers > 1:
         raise Unplayable("it is about DNS")
     if any(control.manner == "unreadable" for control in case.control.values()) and os.getuid() == 0:
         raise Unplayable("no file is unreadable for root")

@@ -11,8 +11,8 @@ import re
 from mocksrv.octets import canonical, decode
 
 _HEADER = re.compile(rb"(?:[!-9;-~]+[ \t]*:[^\r\n]*\r\n(?:[ \t][^\r\n]*\r\n)*)*")
-# What recoding may change, add or take away.
-_FORM = {"mime-version", "content-transfer-encoding", "content-type"}
+# What recoding may change, add or take away; and what may be taken away (RFC 5321, section 4.4; RFC 5322, section 3.6.3).
+_FREE = {b"mime-version", b"content-transfer-encoding", b"content-type", b"return-path", b"bcc"}
 
 
 def difference(given: bytes, arrived: bytes) -> str | None:
@@ -54,7 +54,7 @@ def _fields(header: bytes) -> list[tuple[bytes, bytes]]:
 
 def _first_lost(given: list[tuple[bytes, bytes]], arrived: list[tuple[bytes, bytes]]) -> bytes | None:
     rest = iter(arrived)
-    wanted = (field for field in given if field[0].decode() not in _FORM)
+    wanted = (field for field in given if field[0] not in _FREE)
     return next((field[0] for field in wanted if field not in rest), None)
 
 

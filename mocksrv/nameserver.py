@@ -31,6 +31,11 @@ class Question:
     foreign: bool
     answer: str
 
+    @property
+    def line(self) -> str:
+        """As a line of a `dns-log` section."""
+        return f"{self.name} {self.kind}{' tcp' if self.transport == 'tcp' else ''}"
+
     def __str__(self) -> str:
         return f"{self.name} {self.kind} ({self.transport}) -> {self.answer}"
 

@@ -8,7 +8,7 @@ from mocksrv.certs import Recipes
 from mocksrv.octets import encode
 from mocksrv.policy import ANY_MAILBOX, END, GREETING, Policy, Reaction, folded
 from mocksrv.responder import LONGEST_MESSAGE
-from mocksrv.script import Close, Starttls, Step
+from mocksrv.steps import Close, Starttls, Step
 from mocksrv.terms import parse_terms
 
 # No CHUNKING: a client that is offered it uses no DATA, and `--data` would not reach it.

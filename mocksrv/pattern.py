@@ -20,8 +20,9 @@ _KINDS = {
     "b64": rb"[A-Za-z0-9+/]+={0,2}",
     "params": rb"(?: [A-Za-z0-9][A-Za-z0-9-]*(?:=[^\s=]+)?)*",  # each with the space before it
 }
+LONGEST_LINE = 65536  # what is longer is no line
 _HOLE = re.compile(
-    r"\{(?:(?P<helo>helo)|message(?:\[(?P<start>\d*):(?P<stop>\d*)\])?|(?P<name>[a-z]\w*):(?P<kind>\w+))\}"
+    r"\{(?:(?P<helo>helo)|message(?:\[(?P<start>\d*):(?P<stop>\d*)\])?|(?P<name>[a-z]\w*):(?P<kind>\w+))\}", re.ASCII
 )
 
 
@@ -96,24 +97,43 @@ class Pattern:
 
     def match(self, octets: bytes, facts: Facts, bound: dict[str, bytes]) -> bool:
         """Whether `octets` as a whole fit. Names that match for the first time are added to `bound`."""
-        found = self._regex(facts).fullmatch(octets)
+        found = self._regex(facts, bound).fullmatch(octets)
         if found is None:
             return False
         values = dict(bound)
         for hole, text in zip((part for part in self.parts if isinstance(part, Hole)), found.groups()):
             value = b" ".join(sorted(text.upper().split())) if hole.kind == "params" else text
-            if values.setdefault(hole.name, value) != value:
+            if values.setdefault(hole.name, value) != value or not re.fullmatch(_KINDS[hole.kind], text):
                 return False
         bound.update(values)
         return True
 
-    def _regex(self, facts: Facts) -> re.Pattern[bytes]:
-        return re.compile(
-            b"".join(
-                b"(" + _KINDS[part.kind] + b")" if isinstance(part, Hole) else re.escape(fixed_octets(part, facts))
-                for part in self.parts
-            )
-        )
+    def leads(self, octets: bytes, facts: Facts, bound: dict[str, bytes]) -> bool | None:
+        """Whether `octets` begin with what fits; None if more must come to know. Nothing is added to `bound`."""
+        if self.is_open:
+            line, end, _ = octets.partition(b"\n")
+            if not end and len(line) <= LONGEST_LINE:
+                return None
+            return self.match(line + end, facts, dict(bound))
+        fixed = self.fixed(facts)
+        return octets.startswith(fixed) or (None if fixed.startswith(octets) else False)
+
+    def _regex(self, facts: Facts, bound: dict[str, bytes]) -> re.Pattern[bytes]:
+        """One group for each typed hole. A name that has its text already can take no other part of the line."""
+        text, names = b"", set[str]()
+        for part in self.parts:
+            if not isinstance(part, Hole):
+                text += re.escape(fixed_octets(part, facts))
+            elif part.kind == "params":  # their order may differ
+                text += b"(" + _KINDS[part.kind] + b")"
+            elif part.name in bound:
+                text += b"(" + re.escape(bound[part.name]) + b")"
+            elif part.name in names:
+                text += b"((?P=" + part.name.encode() + b"))"
+            else:
+                text += b"(?P<" + part.name.encode() + b">" + _KINDS[part.kind] + b")"
+                names.add(part.name)
+        return re.compile(text)
 
 
 def fixed_octets(part: Part, facts: Facts) -> bytes:

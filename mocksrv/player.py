@@ -4,16 +4,17 @@ import contextlib
 import socket
 import struct
 import time
+from collections import Counter, deque
 from dataclasses import dataclass, field
 from functools import partial
-from itertools import groupby
 from pathlib import Path
 from typing import NoReturn
 
 from mocksrv.octets import first_difference, visible
-from mocksrv.pattern import Facts
-from mocksrv.script import (
-    Close, Delay, Dialogue, Drip, Hear, KeyUpdate, Read, Renegotiate, Reset, Say, Split, Stall, Starttls, Step,
+from mocksrv.pattern import LONGEST_LINE, Facts
+from mocksrv.steps import (
+    Close, Delay, Dialogue, Drip, Either, HalfClose, Hear, KeyUpdate, Read, Renegotiate, Reset, Say, Split, Stall,
+    Starttls, Step, ends, walk,
 )  # fmt: skip
 from mocksrv.tape import CLOSE, HANGUP, RESET, STARTTLS, Tape
 from mocksrv.tls import Handshake, Secured
@@ -26,7 +27,6 @@ QUIET = 0.005
 # Seconds in which the rest of a wrong line arrives, so that a failure can show it whole.
 _REST = 0.005
 _GLANCE = 0.01  # seconds between two looks at a connection that cannot be waited on
-_LONGEST_LINE = 65536
 
 
 @dataclass(frozen=True)
@@ -37,6 +37,7 @@ class Failure:
     what: str
     expected: bytes | None = None
     received: bytes | None = None
+    by_line: bool = False  # whether to compare them line by line
 
 
 class Mismatch(Exception):
@@ -49,12 +50,16 @@ class Mismatch(Exception):
 
 @dataclass
 class Transcript:
-    """What came of a dialogue: which lines went as written and, when blessing, what should stand in place of others."""
+    """What came of a dialogue: how often each line went as written, and which belong to branches that were not taken.
+
+    When blessing, also what should stand in place of a line, with how often it had been played before.
+    """
 
     dialogue: Dialogue
     address: str
-    done: set[int] = field(default_factory=set)
-    edits: dict[int, list[str]] = field(default_factory=dict)
+    done: Counter[int] = field(default_factory=Counter)
+    passed_over: set[int] = field(default_factory=set)
+    edits: dict[tuple[int, int], list[str]] = field(default_factory=dict)
     notes: dict[int, str] = field(default_factory=dict)  # what came of a line, for people
 
     def __post_init__(self) -> None:
@@ -84,6 +89,9 @@ class Player:
         self._facts = facts
         self._bound = bound
         self._received = bytearray()  # what has come and belongs to no step yet
+        self._ahead = deque(transcript.dialogue.steps)  # where a branch is chosen, it takes its block's place
+        self._last: Step | None = None  # the last one that was played
+        self._omitted: list[int] = []  # the lines of optional blocks, none of which fits what the client says now
         self._at = transcript.dialogue.line  # the line we are at
         self._bye = False  # whether the client's last line was QUIT
         self._amid = False  # whether `@read` left the client in the middle of something
@@ -92,24 +100,11 @@ class Player:
         """Plays to the end and closes the connection. Raises Mismatch."""
         self._socket.settimeout(WAIT)
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        manner = Manner()
         try:
-            for _, steps in groupby(self._transcript.dialogue.steps, key=type):
-                group = list(steps)
-                self._at = group[0].line
-                if burst := [step for step in group if isinstance(step, Hear)]:
-                    self.hear(burst)
-                elif says := [step.octets for step in group if isinstance(step, Say)]:
-                    self._speak(b"".join(says), manner)
-                    manner = Manner()
-                else:
-                    for step in group:
-                        self._obey(step, manner)
-                    if isinstance(group[-1], Starttls):
-                        manner = Manner()
-                self._transcript.done.update(step.line for step in group)
-            if not isinstance(self._transcript.dialogue.steps[-1], (Close, Reset, Stall)):
+            self._play_groups()
+            if not isinstance(self._last, (Close, Reset, Stall)):
                 self.expect_end()
+            self._transcript.passed_over.update(step.line for step in self._transcript.dialogue.walk())
         except Mismatch:
             self._reset()
             raise
@@ -119,6 +114,80 @@ class Player:
             raise Mismatch(Failure(self._at, breach.what, None, breach.received)) from breach
         finally:
             self._socket.close()
+
+    def _play_groups(self) -> None:
+        manner = Manner()
+        while self._ahead:
+            if isinstance(self._ahead[0], Either):
+                self._enter(self._ahead.popleft())
+                continue
+            group = self._next_group()
+            self._at = group[0].line
+            if burst := [step for step in group if isinstance(step, Hear)]:
+                self.hear(burst)
+            elif says := [step.octets for step in group if isinstance(step, Say)]:
+                self._speak(b"".join(says), manner)
+                manner = Manner()
+                self._transcript.done.update(step.line for step in group)
+            else:
+                for step in group:
+                    self._obey(step, manner)
+                    self._transcript.done[step.line] += 1
+                if isinstance(group[-1], Starttls):
+                    manner = Manner()
+            self._last = group[-1]
+            if ends(self._last):  # what stands behind its block is for the other branches
+                self._ahead.clear()
+
+    def _next_group(self) -> list[Step]:
+        """The steps of one kind that come next."""
+        group = [self._ahead.popleft()]
+        while self._ahead and type(self._ahead[0]) is type(group[0]):
+            group.append(self._ahead.popleft())
+        return group
+
+    # Blocks
+
+    def _enter(self, block: Either) -> None:
+        """Lets the branch that fits stand in place of its block."""
+        self._at = block.line
+        branch = self._choose(block)
+        others = (step for other in block.branches if other is not branch for step in walk(other))
+        self._transcript.passed_over.update(step.line for step in others)
+        if branch:
+            self._transcript.done[block.line] += 1
+        else:
+            self._transcript.passed_over.add(block.line)
+            self._omitted.append(block.line)
+        self._ahead.extendleft(reversed(branch))
+
+    def _choose(self, block: Either) -> tuple[Step, ...]:
+        """The first branch that begins with what the client says. Waits for no more octets than it takes to know."""
+        wrong, over = "the client sent something else", False
+        while True:
+            for branch in block.branches:
+                # A branch begins with a C line; the empty one fits whatever comes.
+                fits = not branch or branch[0].pattern.leads(bytes(self._received), self._facts, self._bound)
+                if fits:
+                    return branch
+                if fits is None and not over:
+                    break
+            else:
+                self._rest()
+                self._fail_choosing(block, wrong)
+            try:
+                octets = self._take_in()
+            except TimeoutError:
+                self._fail_choosing(block, f"nothing (more) came in {WAIT:g} s")
+            except ConnectionError:
+                octets = b""
+            if not octets:
+                wrong, over = f"the client hung up{self._transport.parting}", True
+
+    def _fail_choosing(self, block: Either, what: str) -> NoReturn:
+        fitting = [f"`{branch[0].source}` (line {branch[0].line})" for branch in block.branches if branch]
+        fitting += ["what stands behind the block"] if block.optional else []
+        self._fail(f"{what}; what would fit: {' or '.join(fitting)}", None, self._first_lines(b""))
 
     # The client's turn
 
@@ -133,7 +202,8 @@ class Player:
                 octets = step.pattern.fixed(self._facts)
                 self._hear_exactly(octets)
             self._bye = octets.upper() == b"QUIT\r\n"
-            self._transcript.done.add(step.line)
+            self._omitted.clear()
+            self._transcript.done[step.line] += 1
 
     def _hear_exactly(self, expected: bytes) -> None:
         checked = 0
@@ -150,7 +220,7 @@ class Player:
 
     def _hear_line(self, step: Hear) -> bytes:
         while b"\n" not in self._received:
-            if len(self._received) > _LONGEST_LINE:
+            if len(self._received) > LONGEST_LINE:
                 self._fail("the client's line has no end", None, bytes(self._received[:1000]))
             self._receive(step.source.encode(errors="replace"))
         line = bytes(self._received[: self._received.index(b"\n") + 1])
@@ -203,13 +273,19 @@ class Player:
             time.sleep(manner.delay)
         elif self.expect_silence(max(QUIET, manner.delay), end_allowed=self._bye):  # QUIT's reply need not be awaited
             return
-        self._tape.said(octets)
-        octets = self._transport.seal(octets)
+        sealed = self._transport.seal(octets)
+        if sealed is not octets:  # what part of a record reaches the client means nothing to it
+            self._tape.said(octets)
         if manner.drip:
-            self._drip(octets, manner.drip)
+            self._drip(sealed, manner.drip)
             return
-        for part in _parts(octets, manner):
-            self._send(part)
+        for part in _parts(sealed, manner):
+            self._utter(part)
+
+    def _utter(self, octets: bytes, end_allowed: bool = False) -> None:
+        self._send(octets, end_allowed)
+        if type(self._transport) is Plain:
+            self._tape.said(octets)
 
     def _drip(self, octets: bytes, drip: Drip) -> None:
         start = time.monotonic()
@@ -217,7 +293,7 @@ class Player:
             if index and self.expect_silence(drip.seconds, end_allowed=drip.within is not None):
                 self._check_time(time.monotonic() - start, drip)
                 return
-            self._send(part, end_allowed=drip.within is not None)
+            self._utter(part, end_allowed=drip.within is not None)
         if drip.within:
             self._fail(f"the client waited to the end; it had to hang up within {drip.within}")
 
@@ -246,6 +322,8 @@ class Player:
                 self._shake_hands(step, manner)
             case KeyUpdate() | Renegotiate():
                 self._change_keys(step)
+            case HalfClose():
+                self._half_close()
             case Close():
                 self._close(step.how)
             case Reset():
@@ -327,6 +405,13 @@ class Player:
         except OSError:
             pass  # the client has reset the connection
 
+    def _half_close(self) -> None:
+        if farewell := self._transport.half_close():
+            self._send(farewell, end_allowed=True)
+        with contextlib.suppress(OSError):  # the client has reset the connection
+            self._socket.shutdown(socket.SHUT_WR)
+        self._tape.mark(CLOSE)
+
     def _reset(self) -> None:
         self._tape.mark(CLOSE)
         with contextlib.suppress(OSError):
@@ -366,6 +451,8 @@ class Player:
             self._fail("the client sent more after the end of the dialogue", b"", bytes(self._received))
 
     def _fail(self, what: str, expected: bytes | None = None, received: bytes | None = None) -> NoReturn:
+        if self._omitted:
+            what += f" (what is optional in line {', '.join(map(str, self._omitted))} was passed over)"
         raise Mismatch(Failure(self._at, what, expected, received))
 
 

@@ -5,18 +5,18 @@ recipients in another order. A reaction belongs to a command by its name and how
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from itertools import groupby
 
 from mocksrv.pattern import Facts, Hole, Pattern, fixed_octets
-from mocksrv.script import Close, Delay, Dialogue, Drip, Hear, Read, Reset, Say, Split, Stall, Starttls, Step
+from mocksrv.steps import Close, Delay, Dialogue, Drip, Either, HalfClose, Hear, Read, Reset, Say, Split, Stall, Starttls, Step
 
 GREETING, END, CHUNK, LAST_CHUNK = "greeting", ".", "BDAT", "BDAT LAST"
 ANY_MAILBOX = b"*"
 NO_FACTS = Facts(b"", b"")
 _SAMPLES = {"int": b"1", "token": b"x", "addr": ANY_MAILBOX, "b64": b"eA==", "params": b""}
-_ANSWERS = (Close, Reset, Stall)  # what a server can do instead of a reply
+_ANSWERS = (Close, HalfClose, Reset, Stall)  # what a server can do instead of a reply
 _CHUNK = re.compile(rb"BDAT +(\d+)( +LAST)? *\r?\n", re.IGNORECASE)
 _PATH = re.compile(rb'[^<]*<(?:@[^:"]*:)?((?:"(?:[^"\\]|\\.)*"|[^">])*)>')
 
@@ -114,34 +114,43 @@ class _Compiler:
         self._tls = False
         self._data: bytes | None = None  # what came of a message behind DATA
         self._chunk = 0  # octets of a chunk that are still to come
+        self._open = False  # whether a hole stands for their number: then the server's words end the chunk
         self._chunks = b""
+        self._read_amid: int | None = None  # how much of a message the server reads before it acts
 
     def policy(self) -> Policy:
-        for kind, steps in groupby(self._steps, key=type):
-            group = list(steps)
+        self._take_all(self._steps)
+        self._answer_incomplete()
+        return self._policy
+
+    def _take_all(self, steps: Iterable[Step]) -> None:
+        for kind, group in groupby(steps, key=type):
             if kind is Say:
                 self._say(b"".join(step.octets for step in group if isinstance(step, Say)))
                 continue
             for step in group:
                 self._take(step)
-        self._answer_incomplete()
-        return self._policy
 
     def _take(self, step: Step) -> None:
         match step:
             case Hear():
-                self._hear(_sample(step.pattern, self._facts))
+                self._hear(_sample(step.pattern, self._facts), step.pattern.is_open)
             case Delay() | Drip() | Split():
                 self._how += (step,)
+            case Either():
+                before = self._waiting
+                for branch in step.branches:
+                    self._waiting = [*before]
+                    self._take_all(branch)
             case Read():
                 self._read(step.octets)
             case _:
                 self._do(step)
 
-    def _hear(self, octets: bytes) -> None:
+    def _hear(self, octets: bytes, is_open: bool) -> None:
         if self._chunk:
             self._chunks += octets
-            self._chunk -= len(octets)
+            self._chunk -= 0 if self._open else len(octets)
             if self._chunk < 0:
                 raise Unfit("a chunk does not end where a line of the case ends")
         elif self._data is not None:
@@ -151,12 +160,12 @@ class _Compiler:
                 self._data = None
                 self._waiting.append(END)
         else:
-            self._command(octets)
+            self._command(octets, is_open)
 
-    def _command(self, octets: bytes) -> None:
+    def _command(self, octets: bytes, is_open: bool) -> None:
         verb = octets.split(b" ")[0].strip().upper().decode("latin-1")
         if found := _CHUNK.fullmatch(octets):
-            self._chunk = int(found[1])
+            self._chunk, self._open = int(found[1]), is_open
             verb = LAST_CHUNK if found[2] else CHUNK
         if verb == "MAIL":
             self._flush_chunks()
@@ -173,14 +182,29 @@ class _Compiler:
             self._data += b"?" * octets
         elif not self._chunk:
             raise Unfit("@read stands where no message is")
-        self._policy.early = octets, Reaction()
+        self._read_amid = octets
+
+    @property
+    def _amid(self) -> bool:
+        """Whether the server acts while the message still comes."""
+        return self._read_amid is not None and (self._data is not None or self._chunk > 0)
+
+    def _interrupt(self, octets: bytes, step: Step | None = None) -> None:
+        """What it says, or does, then."""
+        assert self._read_amid is not None
+        early = self._policy.early[1] if self._policy.early else Reaction(how=self._how)
+        self._how = ()
+        early = replace(early, octets=early.octets + octets, then=(*early.then, *([step] if step else [])))
+        self._policy.early = self._read_amid, early
 
     def _say(self, octets: bytes) -> None:
         replies, self._carry = _replies(self._carry + octets)
-        if self._policy.early and not self._policy.early[1].octets and (self._data is not None or self._chunk):
-            self._policy.early = self._policy.early[0], Reaction(b"".join(replies) + self._carry, self._how)
-            self._how, self._carry = (), b""
+        if self._amid:
+            self._interrupt(b"".join(replies) + self._carry)
+            self._carry = b""
             return
+        if self._open:
+            self._chunk, self._open = 0, False
         keys, self._waiting = self._waiting[: len(replies)], self._waiting[len(replies) :]
         for index, key in enumerate(keys):
             rest = replies[index:] if index == len(keys) - 1 else replies[index : index + 1]
@@ -192,9 +216,8 @@ class _Compiler:
     def _do(self, step: Step) -> None:
         """What the server does, rather than say: about the first thing that it has not answered, or behind its last words."""
         self._answer_incomplete()
-        early = self._policy.early
-        if early and (self._data is not None or self._chunk):
-            self._policy.early = early[0], replace(early[1], then=(*early[1].then, step))
+        if self._amid:
+            self._interrupt(b"", step)
             return
         if self._waiting and isinstance(step, _ANSWERS) and not self._over():
             self._react(self._waiting.pop(0), Reaction(b"", self._how))

@@ -15,7 +15,7 @@ from mocksrv import player
 from mocksrv import policy as policies
 from mocksrv.player import QUIET, Manner, Mismatch, Player, Transcript
 from mocksrv.policy import CHUNK, END, GREETING, LAST_CHUNK, Policy, Reaction, mailbox, recipient_key, tls_key
-from mocksrv.script import Close, KeyUpdate, Renegotiate, Reset, Say, Stall, Starttls, Step
+from mocksrv.steps import Close, KeyUpdate, Renegotiate, Reset, Say, Stall, Starttls, Step
 from mocksrv.tape import CLOSE, STARTTLS, Delivery
 from mocksrv.terms import Terms
 from mocksrv.tls import Handshake, Secured

@@ -16,8 +16,9 @@ from mocksrv.home import helo
 from mocksrv.oneline import Line
 from mocksrv.pattern import Facts
 from mocksrv.policy import GREETING, Policy, Reaction, Unfit, of_dialogue
-from mocksrv.script import CaseError, Dialogue, Reset, Stall
+from mocksrv.script import CaseError
 from mocksrv.server import BACKLOG, Role, Server, endpoint
+from mocksrv.steps import Dialogue, Reset, Stall
 
 _EPILOG = """\
 REPLY is a code with or without a text: 451, '550 5.1.1 no such user'. In place of a keyword list, --ehlo takes one, too.

@@ -21,7 +21,7 @@ from mocksrv.pattern import Facts
 from mocksrv.player import Failure, Mismatch, Player, Transcript
 from mocksrv.policy import NO_FACTS, Policy
 from mocksrv.responder import Responder
-from mocksrv.script import Dialogue
+from mocksrv.steps import Dialogue
 from mocksrv.tape import Delivery, written
 from mocksrv.teller import FINDING, REMARK, LiveTape, Teller
 

@@ -3,6 +3,7 @@
 import os
 import shlex
 import sys
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from difflib import SequenceMatcher
 from pathlib import Path
@@ -11,7 +12,7 @@ from mocksrv import home
 from mocksrv.octets import decode, first_difference, visible
 from mocksrv.pattern import Data, Facts, Slice
 from mocksrv.player import Failure, Transcript
-from mocksrv.script import Hear, Say, Step
+from mocksrv.steps import Hear, Mark, Say, Step
 from mocksrv.world import Result
 
 _WINDOW = 60  # octets shown on either side of a difference in long data
@@ -46,7 +47,7 @@ def annotated(result: Result) -> str:
     for transcript in result.transcripts:
         dialogue = transcript.dialogue
         lines.append(f"{dialogue.host} [{transcript.address}] port {dialogue.port}")
-        lines += [*_indented(line for step in dialogue.steps for line in _step_lines(step, transcript, facts)), ""]
+        lines += [*_indented(line for step in dialogue.lines() for line in _step_lines(step, transcript, facts)), ""]
     lines += _decoded(result)
     return "\n".join(lines)
 
@@ -67,12 +68,15 @@ def _progress(result: Result, failure: Failure) -> Iterator[str]:
         if not dialogue.line <= failure.line <= dialogue.end:
             continue
         yield f"{dialogue.host} [{transcript.address}]:{dialogue.port}"
-        for step in dialogue.steps:
-            if step.line in transcript.done:
-                yield f"  ✓ {step.source}{_note(step, transcript)}"
-            elif step.line >= failure.line:
-                yield f"  ✗ {step.source}"
+        wanted = Counter(step.line for step in dialogue.walk())
+        for step in dialogue.lines():
+            mark, times = _mark(step, transcript), transcript.done[step.line]
+            failed = step.line == failure.line and times < wanted[step.line]
+            if failed or mark == "✗" and step.line >= failure.line:
+                yield f"  ✗ {step.source}{f'   (✓ {times} times before)' if times else ''}"
                 return
+            if mark != "✗":
+                yield f"  {mark} {step.source}{_note(step, transcript)}"
 
 
 def _comparison(failure: Failure) -> Iterator[str]:
@@ -81,7 +85,9 @@ def _comparison(failure: Failure) -> Iterator[str]:
             pass
         case Failure(expected=None, received=bytes(received)):
             yield from (visible(line) for line in received.split(b"\n"))
-        case Failure(expected=bytes(expected), received=bytes(received)) if expected.count(b"\0") or not expected:
+        case Failure(expected=bytes(expected), received=bytes(received)) if (
+            failure.by_line or expected.count(b"\0") or not expected
+        ):
             yield from _line_difference(expected, received)
         case Failure(expected=bytes(expected), received=bytes(received)):
             start = max(0, first_difference(expected, received) - _WINDOW)
@@ -114,22 +120,31 @@ def report_lines(report: bytes) -> list[str]:
 
 def _step_lines(step: Step, transcript: Transcript, facts: Facts) -> Iterator[str]:
     yield from (f"    # {note}" for note in step.notes)
-    mark = "✓" if step.line in transcript.done else "✗"
+    mark = _mark(step, transcript)
     match step:
         case Say():
-            yield f"{mark} S: {visible(step.octets).removesuffix(chr(92) + 'r' + chr(92) + 'n')}"
+            text = visible(step.octets).removesuffix(r"\r\n")
+            yield f"{mark} S: {text}{_note(step, transcript)}"
         case Hear() if any(isinstance(part, (Data, Slice)) for part in step.pattern.parts):
             yield from (f"{mark} C: {line}" for line in _abbreviated(step.pattern.fixed(facts)))
         case Hear():
-            yield f"{mark} {step.source.replace('{helo}', decode(facts.helo))}"
+            yield f"{mark} {step.source.replace('{helo}', decode(facts.helo))}{_note(step, transcript)}"
         case _:
             yield f"{mark} {step.source}{_note(step, transcript)}"
 
 
+def _mark(step: Step, transcript: Transcript) -> str:
+    """How a line went: well, not at all, or it was passed over, or it is none that goes."""
+    if isinstance(step, Mark):
+        return " "
+    return "✓" if step.line in transcript.done else "·" if step.line in transcript.passed_over else "✗"
+
+
 def _note(step: Step, transcript: Transcript) -> str:
     """What came of a step, where the case does not say it."""
-    note = transcript.notes.get(step.line)
-    return f"   ({note})" if note else ""
+    times = transcript.done[step.line]
+    notes = [note for note in (times > 1 and f"{times} times", transcript.notes.get(step.line)) if note]
+    return f"   ({'; '.join(notes)})" if notes else ""
 
 
 def _abbreviated(message: bytes) -> Iterator[str]:

@@ -18,7 +18,8 @@ from itertools import groupby
 from pathlib import Path
 
 from mocksrv.octets import decode, encode, unescape, visible
-from mocksrv.script import SMTP_PORT, CaseError, parse_endpoint
+from mocksrv.script import CaseError, parse_endpoint
+from mocksrv.steps import SMTP_PORT
 
 CLIENT, SERVER = "C", "S"
 STARTTLS, CLOSE, HANGUP, RESET = "@starttls", "@close", "@hangup", "@reset"
@@ -80,7 +81,7 @@ class Tape:
     @property
     def ended(self) -> bool:
         """Whether the client has left."""
-        return bool(self.events) and self.events[-1].kind in (HANGUP, RESET)
+        return any(event.kind in (HANGUP, RESET) for event in self.events)
 
     @property
     def over(self) -> bool:

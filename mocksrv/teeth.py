@@ -4,15 +4,15 @@ Each differs from the original in one expectation: an octet of a C line's text, 
 handshake must come to.
 """
 
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from dataclasses import replace
 from pathlib import Path
 
 from mocksrv import home
 from mocksrv.case import Case
 from mocksrv.pattern import Facts, Hole, Literal, Pattern, fixed_octets
-from mocksrv.script import Dialogue, Hear, Starttls, Step
 from mocksrv.show import explain
+from mocksrv.steps import Dialogue, Hear, Starttls, Step
 from mocksrv.terms import Terms
 from mocksrv.world import play, wrong_outcome
 
@@ -24,14 +24,16 @@ def toothless(case: Case, program: Path) -> list[str]:
         return ["it does not pass as it is:", *explain(original).split("\n")]
     # Reports and exit status are judged when all is over: there is no need to play it again.
     missed = [what for what, mutant in mutant_outcomes(case) if not list(wrong_outcome(mutant, original))]
-    return missed + [what for what, mutant in mutant_dialogues(case) if play(mutant, program).passed]
+    # A branch that was not taken cannot bite.
+    played = {line for transcript in original.transcripts for line in transcript.done}
+    return missed + [what for what, mutant in mutant_dialogues(case, played) if play(mutant, program).passed]
 
 
-def mutant_dialogues(case: Case) -> Iterator[tuple[str, Case]]:
-    """What is wrong, and the case with that."""
+def mutant_dialogues(case: Case, played: Container[int]) -> Iterator[tuple[str, Case]]:
+    """What is wrong in one of the lines that were played, and the case with that."""
     facts = Facts(home.helo(case), case.message)
     for index, dialogue in enumerate(case.dialogues):
-        for what, mutant in _mutants(dialogue, facts):
+        for what, mutant in _mutants(dialogue, played, facts):
             dialogues = [*case.dialogues[:index], mutant, *case.dialogues[index + 1 :]]
             yield what, replace(case, dialogues=dialogues)
 
@@ -43,6 +45,10 @@ def mutant_outcomes(case: Case) -> Iterator[tuple[str, Case]]:
         wrong = b"\0".join([*records[:index], mutated(record), *records[index + 1 :]])
         yield f"report {index + 1}", replace(case, report=wrong)
     yield "exit status", replace(case, exit=case.exit ^ 1)
+    if case.dns_log is not None:
+        yield "dns-log and a question more", replace(case, dns_log=[*case.dns_log, "other.invalid. A"])
+        for index, question in enumerate(case.dns_log):
+            yield f"dns-log without {question}", replace(case, dns_log=case.dns_log[:index] + case.dns_log[index + 1 :])
 
 
 def mutated(octets: bytes) -> bytes:
@@ -53,11 +59,11 @@ def mutated(octets: bytes) -> bytes:
     return octets[:middle] + bytes([octets[middle] ^ 1]) + octets[middle + 1 :]
 
 
-def _mutants(dialogue: Dialogue, facts: Facts) -> Iterator[tuple[str, Dialogue]]:
-    for index, step in enumerate(dialogue.steps):
-        for what, mutant in _mutant_steps(step, facts):
-            steps = (*dialogue.steps[:index], mutant, *dialogue.steps[index + 1 :])
-            yield f"line {step.line}: {step.source}{what}", replace(dialogue, steps=steps)
+def _mutants(dialogue: Dialogue, played: Container[int], facts: Facts) -> Iterator[tuple[str, Dialogue]]:
+    for step in dialogue.lines():
+        if step.line in played:
+            for what, mutant in _mutant_steps(step, facts):
+                yield f"line {step.line}: {step.source}{what}", dialogue.replaced(mutant)
 
 
 def _mutant_steps(step: Step, facts: Facts) -> Iterator[tuple[str, Step]]:

@@ -43,6 +43,10 @@ class Plain:
         """What must be sent before FIN, nothing being sent from then on. How: None for politely, `abrupt`, `alert`."""
         return b""
 
+    def half_close(self) -> bytes:
+        """What must be sent before FIN where the client may still say something."""
+        return b""
+
     def _happens(self, event: int, seconds: float) -> bool:
         poll = select.poll()
         poll.register(self.connection, event)
@@ -56,6 +60,7 @@ class Filtered(Plain):
         super().__init__(connection)
         self._said = b""
         self._ended = False
+        self._left = False  # whether we have said our last, and do not care for what still comes
 
     def readable(self, seconds: float) -> bool:
         """Octets of which nothing reaches the dialogue do not count."""
@@ -72,6 +77,12 @@ class Filtered(Plain):
             self._take_in()
         said, self._said = self._said, b""
         return said
+
+    def half_close(self) -> bytes:
+        """As before an end of both directions, but then what the client says is still heard."""
+        octets = self.farewell(None)
+        self._left = False
+        return octets
 
     def _take_in(self) -> None:
         try:

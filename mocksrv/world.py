@@ -14,14 +14,15 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
-from mocksrv import fallback, home, sandbox, sniffer
+from mocksrv import dnslog, fallback, home, sandbox, sniffer
 from mocksrv.case import Case
 from mocksrv.claims import Claims, UnexpectedConnection
 from mocksrv.nameserver import DnsServer, Question, bound_socket
 from mocksrv.pattern import Facts
 from mocksrv.player import Failure, Mismatch, Player, Transcript
-from mocksrv.script import CaseError, Delay, Drip, NoAnswer, Say, Stall, Starttls
+from mocksrv.script import CaseError
 from mocksrv.sniffer import Attempt, Sniffer
+from mocksrv.steps import Delay, Drip, NoAnswer, Say, Stall, Starttls
 
 LIMIT = 60.0  # seconds for a whole case, besides those that its directives take
 _LINGER = 1.0  # seconds from the client's exit to the end of its output
@@ -219,7 +220,7 @@ class World:
         try:
             dialogue = self._claims.claim(attempt.address, attempt.port)
         except UnexpectedConnection as unexpected:
-            self._fail(Failure(self._case.dialogues[-1].line if self._case.dialogues else 1, str(unexpected)))
+            self._on_intrusion(str(unexpected))
             return
         if dialogue is None:
             return
@@ -231,6 +232,9 @@ class World:
             self._transcripts[attempt.source] = transcript
         if dialogue.unanswered:
             self._hanging = dialogue.unanswered, time.monotonic()
+
+    def _on_intrusion(self, what: str) -> None:
+        self._fail(Failure(self._case.dialogues[-1].line if self._case.dialogues else 1, what))
 
     def _gave_up(self) -> None:
         """The client does something else: no connection hangs any more. Judges how long the last one did."""
@@ -299,7 +303,7 @@ class World:
     def _omissions(self) -> Iterator[Failure]:
         """What is wrong although every dialogue that began went well."""
         for question in self._result.questions:
-            if question.foreign:
+            if question.foreign and self._case.dns_log is None:
                 what = f"a question about a name that the zone does not have: {question}"
                 yield Failure(_line_of(self._case, "dns"), what)
         for dialogue in self._claims.pending:
@@ -309,7 +313,10 @@ class World:
 
 
 def wrong_outcome(case: Case, result: Result) -> Iterator[Failure]:
-    """How reports and exit status differ from what the case says."""
+    """How questions, reports and exit status differ from what the case says."""
+    asked = [question.line for question in result.questions]
+    if case.dns_log is not None and (texts := dnslog.compared(case.dns_log, asked)):
+        yield Failure(_line_of(case, "dns-log"), "the questions to the DNS differ", *texts, by_line=True)
     if result.stdout != case.report:
         yield Failure(_line_of(case, "report"), "the reports differ", case.report, result.stdout)
     if result.status != case.exit:
@@ -335,8 +342,8 @@ def _local_addresses(addresses: list[str]) -> Iterator[None]:
 
 def _allowance(case: Case) -> float:
     """Seconds that the directives of a case may take."""
-    steps = [step for dialogue in case.dialogues for step in dialogue.steps]
-    longest = max((len(step.octets) for step in steps if isinstance(step, Say)), default=0)
+    steps = [step for dialogue in case.dialogues for step in dialogue.walk()]
+    longest = sum(len(step.octets) for step in steps if isinstance(step, Say))  # that is how large an S group may be
     if any(isinstance(step, Starttls) for step in steps):
         longest = longest * _RECORD + _HANDSHAKE
     seconds = sum(max(server.zone.delays.values(), default=0.0) for server in case.servers)

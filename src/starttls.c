@@ -189,6 +189,19 @@ static bool is_listed(const struct attempt *attempt)
 	return ciphers_allow(&attempt->ciphers, suite ? suite->id : 0);
 }
 
+/* From here on the session speaks within TLS. */
+static void enter_tls(struct attempt *attempt)
+{
+	struct session *session = attempt->session;
+	session->offers = (struct capabilities){0};
+	session->module = attempt->module;
+	session->tls = attempt->tls;
+	attempt->tls = NULL;
+	stream_switch(&session->stream, attempt->module->transport, session->tls);
+	snprintf(session->secured, sizeof session->secured, "%s %s%s", attempt->module->version(session->tls),
+		 attempt->module->suite(session->tls), attempt->demanded ? ", verified" : "");
+}
+
 /* Shakes hands, and looks at what came out. */
 static bool shake_hands(struct attempt *attempt)
 {
@@ -206,12 +219,14 @@ static bool shake_hands(struct attempt *attempt)
 		session->out_of_step = true;
 		return distrust(attempt, why, NULL);
 	}
-	if (is_listed(attempt))
+	bool listed = is_listed(attempt);
+	enter_tls(attempt);
+	if (listed)
 		return true;
-	session->out_of_step = true;
+	/* Not good enough: what follows is QUIT (RFC 3207 section 4.1). */
 	plan_another(attempt, true);
 	trace_note(session->trace, '*', "agreed on %s, which control/tlsclientciphers does not have",
-		   attempt->module->suite(attempt->tls));
+		   attempt->module->suite(session->tls));
 	return distrust(attempt, "it agrees on no cipher suite of control/tlsclientciphers", NULL);
 }
 
@@ -219,13 +234,6 @@ static bool shake_hands(struct attempt *attempt)
 static bool greet_again(struct attempt *attempt)
 {
 	struct session *session = attempt->session;
-	session->offers = (struct capabilities){0};
-	session->module = attempt->module;
-	session->tls = attempt->tls;
-	attempt->tls = NULL;
-	stream_switch(&session->stream, attempt->module->transport, session->tls);
-	snprintf(session->secured, sizeof session->secured, "%s %s%s", attempt->module->version(session->tls),
-		 attempt->module->suite(session->tls), attempt->demanded ? ", verified" : "");
 	trace_note(session->trace, '*', "from here on within TLS: %s", session->secured);
 	/* With TLS 1.3 a server may reject the handshake after we took it for done (RFC 8446 section 4.4.4): the alert
 	 * comes instead of the reply or with it. */

@@ -28,7 +28,9 @@ def bdat_syntax(talk: Conversation) -> Iterator[Seen]:
             yield seen(command, f"{shown(command.argument)} is not a size, or a size and LAST")
 
 
-@rule("BDAT-WAIT", "3030#2", "The replies to MAIL and RCPT are collected before the message goes by BDAT.")
+@rule(
+    "BDAT-WAIT", "3030#2", "The replies to MAIL and RCPT are collected before the message goes by BDAT.", advice=True
+)
 def bdat_wait(talk: Conversation) -> Iterator[Seen]:
     for command in _bdats(talk):
         waiting = [turn.verb for turn in command.ahead if isinstance(turn, Command)]

@@ -15,11 +15,15 @@ _EVIDENCE = 72  # octets that a finding shows at most
 
 @dataclass(frozen=True)
 class Rule:
-    """A duty of the client. `rfc` is NUMBER#SECTION, or several of them."""
+    """A duty of the client. `rfc` is NUMBER#SECTION, or several of them.
+
+    With `advice` the RFC tells how it is done without demanding it: to do otherwise is worth knowing, and no breach.
+    """
 
     id: str
     rfc: str
     sentence: str
+    advice: bool = False
 
 
 @dataclass(frozen=True)
@@ -54,12 +58,12 @@ RULES: dict[str, Rule] = {}
 CHECKS: dict[str, Check] = {}
 
 
-def rule(name: str, rfc: str, sentence: str) -> Callable[[Check], Check]:
+def rule(name: str, rfc: str, sentence: str, advice: bool = False) -> Callable[[Check], Check]:
     """Makes a function a rule."""
 
     def enter(check: Check) -> Check:
         assert name not in RULES, name
-        RULES[name] = Rule(name, rfc, sentence)
+        RULES[name] = Rule(name, rfc, sentence, advice)
         CHECKS[name] = check
         return check
 

@@ -21,7 +21,7 @@ def rules_text() -> str:
 
 
 def _rows() -> list[tuple[str, str, str]]:
-    return [(rule.id, rule.rfc, rule.sentence) for rule in RULES.values()]
+    return [(one.id, one.rfc, f"{one.sentence}{' (advice)' if one.advice else ''}") for one in RULES.values()]
 
 
 def findings_text(tape: Tape, findings: Iterable[Finding], path: Path | None = None) -> str:

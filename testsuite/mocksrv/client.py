@@ -235,7 +235,7 @@ def deliver(
     if chunking:
         end = session.ask(f"BDAT {len(body)} LAST\r\n{body.decode('latin-1')}"[: -2 if body else None])
     else:
-        data = re.sub(rb"(?m)^\.", b"..", body) + b".\r\n"
+        data = (body if "dots" in BAD else re.sub(rb"(?m)^\.", b"..", body)) + b".\r\n"
         session.say(data + (b"X" if "extra" in BAD else b""))
         end = session.reply()
     reports.append(("K" if end[0] == "2" else "D") + f"{where[0]} [{where[1]}] said {end}")
@@ -261,6 +261,8 @@ def exchange(session: Session, commands: list[str], pipelining: bool) -> list[st
 def main() -> None:
     host, sender, *recipients = sys.argv[1:]
     body = canonical(sys.stdin.buffer.read())
+    if "changes" in BAD:
+        body = body.replace(b"hi", b"ho")
     reports = ["Zno server"]
     try:
         if "foreign" in BAD:
@@ -280,6 +282,10 @@ def main() -> None:
                     break
     except (Lost, OSError) as error:
         reports = [f"Z{error}"]
+    if "lies" in BAD:
+        reports = ["r" for _ in recipients] + ["Kall is well"]
+    if "twice" in BAD:
+        deliver(candidates(host)[0], sender, recipients, body)
     if "connect" in BAD:
         Session("192.0.2.99", 25) if "listening" in BAD else refused("192.0.2.99", 4711)
     if "stderr" in BAD:

@@ -1,5 +1,6 @@
 """Blessing rewrites what the client said, keeps what fits, and touches nothing else."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -79,3 +80,54 @@ def test_what_cannot_be_blessed_is_refused(path: Path, monkeypatch: pytest.Monke
     with pytest.raises(Refused, match="where CI is set"):
         bless(path, CLIENT)
     assert path.read_text() == WHOLE[: WHOLE.index("-- dns")].replace("Qremote", "echo")
+
+
+LOCKSTEP = (HERE / "cases/lockstep.case").read_text()
+BLOCKS = (HERE / "cases/blocks.case").read_text()
+
+
+def twice(first: str, second: str, line: str) -> str:
+    """A case with two recipients, and the line that shall stand for both of them."""
+    text = LOCKSTEP.replace(" bob@example.org", f" {first} {second}").replace("r\\0\n", "r\\0\nr\\0\n")
+    start, end = text.index("C= RCPT"), text.index("C: DATA")
+    return f"{text[:start]}@repeat 2\nC: {line}\nS: 250\n@end\n{text[end:]}"
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("", ""),
+        ("C: EHLO {helo}\n", "C: EHLO {helo}\nC: NOOP\n"),
+        ("C: DATA\n", "C: DATA\nC: NOOP\n"),
+        ("C: QUIT\n", "C: QUIT\nC: QUIT\n"),
+    ],
+)
+def test_the_branch_that_was_played_is_mended(path: Path, old: str, new: str) -> None:
+    path.write_text(BLOCKS.replace(old, new))
+    assert bless(path, CLIENT).passed
+    assert path.read_text() == BLOCKS
+
+
+def test_what_is_repeated_is_mended_if_it_is_each_time_the_same(path: Path) -> None:
+    path.write_text(twice("bob@example.org", "bob@example.org", "HELP"))
+    assert bless(path, CLIENT).passed
+    assert "@repeat 2\nC: RCPT TO:<bob@example.org>\nS: 250\n@end\n" in path.read_text()
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        (twice("bob@x.example", "carol@x.example", "HELP"), ":24: cannot be blessed: it is repeated, and"),
+        (twice("bob@x.example", "carol@x.example", "RCPT TO:<bob@x.example>"), ":24: cannot be blessed: it is"),
+        (BLOCKS.replace("@optional\nC: NOOP\n@end\nC: DATA\n", ""), ":37: cannot be blessed: it is repeated, and what"),
+        (BLOCKS.replace("C: MAIL", "C: MALI"), "nobody knows how much of it belongs to the next block"),
+        (BLOCKS.replace("C: EHLO", "C: ELHO"), "what would fit: `C: HELO"),
+        (BLOCKS.replace("C: QUIT", "C: QUIT\n@end\n@repeat 2\nC: NOOP"), r"makes no case (.*nothing stands behind @rep"),
+    ],
+)
+def test_what_is_not_sure_is_not_blessed(path: Path, text: str, reason: str) -> None:
+    path.write_text(text)
+    with pytest.raises(Refused) as caught:
+        bless(path, CLIENT)
+    assert re.search(reason.replace("(", "[(]"), str(caught.value))
+    assert path.read_text() == text

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from mocksrv.case import Case, Control, read_case
-from mocksrv.script import CaseError, Say, Split
+from mocksrv.script import CaseError
+from mocksrv.steps import Say, Split
 
 Parse = Callable[[str], Case]
 
@@ -121,6 +122,50 @@ ERRORS = [
     (BEGIN + "-- dialogue a --\n@renegotiate\n", "6: @renegotiate must stand within TLS"),
     (BEGIN + "-- control/x pem --\n", "5: expected `-- control/x [absent|directory|unreadable|pem NAME ...] --`"),
 ]
+DIALOGUE = BEGIN + "-- dialogue a --\n"
+ERRORS += [
+    (DIALOGUE + "@end\n", "6: @end without a block"),
+    (DIALOGUE + "S: x\n@or\n", "7: @or without a block"),
+    (DIALOGUE + "@repeat 2\nS: x\n@end\n@end\n", "9: @end without a block"),
+    (DIALOGUE + "S: x\n@either\nC: x\n@or\nC: y\n", "7: @either has no @end"),
+    (DIALOGUE + "@repeat 2\n@optional\nC: x\n@end\n", "6: @repeat 2 has no @end"),
+    (DIALOGUE + "@either\nC: x\n@end\n", "6: @either has no @or"),
+    (DIALOGUE + "@either\n@or\nC: x\n@end\n", "6: nothing stands behind @either"),
+    (DIALOGUE + "@either\nC: x\n@or\n@end\n", "8: nothing stands behind @or"),
+    (DIALOGUE + "@optional\n@end\n", "6: nothing stands behind @optional"),
+    (DIALOGUE + "@repeat 3\n@end\n", "6: nothing stands behind @repeat 3"),
+    (DIALOGUE + "@optional\nC: x\n@or\nC: y\n@end\n", "8: @or belongs to @either, and this is @optional (line 6)"),
+    (DIALOGUE + "@repeat 2\nC: x\n@or\nC: y\n@end\n", "8: @or belongs to @either, and this is @repeat 2 (line 6)"),
+    (DIALOGUE + "@either\nC: x\n@or\nS: y\n@end\n", "9: what @either may choose must begin with a C line"),
+    (DIALOGUE + "@optional\n@optional\nC: x\n@end\n@end\n", "7: what @optional may choose must begin with a C line"),
+    (DIALOGUE + "@repeat\nC: x\n@end\n", "6: expected `@repeat N`"),
+    (DIALOGUE + "@repeat 0\nC: x\n@end\n", "6: @repeat takes a number from 1 to 1000"),
+    (DIALOGUE + "@repeat 1001\nC: x\n@end\n", "6: @repeat takes a number from 1 to 1000"),
+    (DIALOGUE + "@repeat 101\n@repeat 100\nC: x\n@end\n@end\n", "6: @repeat 101 makes more than 10000 steps"),
+    (DIALOGUE + "@either now\n", "6: expected `@either`"),
+    (DIALOGUE + "@optional\nC: x\n@end\nS: y\n", "9: only a C line, a block or the end can follow @optional (line 6)"),
+    (DIALOGUE + "@optional\nC: x\n@end\n@repeat 2\nS: y\n@end\n", "10: only a C line, a block or the end can follow"),
+    (DIALOGUE + "@either\nC: x\n@optional\nC: y\n@end\n@or\nC: z\n@end\n@close\n", "14: only a C line, a block or"),
+    (DIALOGUE + "@split\n@optional\nC: x\n@end\n", "6: @split must come before an S line"),
+    (DIALOGUE + "@optional\nC: x\n@split\n@end\nC: y\n", "8: @split must come before an S line"),
+    (DIALOGUE + "@optional\nC: x\n@close\nC: z\n@end\nC: y\n", "9: nothing can follow @close"),
+    (DIALOGUE + "@either\nC: x\n@close\n@or\nC: y\n@reset\n@end\nC: y\n", "13: nothing can follow @either"),
+    (DIALOGUE + "@repeat 2\nC: x\n@close\n@end\n", "7: nothing can follow @close"),
+    (DIALOGUE + "@optional\nC: x\n@refuse\n@end\n", "8: @refuse stands alone"),
+    (DIALOGUE + "@repeat 2\nC: x\n@starttls cert=mx\n@end\n", "8: a second @starttls (the first is in line 8)"),
+    (DIALOGUE + "@optional\nC: x\n@starttls cert=mx\n@end\nC: y\n@starttls cert=mx\n", "11: a second @starttls"),
+    (DIALOGUE + "@optional\nC: x\n@starttls cert=mx\n@end\nC: y\n@key-update\n", "11: @key-update must stand"),
+    (DIALOGUE + "@half-close\nS: x\n", "7: only C lines, @read and @reset can follow @half-close (line 6), not S: x"),
+    (DIALOGUE + "@half-close\n@half-close\n", "7: only C lines, @read and @reset can follow @half-close (line 6)"),
+    (DIALOGUE + "@optional\nC: x\n@half-close\n@end\nC: y\nS: z\n", "11: only C lines, @read and @reset can follow"),
+    (DIALOGUE + "@half-close\n@optional\nC: x\n@close\n@end\n", "9: only C lines, @read and @reset can follow"),
+    (BEGIN + "-- dns-log now --\n", "5: `dns-log` takes no argument"),
+    (BEGIN + "-- dns-log --\n-- dns-log --\n", "6: a second `dns-log` section"),
+    (BEGIN + "-- dns-log --\n\na. A\na.\n", "8: expected `NAME TYPE [tcp]`"),
+    (BEGIN + "-- dns-log --\na. A udp\n", "6: expected `NAME TYPE [tcp]`"),
+    (BEGIN + "-- dns-log --\na. FOO\n", "6: no such type: FOO"),
+    (BEGIN + "-- dns-log --\na..b A\n", "6: A DNS label is empty."),
+]
 STARTTLS = [
     ("", "6: expected `@starttls cert=NAME [OPTION ...]`"),
     ("max=1.2", "6: expected `@starttls cert=NAME [OPTION ...]`"),
@@ -171,3 +216,9 @@ def test_a_certificate_that_nobody_has(parse: Parse, text: str) -> None:
 def test_an_address_is_missing(play: Callable[[str], object]) -> None:
     with pytest.raises(CaseError, match="5: dns has no reachable address for a.example"):
         play(BEGIN + "-- dialogue a.example --\n@refuse\n-- report --\n")
+
+
+@pytest.mark.parametrize("directive", ["@refuse", "@no-answer within=0..1"])
+def test_a_server_that_is_there_and_is_not(play: Callable[[str], object], directive: str) -> None:
+    with pytest.raises(CaseError, match=f"7: {directive} concerns every connection, and that of line 5 as well"):
+        play(BEGIN + f"-- dialogue 192.0.2.1 --\nS: x\n-- dialogue 192.0.2.1 --\n{directive}\n-- report --\n")

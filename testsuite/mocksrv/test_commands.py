@@ -80,6 +80,33 @@ def test_what_came_of_a_handshake(tmp_path: Path) -> None:
     assert f"    {told}" in command("mocksrv", "run", tmp_path / "a.case", "--", client)[1].split("\n")
 
 
+def test_what_came_of_blocks(tmp_path: Path) -> None:
+    """Which branches were taken, and which time it was that something failed."""
+    case, client = HERE / "cases/blocks.case", HERE / "client.py"
+    passed = command("mocksrv", "run", "-v", case, "--", client)[1].split("\n")
+    start = passed.index("  ✓ @either")
+    assert passed[start : start + 9] == [
+        "  ✓ @either", "  · C: HELO client.example", "  · S: 250-hello", "    @or", "  ✓ C: EHLO client.example",
+        "  ✓ S: 250-hello", "    @repeat 3", "  ✓ S: 250-HELP   (3 times)", "    @end",
+    ]  # fmt: skip
+    (tmp_path / "a.case").write_text(case.read_text().replace("n 6)", "n 5)"))
+    failed = command("mocksrv", "run", tmp_path / "a.case", "--", client)[1].split("\n")
+    assert failed[failed.index("      @repeat 2") :][:8] == [
+        "      @repeat 2", "    ✓ @either   (2 times)", "    · C: RCPT TO:<carol@example.org>", "      @or",
+        "    ✓ C: RCPT TO:<bob@example.org>   (2 times)", "      @repeat 2",
+        "    ✗ C: RCPT TO:<{who:addr}>   (✓ 3 times before)", r"  expected: RCPT TO:<{who:addr}>",
+    ]  # fmt: skip
+
+
+def test_questions_are_compared_line_by_line(tmp_path: Path) -> None:
+    case = HERE / "cases/dns-log.case"
+    (tmp_path / "a.case").write_text(case.read_text().replace("a.example.org. AAAA\n", "\na.example.org TXT\n"))
+    output = command("mocksrv", "run", tmp_path / "a.case", "--", HERE / "client.py")[1]
+    assert "line 11: the questions to the DNS differ\n    example.org. MX\n    a.example.org. A\n" in output
+    assert "    a.example.org. A tcp\n  - a.example.org. TXT\n    b.example.org. AAAA\n    b.example.org. A\n" in output
+    assert "    b.example.org. A\n  + a.example.org. AAAA\n" in output
+
+
 def test_what_cannot_be_run(tmp_path: Path) -> None:
     assert command("mocksrv", "run", tmp_path / "none.case")[0] == 1
     (tmp_path / "bad.case").write_text("Title\n\n-- foo --\n")

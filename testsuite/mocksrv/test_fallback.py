@@ -43,6 +43,7 @@ def test_it_has_teeth(parse: Callable[[str], Case]) -> None:
         ("-- dns", "-- control/smtproutes --\n-- dns", "it has its own smtproutes"),
         ("\n\nThe", "\naddress: 192.0.2.9\n\nThe", "it puts addresses on an interface"),
         ("-- message", "-- dns 192.0.2.53 --\n-- message", "it has no DNS server, or several"),
+        ("-- message", "-- dns-log --\n-- message", "it is about DNS"),
         ("192.0.2.25\n-- m", "192.0.2.25 ;@ad\n-- m", "it is about DNS"),
         ("A     192.0.2.25\n-- m", "AAAA  2001:db8::1\n-- m", "mx.example.org is not one IPv4 address"),
     ],

@@ -4,7 +4,7 @@ import pytest
 
 from mocksrv.oneline import OFFERS, Line, Offers, Recipient, Reply, handshake
 from mocksrv.policy import END, GREETING
-from mocksrv.script import Close, Starttls
+from mocksrv.steps import Close, Starttls
 
 REPLY = "not a reply"
 

@@ -54,9 +54,36 @@ def test_a_repeated_hole_matches_itself() -> None:
     assert bound == {}
     assert fits(parse_line("{n:int} {n:int}"), b"12 12\r\n", bound)
     assert not fits(parse_line("{n:int}"), b"13\r\n", bound)
+    # Wherever else the line could be cut.
+    assert fits(parse_line("{m:int}{m:int}"), b"1212\r\n", {})
+    bound["a"] = b"x-y"
+    assert fits(parse_line("{a:token}-{b:token}"), b"x-y-z-w\r\n", bound)
+    assert bound["b"] == b"z-w"
+    assert not fits(parse_line("{a:int}"), b"x-y\r\n", bound)
     assert fits(parse_line("A{p:params}"), b"A X=1 Y\r\n", bound)
     assert fits(parse_line("B{p:params}"), b"B Y X=1\r\n", bound)
     assert not fits(parse_line("B{p:params}"), b"B Y X=2\r\n", bound)
+
+
+@pytest.mark.parametrize(
+    ("text", "octets", "leads"),
+    [
+        ("AB", b"", None),
+        ("AB", b"AB\r", None),
+        ("AB", b"AB\r\nC", True),
+        ("AB", b"AC", False),
+        ("{n:int}", b"", None),
+        ("{n:int}", b"A", None),
+        ("{n:int}", b"1\r\nA", True),
+        ("{n:int}", b"A\r\n", False),
+        ("{n:int}", b"1" * 70000, False),
+        ("{m:int}", b"2\r\n", False),
+    ],
+)
+def test_what_leads_to_a_decision(text: str, octets: bytes, leads: bool | None) -> None:
+    bound = {"m": b"1"}
+    assert parse_line(text).leads(octets, FACTS, bound) is leads
+    assert bound == {"m": b"1"}
 
 
 @pytest.mark.parametrize(

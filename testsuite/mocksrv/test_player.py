@@ -125,6 +125,86 @@ def test_what_is_heard(pair: tuple[Recorder, socket.socket], text: str, octets: 
     assert (wrong in found) if wrong and found else found == wrong
 
 
+EITHER = "@either\nC: A\n@or\nC: BC\nC: D\n@end\n"
+OPTIONAL = "@optional\nC: AB\n@end\n"
+FITTING = "what would fit: `C: A` (line 2) or `C: BC` (line 4)"
+
+
+@pytest.mark.parametrize(
+    ("text", "octets", "wrong"),
+    [
+        (EITHER, b"A\r\n", None),
+        (EITHER, b"BC\r\nD\r\n", None),
+        (EITHER, b"BC\r\n", "the client hung up"),
+        (EITHER, b"A\r\nD\r\n", "the client sent more after the end of the dialogue"),
+        (EITHER, b"B", f"the client hung up; {FITTING}"),
+        (EITHER, b"", f"the client hung up; {FITTING}"),
+        (EITHER + "C: E", b"A\r\nE\r\n", None),
+        (EITHER + "C: E", b"BC\r\nD\r\nE\r\n", None),
+        # The first that fits, and not the first that is known to fit.
+        ("@either\nC: {x:token}\n@or\nC: A\nC: B\n@end", b"A\r\nB\r\n", "sent more after the end of the dialogue"),
+        ("@either\nC= AB\n@or\nC= A\n@end", b"AB", None),
+        ("@either\nC= AB\n@or\nC= A\n@end", b"A", None),
+        ("@either\nC: {n:int}\n@or\nC: {x:token}\n@end\nC: {n:int}", b"a\r\n1\r\n", None),
+        ("@either\nC: {n:int}\n@or\nC: {x:token}\n@end\nC: {n:int}", b"2\r\n1\r\n", "does not fit. {n} is 2."),
+        ("@either\nC: {n:int}\n@or\nC: A\n@end", b"1" * 100000, ": `C: {n:int}` (line 2) or `C: A` (line 4)"),
+        ("@either\nC: A\n" + EITHER + "@or\nC: B\n@end", b"A\r\nBC\r\nD\r\n", None),
+        # Where one branch ends the dialogue, what stands behind the block is for the other.
+        ("@either\nC: A\n@close\n@or\nC: B\n@end\nC: C", b"A\r\n", None),
+        ("@either\nC: A\n@close\n@or\nC: B\n@end\nC: C", b"B\r\n", "the client hung up"),
+        (OPTIONAL, b"", None),
+        (OPTIONAL, b"AB\r\n", None),
+        (OPTIONAL, b"A", "after the end of the dialogue (what is optional in line 1 was passed over)"),
+        (OPTIONAL + "C: ABC", b"ABC\r\n", None),
+        (OPTIONAL + "C: ABC", b"AB\r\nABC\r\n", None),
+        (OPTIONAL + "C: ABC", b"AC\r\n", "the client sent something else (what is optional in line 1 was passed over)"),
+        (OPTIONAL + "C: ABC\nC: X", b"ABC\r\nY\r\n", "the client sent something else"),
+        (OPTIONAL + OPTIONAL, b"AB\r\n", None),
+        (OPTIONAL + OPTIONAL, b"AB\r\nAB\r\nAB\r\n", "after the end of the dialogue"),
+        ("@repeat 3\nC: A\n@end", b"A\r\n" * 3, None),
+        ("@repeat 3\nC: A\n@end", b"A\r\n" * 2, "the client hung up"),
+        ("@repeat 3\nC: A\n@end", b"A\r\n" * 4, "after the end of the dialogue"),
+        ("@repeat 2\n" + EITHER + "@end", b"A\r\nBC\r\nD\r\n", None),
+        ("@repeat 2\nC: A\n@repeat 3\nC: B\n@end\n@end", b"A\r\nB\r\nB\r\nB\r\n" * 2, None),
+    ],
+)
+def test_blocks(pair: tuple[Recorder, socket.socket], text: str, octets: bytes, wrong: str | None) -> None:
+    found = play(pair, text, octets)
+    assert found.endswith(wrong) if wrong and found else found == wrong
+
+
+@pytest.mark.parametrize(
+    ("octets", "wrong"),
+    [
+        (b"BX", f"the client sent something else; {FITTING}"),
+        (b"B", f"nothing (more) came in 0.2 s; {FITTING}"),
+    ],
+)
+def test_a_choice_waits_as_long_as_it_must(
+    pair: tuple[Recorder, socket.socket], monkeypatch: pytest.MonkeyPatch, octets: bytes, wrong: str
+) -> None:
+    """And no longer."""
+    monkeypatch.setattr(player, "WAIT", 0.2)
+    assert play(pair, EITHER, octets, hang_up=False) == wrong
+
+
+def test_groups_reach_across_the_borders_of_blocks(
+    pair: tuple[Recorder, socket.socket], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(player, "WAIT", 0.2)
+    play(pair, EITHER.replace("C: A", "C: A\nS= 1") + "S= 2\n@repeat 3\nS= 3\n@end\nS= 4", b"A\r\n", hang_up=False)
+    assert pair[0].writes == [b"123334"]
+
+
+def test_a_half_closed_connection_is_heard_to_its_end(pair: tuple[Recorder, socket.socket]) -> None:
+    server, client = pair
+    thread = threading.Thread(target=lambda: client.recv(10) + client.recv(10) == b"a" and client.sendall(b"B\r\n"))
+    thread.start()
+    dialogue = parse_dialogue("test", 0, "host", ["S= a", "@half-close", "C: B", "@read 2", "C: D"])
+    threading.Thread(target=lambda: thread.join() or client.sendall(b"CCD\r\n") or client.close()).start()
+    Player(server, Transcript(dialogue, "host"), Facts(b"", b""), {}).play()
+
+
 def test_close_ends_with_fin(pair: tuple[Recorder, socket.socket]) -> None:
     """However much the client has sent and still sends: what waited unread would make a reset of it."""
     server, client = pair

@@ -15,8 +15,8 @@ import pytest
 
 from mocksrv.oneline import Line
 from mocksrv.responder import LONGEST_LINE, LONGEST_MESSAGE, MOST_COMMANDS
-from mocksrv.script import Dialogue
 from mocksrv.server import Role, Server
+from mocksrv.steps import Dialogue
 from mocksrv.tape import Tape
 from mocksrv.teller import Teller
 from testsuite.mocksrv.serving import PATIENCE, Serving, serving, talk

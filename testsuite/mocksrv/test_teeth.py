@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 
 from mocksrv import sandbox, teeth
-from mocksrv.case import read_case
+from mocksrv.case import Case, read_case
 from mocksrv.home import default_program
+from mocksrv.world import play
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent.parent
@@ -16,13 +17,38 @@ CORPUS = sorted((ROOT / "fixtures/cases").rglob("*.case"))
 pytestmark = pytest.mark.skipif(sandbox.available() is not None, reason=f"sandbox: {sandbox.available()}")
 
 
+def _mutants(case: Case, line: str) -> list[str]:
+    """What each mutant of a handshake changes."""
+    mutants = teeth.mutant_dialogues(case, range(1000))
+    return [what.rpartition(" (")[2] for what, _ in mutants if line in what]
+
+
+def test_only_what_was_played_can_bite() -> None:
+    """Of blocks, the branches that were taken; what is repeated, once."""
+    case = read_case(HERE / "cases/blocks.case")
+    original = sandbox.run(play, case, HERE / "client.py", timeout=60)
+    played = original.transcripts[0].done
+    found = [what.partition(":")[0] for what, _ in teeth.mutant_dialogues(case, played)]
+    assert list(dict.fromkeys(found)) == [f"line {line}" for line in (18, 30, 35, 37, 44, 49, 52)]
+    mutant = dict(teeth.mutant_dialogues(case, played))["line 35: C: RCPT TO:<bob@example.org>"]
+    wrong = [step for step in mutant.dialogues[0].walk() if step.line == 35]
+    assert len(wrong) == 2 and not any(step in case.dialogues[0].walk() for step in wrong)
+
+
+def test_questions_are_an_expectation() -> None:
+    """Each of them, and that there are no others."""
+    case = read_case(HERE / "cases/dns-log.case")
+    found = [what for what, _ in teeth.mutant_outcomes(case) if "dns-log" in what]
+    assert len(found) == 1 + len(case.dns_log or [])
+
+
 def test_what_a_handshake_must_come_to_is_an_expectation() -> None:
     """As much of it as the case says."""
     case = read_case(HERE / "cases/starttls-client-certificate.case")
-    found = [what.rpartition(" (")[2] for what, _ in teeth.mutant_dialogues(case) if "@starttls cert=mx ask=" in what]
+    found = _mutants(case, "@starttls cert=mx ask=")
     assert found == ["sni)", "its end)", "suite)", "ask)"]
     case = read_case(HERE / "cases/starttls-rejected.case")
-    found = [what.rpartition(" (")[2] for what, _ in teeth.mutant_dialogues(case) if "cert=expired" in what]
+    found = _mutants(case, "cert=expired")
     assert found == ["sni)", "its end)", "alert)"]
 
 

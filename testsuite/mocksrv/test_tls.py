@@ -34,6 +34,20 @@ def test_what_is_agreed_is_noted(options: str, settings: dict[str, Any], agreed:
     assert (played.failure, played.notes) == (None, agreed)
 
 
+@pytest.mark.parametrize("version", ["1.2", "1.3"])
+@pytest.mark.parametrize(("line", "failure"), [(b"QUIT", None), (b"QUIZ", "the client sent something else")])
+def test_half_closed(version: str, line: bytes, failure: str | None) -> None:
+    """The client hears close_notify and the end, and what it says is still heard."""
+
+    def act(tls: ssl.SSLSocket) -> bytes:
+        heard = hear_all(tls)
+        tls.sendall(line + b"\r\n")
+        return heard
+
+    played = Played(f"@starttls cert=mx version={version}\nS: 250\n@half-close\nC: QUIT", shaking(act))
+    assert (played.failure, played.brought) == (failure, b"250\r\n")
+
+
 @pytest.mark.parametrize("cert", ["mx", "mx-rsa", "mx-p384", "mx-ed25519", "weak-rsa"])
 def test_keys_of_every_kind(cert: str) -> None:
     played = Played(f"@starttls cert={cert}", shaking(lambda tls: tls.getpeercert(True)))

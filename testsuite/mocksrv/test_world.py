@@ -96,6 +96,15 @@ def test_a_second_dns_server(play: Play) -> None:
     assert [question.name for question in result.questions] == ["example.org."] * len(result.questions) != []
 
 
+def test_a_question_about_a_name_that_does_not_exist(play: Play) -> None:
+    """It may be asked if the case says so."""
+    run, report = "Qremote nowhere.example a b", "Zno server\n\\0\n"
+    log = "-- dns-log --\nnowhere.example. MX\nnowhere.example. A\nnowhere.example. AAAA\n"
+    assert play(case(run, report, log)).passed
+    assert len(whats(play(case(run, report)))) == 3
+    assert whats(play(case(run, report, "-- dns-log --\n"))) == ["the questions to the DNS differ"]
+
+
 def test_a_sanitizers_log_is_a_failure(play: Play) -> None:
     result = play(case('echo heap-use > "${ASAN_OPTIONS##*log_path=}.1"'))
     assert whats(result) == ["a sanitizer complains"]
@@ -108,6 +117,12 @@ def test_a_handshake_that_drips_has_its_time(parse: Callable[[str], Case]) -> No
     clear, secured = (parse(case("true", "", dialogue.format(more))) for more in ("", "@starttls cert=mx\n"))
     assert world._allowance(clear) == pytest.approx(0.07)
     assert world._allowance(secured) > 20
+
+
+def test_what_is_within_blocks_has_its_time(parse: Callable[[str], Case]) -> None:
+    """As often as it happens."""
+    dialogue = "-- dialogue 192.0.2.1 --\n@optional\nC: x\n@repeat 3\n@delay 2s\nS: y\n@end\n@end\n"
+    assert world._allowance(parse(case("true", "", dialogue))) == 6
 
 
 def test_a_client_that_hangs_is_killed(play: Play, monkeypatch: pytest.MonkeyPatch) -> None:
