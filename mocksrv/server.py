@@ -80,7 +80,7 @@ class Totals:
             lines.append(f"{_count(self.broke, 'session')} in which mocksrv broke")
         for name, times in self.findings.most_common():
             rule = self.rules[name]
-            lines.append(f"{times:6} {name} ({_sections(rule.rfc)}): {rule.sentence}")
+            lines.append(f"{times:6} {name} ({_sections(rule.rfc)}): {rule.sentence}{' (advice)' * rule.advice}")
         return lines if self.findings else [*lines, "no findings"]
 
 
@@ -204,14 +204,13 @@ class Server:
         """Tells what came of a session, and remembers how many came to what."""
         findings = audit(tape)
         say = partial(self._teller.say, number=number)
-        remarks = [one for one in tape.remarks if one not in trouble]
+        remarks = [*(one for one in tape.remarks if one not in trouble), *map(_handed_over, tape.deliveries)]
+        remarks += _shown([one for one in findings if one.rule.advice])
+        wrong = [*trouble, *_shown([one for one in findings if not one.rule.advice])]
         if remarks:
             say(*remarks, kind=REMARK)
-        if tape.deliveries:
-            say(*map(_handed_over, tape.deliveries), kind=REMARK)
-        told = [*trouble, *_shown(findings)]
-        if told:
-            say(*told, kind=FINDING, wrong=True)
+        if wrong:
+            say(*wrong, kind=FINDING, wrong=True)
         with self._lock:
             taken = sum(one.taken for one in tape.deliveries)
             self.totals.taken += taken
@@ -219,7 +218,7 @@ class Server:
             self.totals.troubled += bool(trouble)
             self.totals.findings.update(one.rule.id for one in findings)
             self.totals.rules |= {one.rule.id: one.rule for one in findings}
-            self._write(number, tape, [*remarks, *told])
+            self._write(number, tape, [*remarks, *wrong])
 
     def _write(self, number: int, tape: LiveTape, notes: list[str]) -> None:
         if self._record is None:
@@ -250,7 +249,7 @@ def _handed_over(one: Delivery) -> str:
 
 def _shown(findings: list[Finding]) -> Iterator[str]:
     for one in findings[:_MOST_TOLD]:
-        yield f"{one.rule.id} ({_sections(one.rule.rfc)}): {one.what}"
+        yield f"{one.rule.id} ({_sections(one.rule.rfc)}): {one.what}{' (advice)' * one.rule.advice}"
     if len(findings) > _MOST_TOLD:
         yield f"... {len(findings) - _MOST_TOLD} more findings ..."
 
