@@ -1,11 +1,12 @@
-"""pytest plugin: every `*.case` file is a test of the program under test (`home.default_program`)."""
+"""pytest plugin: every `*.case` file is two tests of the program under test (`home.default_program`): at the exact level,
+and, unless it is about the exact octets, at that of the RFCs."""
 
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from mocksrv import bless, show
+from mocksrv import bless, clients, rfc, show, verdicts
 from mocksrv.case import read_case
 from mocksrv.home import default_program
 from mocksrv.script import CaseError
@@ -30,6 +31,8 @@ def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Col
 class _CaseFile(pytest.File):
     def collect(self) -> Iterator[pytest.Item]:
         yield _CaseItem.from_parent(self, name=self.path.stem)
+        if not self.config.getoption("bless"):
+            yield _RfcItem.from_parent(self, name=f"{self.path.stem}[rfc]")
 
 
 class _CaseItem(pytest.Item):
@@ -38,7 +41,10 @@ class _CaseItem(pytest.Item):
         if result.skipped:
             pytest.skip(result.skipped)
         if not result.passed:
-            raise CaseFailed(show.explain(result))
+            raise CaseFailed(self._explain(result))
+
+    def _explain(self, result: Result) -> str:
+        return show.explain(result)
 
     def _result(self) -> Result:
         if self.config.getoption("bless"):
@@ -52,3 +58,12 @@ class _CaseItem(pytest.Item):
 
     def reportinfo(self) -> tuple[Path, int, str]:
         return self.path, 0, self.name
+
+
+class _RfcItem(_CaseItem):
+    def _result(self) -> Result:
+        return rfc.check(read_case(self.path), clients.find(str(default_program())))
+
+    def _explain(self, result: Result) -> str:
+        assert isinstance(result, rfc.Verdict)
+        return verdicts.as_text(result)

@@ -15,7 +15,7 @@ from mocksrv import player
 from mocksrv import policy as policies
 from mocksrv.player import QUIET, Manner, Mismatch, Player, Transcript
 from mocksrv.policy import CHUNK, END, GREETING, LAST_CHUNK, Policy, Reaction, mailbox, recipient_key, tls_key
-from mocksrv.steps import Close, KeyUpdate, Renegotiate, Reset, Say, Stall, Starttls, Step
+from mocksrv.steps import Close, HalfClose, KeyUpdate, Renegotiate, Reset, Say, Stall, Starttls, Step
 from mocksrv.tape import CLOSE, STARTTLS, Delivery
 from mocksrv.terms import Terms
 from mocksrv.tls import Handshake, Secured
@@ -59,6 +59,7 @@ class Responder(Player):
         self._commands = 0
         self._gone = False  # whether the client will say nothing more
         self.trouble = ""  # why the conversation ended, if that is not how they should end
+        self._mute = False  # whether it has closed its direction of the connection
         self._begin()
         self._be_patient()
 
@@ -233,7 +234,8 @@ class Responder(Player):
             reaction = self._policy.early[1]
         elif self._policy.strict and (text := self._misplaced(key)):
             reaction = _reply(text)
-        self._tape.deliveries.append(Delivery(self._sender or b"", tuple(self._recipients), message, reaction.octets))
+        reply = b"" if self._mute else reaction.octets
+        self._tape.deliveries.append(Delivery(self._sender or b"", tuple(self._recipients), message, reply))
         self._begin()
         if not self._interrupted:
             self._react(reaction)
@@ -292,6 +294,8 @@ class Responder(Player):
             self._do(Reaction(b"".join(one.octets for one in group), group[-1].how, group[-1].then))
 
     def _do(self, reaction: Reaction) -> None:
+        if self._mute:
+            return
         manner = Manner()
         for step in reaction.how:
             self._obey(step, manner)
@@ -302,6 +306,7 @@ class Responder(Player):
                 self._speak(step.octets, Manner())
             elif isinstance(self._transport, Secured) or not isinstance(step, (KeyUpdate, Renegotiate)):
                 self._obey(step, Manner())
+            self._mute |= isinstance(step, HalfClose)
             if isinstance(step, _ENDS):
                 raise _Over
 

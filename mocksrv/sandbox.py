@@ -41,7 +41,13 @@ class SandboxError(Exception):
     """The sandbox could not be made, or its function did not come to an end."""
 
 
-def run(function: Callable[..., _T], *args: object, timeout: float = TIMEOUT, all_users: bool = False) -> _T:
+def run(
+    function: Callable[..., _T],
+    *args: object,
+    timeout: float = TIMEOUT,
+    all_users: bool = False,
+    nested: bool = False,
+) -> _T:
     """What `function(*args)` returns in a new sandbox.
 
     Its value must be picklable. Its exception is raised here, with the traceback from inside as a note. Raises
@@ -51,13 +57,15 @@ def run(function: Callable[..., _T], *args: object, timeout: float = TIMEOUT, al
     reader, writer = os.pipe()
     pid = os.fork()
     if pid == 0:
-        _live(function, args, writer, all_users)
+        _live(function, args, writer, all_users, nested)
     os.close(writer)
+    octets = None
     try:
         octets = _read_all(reader, time.monotonic() + timeout)
     finally:
         os.close(reader)
-        os.kill(pid, signal.SIGKILL)
+        if octets is None or not nested:  # in a network that goes on, nobody is to be left who might use it
+            os.kill(pid, signal.SIGKILL)
         os.waitpid(pid, 0)
     if octets is None:
         raise SandboxError(f"not finished after {timeout:g} seconds, and killed")
@@ -107,15 +115,17 @@ def ip(commands: list[str]) -> None:
         raise SandboxError(f"ip: {done.stderr.strip()}")
 
 
-def _live(function: Callable[..., object], args: tuple[object, ...], writer: int, all_users: bool) -> NoReturn:
+def _live(
+    function: Callable[..., object], args: tuple[object, ...], writer: int, all_users: bool, nested: bool
+) -> NoReturn:
     """The forked child: makes the namespaces, and in them the process that runs the function and writes its outcome."""
     try:
         _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-        _unshare(all_users)
+        _unshare(all_users, nested)
         if os.fork() == 0:
             # The first process of a process namespace takes all others with it; it dies with its parent.
             _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-            _furnish()
+            _furnish(nested)
             _send(writer, function(*args), None)
         else:
             os.close(writer)
@@ -127,23 +137,26 @@ def _live(function: Callable[..., object], args: tuple[object, ...], writer: int
         os._exit(0)
 
 
-def _unshare(all_users: bool) -> None:
+def _unshare(all_users: bool, nested: bool) -> None:
     """Leaves for new namespaces, in which this user is root: the only user there, or root among all users."""
     uid, gid = os.getuid(), os.getgid()
     users = 0 if all_users else _CLONE_NEWUSER
-    _check(_libc.unshare(users | _CLONE_NEWNET | _CLONE_NEWNS | _CLONE_NEWPID), "unshare")
+    network = 0 if nested else _CLONE_NEWNET
+    _check(_libc.unshare(users | network | _CLONE_NEWNS | _CLONE_NEWPID), "unshare")
     if users:
         for name, text in (("setgroups", "deny"), ("uid_map", f"0 {uid} 1"), ("gid_map", f"0 {gid} 1")):
             Path("/proc/self", name).write_text(text)
 
 
-def _furnish() -> None:
+def _furnish(nested: bool) -> None:
     """Mounts, loopback and routes."""
     global _inside
     _inside = True
     _mount("none", "/", None, _MS_REC | _MS_PRIVATE)
     _mount("proc", "/proc", "proc", 0)  # of this process namespace: the sanitizers look for themselves there
     _mount("tmpfs", str(SCRATCH), "tmpfs", 0)
+    if nested:
+        return
     for name, text in (("resolv.conf", "nameserver 127.0.0.1\n"), ("hosts", "")):
         (SCRATCH / name).write_text(text)
         _mount(str(SCRATCH / name), f"/etc/{name}", None, _MS_BIND)

@@ -30,8 +30,9 @@ _GROUPS = _USERS | {"postdrop": 905, "nogroup": 906}
 
 def missing() -> str | None:
     """Why neither can be run here; None if they can."""
-    if not _FETCHED.is_dir():
-        return "no build/mtas (ci/fetch-mtas makes it)"
+    for name in ("postfix", "exim"):
+        if not (_FETCHED / name).is_dir():
+            return f"no build/mtas/{name} (ci/fetch-mtas makes it)"
     return sandbox.available(all_users=True)
 
 

@@ -102,7 +102,7 @@ def test_questions_are_compared_line_by_line(tmp_path: Path) -> None:
     case = HERE / "cases/dns-log.case"
     (tmp_path / "a.case").write_text(case.read_text().replace("a.example.org. AAAA\n", "\na.example.org TXT\n"))
     output = command("mocksrv", "run", tmp_path / "a.case", "--", HERE / "client.py")[1]
-    assert "line 11: the questions to the DNS differ\n    example.org. MX\n    a.example.org. A\n" in output
+    assert "line 12: the questions to the DNS differ\n    example.org. MX\n    a.example.org. A\n" in output
     assert "    a.example.org. A tcp\n  - a.example.org. TXT\n    b.example.org. AAAA\n    b.example.org. A\n" in output
     assert "    b.example.org. A\n  + a.example.org. AAAA\n" in output
 
@@ -124,6 +124,8 @@ def test_pytest_collects_cases(tmp_path: Path, wrong: Path) -> None:
     assert "right.case::right PASSED" in output
     assert "bad.case:3: no such section" in output
     assert "line 24: the client sent something else" in output
-    assert "1 passed" in output and "2 failed" in output
+    assert "right.case::right[rfc] PASSED" in output
+    assert "wrong.case::wrong[rfc] PASSED" in output  # carol is refused either way
+    assert "3 passed" in output and "3 failed" in output
     assert command(*pytest_here, "--bless", "--deselect=bad.case", CI="")[0] == 0
     assert wrong.read_text() == CASE.read_text()

@@ -4,7 +4,8 @@ import pytest
 
 from mocksrv.pattern import Facts
 from mocksrv.policy import CHUNK, END, GREETING, LAST_CHUNK, Policy, Reaction, Unfit, folded, mailbox, of_dialogue, undotted
-from mocksrv.script import Close, Delay, Stall, parse_dialogue
+from mocksrv.script import parse_dialogue
+from mocksrv.steps import Close, Delay, Stall
 
 BURST = """\
 S: 220 hello

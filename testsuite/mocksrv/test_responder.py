@@ -14,7 +14,8 @@ from mocksrv.pattern import Facts
 from mocksrv.player import Transcript
 from mocksrv.policy import Policy, Reaction, of_dialogue
 from mocksrv.responder import Responder
-from mocksrv.script import Dialogue, parse_dialogue
+from mocksrv.script import parse_dialogue
+from mocksrv.steps import Dialogue
 from mocksrv.tape import Tape, event_lines
 
 ENVELOPE = [b"MAIL FROM:<a@b.example>\r\n", b"RCPT TO:<c@d.example>\r\n"]

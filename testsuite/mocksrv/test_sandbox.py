@@ -104,6 +104,26 @@ def test_it_can_have_all_users() -> None:
         sandbox.run(who)
 
 
+def test_there_can_be_one_within_another() -> None:
+    """It shares the network and the name server, but neither files nor processes, which are gone with it."""
+
+    def inner() -> tuple[bool, str]:
+        (SCRATCH / "mine").touch()
+        subprocess.Popen(["sleep", "60"])
+        socket.create_connection(("192.0.2.1", 25)).close()
+        return (SCRATCH / "yours").exists(), Path("/etc/resolv.conf").read_text()
+
+    def outer() -> tuple[tuple[bool, str], bool, list[str]]:
+        (SCRATCH / "yours").touch()
+        with bound_socket("192.0.2.1", 25, socket.SOCK_STREAM) as listener:
+            listener.listen()
+            said = sandbox.run(inner, nested=True)
+        commands = [path.read_text() for path in Path("/proc").glob("[0-9]*/cmdline")]
+        return said, (SCRATCH / "mine").exists(), [one for one in commands if "sleep" in one]
+
+    assert sandbox.run(outer) == ((False, "nameserver 127.0.0.1\n"), False, [])
+
+
 def test_it_can_be_forbidden(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MOCKSRV_SANDBOX", "none")
     assert sandbox.available.__wrapped__() == "MOCKSRV_SANDBOX=none"

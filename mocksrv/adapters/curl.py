@@ -1,0 +1,42 @@
+"""curl: one server, one attempt, all recipients or none.
+
+TLS is `--ssl`: STARTTLS if it is offered; with `--insecure`, because curl would else refuse the servers whose
+certificate nobody signed, and mail would rather go there in the clear. It gives up at the first recipient that is
+refused, and then nobody gets the message. `--crlf` is what its manual asks of those who have a message with LF.
+"""
+
+import re
+
+from urllib.parse import quote
+
+from mocksrv.adapters.base import Adapter, Job, Reports, quoted, run
+
+# Those of its exit codes that say that the command line makes no sense.
+_LASTING = {1, 2, 3, 4, 43}
+
+
+class Curl(Adapter):
+    """Configured by its command line alone. Its only other timeout is for the whole transfer, so that is not set."""
+
+    name = "curl"
+    program = "usr/bin/curl"
+    resolves = False
+    control = Adapter.control | {"timeoutconnect"}
+
+    def deliver(self, job: Job) -> Reports:
+        """The last reply counts, which it tells behind everything else."""
+        host = f"[{job.server}]" if ":" in job.server else job.server
+        options = ["--disable", "--silent", "--show-error", "--verbose", "--ssl", "--insecure"]
+        options += ["--crlf"] if re.search(rb"(?<!\r)\n", job.message) else []
+        options += ["--write-out", r"\nlast reply: %{response_code}\n", "--upload-file", "message"]
+        options += ["--mail-from", quoted(job.sender)]
+        for recipient in job.recipients:
+            options += ["--mail-rcpt", quoted(recipient)]
+        if seconds := job.timeouts.get("timeoutconnect"):
+            options += ["--connect-timeout", str(seconds)]
+        status, output = run(job, "/usr/bin/curl", *options, f"smtp://{host}:25/{quote(job.helo, safe='')}")
+        if status == 0:
+            return Reports((("r", ""),) * len(job.recipients), "K", "curl: exit status 0")
+        reason = "\n".join(re.findall(r"(?m)^curl: .*|^< [45].*", output)) or f"curl: exit status {status}"
+        lasting = status in _LASTING or re.search(r"(?m)^last reply: 5", output)
+        return Reports.whole("D" if lasting else "Z", reason)

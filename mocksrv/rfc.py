@@ -1,0 +1,189 @@
+"""The second level: a case played with a client whose commands may differ from those in the case.
+
+The servers answer by policy. Judged are the outcome for each recipient, the message that arrived, and what the auditor
+finds.
+"""
+
+import socket
+import subprocess
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from itertools import groupby
+from pathlib import Path
+
+from mocksrv import fallback, home, policy, sandbox
+from mocksrv.audit import Finding, audit
+from mocksrv.case import Case, Expectation
+from mocksrv.claims import LooseClaims
+from mocksrv.clients import Client, delivery
+from mocksrv.messages import difference
+from mocksrv.octets import decode, encode
+from mocksrv.player import Failure, Player, Transcript
+from mocksrv.responder import Responder
+from mocksrv.tape import Delivery, Tape
+from mocksrv.world import Result, World, patience
+
+_RECIPIENT_LETTERS = {"r": None, "h": "refused", "s": "deferred"}
+_MESSAGE_LETTERS = {"K": "delivered", "D": "refused", "Z": "deferred"}
+
+
+@dataclass
+class Verdict(Result):
+    """What came of a case at this level."""
+
+    client: Client | None = None
+    outcomes: tuple[str, ...] = ()  # for each recipient, or for each report if the case is more than one delivery
+    findings: list[tuple[Tape, Finding]] = field(default_factory=list)
+
+    @property
+    def breaches(self) -> list[tuple[Tape, Finding]]:
+        """What the auditor found, without what is only advice."""
+        return [(tape, finding) for tape, finding in self.findings if not finding.rule.advice]
+
+    @property
+    def cell(self) -> str:
+        """The whole in a word: what a table shows."""
+        if self.skipped is not None:
+            return "unsupported"
+        if self.breaches:
+            return "breach"
+        return "delivered" if "delivered" in self.outcomes else next(iter(self.outcomes), "nothing")
+
+
+def check(case: Case, client: Client) -> Verdict:
+    """Plays a case with a client in a sandbox of its own. Raises CaseError."""
+    verdict = Verdict(case, client.program or Path(client.told), client=client)
+    verdict.skipped = client.missing() or client.unfit(case) or sandbox.available(all_users=client.users)
+    if verdict.skipped is not None:
+        return verdict
+    return sandbox.run(play, verdict, timeout=patience(case), all_users=client.users)
+
+
+def play(verdict: Verdict) -> Verdict:
+    """The same in the sandbox that this process is in."""
+    with ExitStack() as stack:
+        RfcWorld(verdict, Responder, stack).run()
+    return verdict
+
+
+class RfcWorld(World):
+    """A world whose servers know what to do about anything, and in which only outcomes count."""
+
+    claims = LooseClaims
+
+    def __init__(self, verdict: Verdict, player: type[Player], stack: ExitStack) -> None:
+        super().__init__(verdict, player, stack)
+        assert verdict.client is not None
+        self._verdict, self._client_kind = verdict, verdict.client
+        spoken = [one for one in self._case.dialogues if not (one.never or one.refused or one.unanswered)]
+        self._intrusions: list[str] = []
+        self._policies = {one.line: policy.of_dialogue(one, self._facts) for one in spoken}
+
+    def _install(self, path: Path) -> None:
+        self._client_kind.install(path, self._case)
+
+    def _start(self, directory: Path) -> "subprocess.Popen[bytes]":
+        return home.start(self._case, directory, privileged=self._client_kind.program is None)
+
+    def _player_for(self, connection: socket.socket, transcript: Transcript) -> Player:
+        return Responder(connection, transcript, self._policies[transcript.dialogue.line])
+
+    def _on_intrusion(self, what: str) -> None:
+        """It meets nobody, and the client may go on."""
+        if what not in self._intrusions:
+            self._intrusions.append(what)
+
+    def _gave_up(self) -> None:
+        """No client has our timeouts."""
+        self._hanging = None
+
+    def _judge(self, directory: Path) -> None:
+        tapes = [transcript.tape for transcript in self._verdict.transcripts]
+        self._verdict.findings = [(tape, finding) for tape in tapes for finding in audit(tape)]
+        self._verdict.outcomes = outcomes(self._verdict.stdout, recipients(self._case))
+        messages = [self._case.message, *(one for known in self._policies.values() for one in known.messages)]
+        for what in (*self._wrong_outcomes(), *self._wrong_deliveries(tapes, messages), *self._wrong_findings()):
+            self._fail(Failure(1, what))
+        if octets := home.sanitizer_text(directory):
+            self._fail(Failure(1, "a sanitizer complains", None, octets))
+
+    def _wrong_outcomes(self) -> Iterator[str]:
+        """Who may come to another outcome goes on where others stop, so connections are not judged then."""
+        right = right_outcomes(self._case, self._client_kind)
+        if right == [outcomes(self._case.report or b"", recipients(self._case))]:
+            yield from self._intrusions
+        if self._verdict.outcomes not in right:
+            yield f"the outcome is {_people(self._verdict.outcomes)}; it had to be {' or '.join(map(_people, right))}"
+
+    def _wrong_deliveries(self, tapes: list[Tape], messages: list[bytes]) -> Iterator[str]:
+        taken = [one for tape in tapes for one in tape.deliveries if one.taken]
+        yield from _wrong_recipients(recipients(self._case), self._verdict.outcomes, taken)
+        for one in taken:
+            differences = [difference(message, one.message) for message in messages]
+            if None not in differences:
+                yield f"another message arrived: {differences[0]}"
+
+    def _wrong_findings(self) -> Iterator[str]:
+        required, allowed = (
+            one.rules if one else ()
+            for one in (self._client_kind.expectation(self._case), self._client_kind.allowance(self._case))
+        )
+        for tape, finding in self._verdict.breaches:
+            if finding.rule.id not in (*required, *allowed):
+                yield f"{tape.host}: {finding.rule.id} [{finding.rule.rfc}] {finding.what}"
+        found = {finding.rule.id for _, finding in self._verdict.breaches}
+        for rule in required:
+            if rule not in found:
+                yield f"expect-{self._client_kind.name} says that {rule} is broken, and it is not"
+
+
+def recipients(case: Case) -> list[bytes] | None:
+    """The recipients, if the case is one plain delivery; their domains in lower case."""
+    words = delivery(case)
+    if words is None:
+        return None
+    return [policy.folded(encode(word)) for word in words[2:]]
+
+
+def outcomes(report: bytes, known: list[bytes] | None) -> tuple[str, ...]:
+    """What reports say: for each of the known recipients, or what each report is, in order. Nothing if they make no sense."""
+    letters = decode(b"".join(record[:1] for record in report.split(b"\0")[:-1]))
+    if known is None:
+        names = _RECIPIENT_LETTERS | _MESSAGE_LETTERS
+        return tuple(names.get(letter) or "accepted" for letter in letters)
+    last = _MESSAGE_LETTERS.get(letters[-1:])
+    if last is None or len(letters) > len(known) + 1 or not set(letters[:-1]) <= set(_RECIPIENT_LETTERS):
+        return ()
+    return tuple((_RECIPIENT_LETTERS[letters[index]] if index < len(letters) - 1 else None) or last for index in range(len(known)))
+
+
+def right_outcomes(case: Case, client: Client) -> list[tuple[str, ...]]:
+    """What may come of a case with a client."""
+    usual = outcomes(case.report or b"", recipients(case))
+    required, allowed = (
+        _outcomes_of(one, len(usual)) for one in (client.expectation(case), client.allowance(case))
+    )
+    return [required] if required else [usual, *([allowed] if allowed and allowed != usual else [])]
+
+
+def _outcomes_of(expectation: Expectation | None, count: int) -> tuple[str, ...]:
+    said = expectation.outcomes if expectation else ()
+    return said * count if len(said) == 1 else said
+
+
+def _wrong_recipients(known: list[bytes] | None, told: tuple[str, ...], taken: list[Delivery]) -> Iterator[str]:
+    got = [recipient for one in taken for recipient in one.recipients]
+    for recipient, outcome in zip(known or [], told):
+        if outcome == "delivered" and recipient not in got:
+            yield f"{decode(recipient)} is told to be delivered, and no server took it"
+        if got.count(recipient) > (known or []).count(recipient):
+            yield f"{decode(recipient)} got it {got.count(recipient)} times"
+    for stranger in sorted(set(got) - set(known or got)):
+        yield f"{decode(stranger)} got it, for whom it was not"
+
+
+def _people(told: tuple[str, ...]) -> str:
+    runs = [(word, len(list(group))) for word, group in groupby(told)]
+    counted = (word if times == 1 else f"{times} times {word}" for word, times in runs)
+    return ", ".join(counted) or "nothing that could be understood"

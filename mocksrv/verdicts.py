@@ -1,0 +1,50 @@
+"""Verdicts of the second level as text and as a page: what was said, what is wrong with it, what came of it."""
+
+from mocksrv import page
+from mocksrv.audit import Finding, findings_text
+from mocksrv.octets import visible
+from mocksrv.rfc import Verdict
+from mocksrv.tape import Tape
+
+
+def as_text(verdict: Verdict) -> str:
+    """Everything, for people."""
+    lines = [verdict.case.title, "", f"$ {verdict.case.run}", ""]
+    for transcript in verdict.transcripts:
+        lines += [findings_text(transcript.tape, _findings(verdict, transcript.tape)), *_remarks(transcript.tape), ""]
+    lines += [f"{visible(record)}" for record in verdict.stdout.split(b"\0") if record]
+    lines += [f"outcome: {' '.join(verdict.outcomes)}", *wrong(verdict)]
+    return "\n".join(lines)
+
+
+def wrong(verdict: Verdict) -> list[str]:
+    """What is not as the case says, a line for each."""
+    return [f"wrong: {failure.what}" for failure in verdict.failures]
+
+
+def as_html(verdict: Verdict) -> str:
+    """The same as a page."""
+    case = verdict.case
+    assert verdict.client is not None
+    judgement = ["This is as the case says."] if verdict.passed else wrong(verdict)
+    introduction = [*case.prose, "", f"$ {case.run}", "", "\n\n".join(judgement)]
+    parts = []
+    for transcript in verdict.transcripts:
+        notes: dict[int, tuple[str, ...]] = {}
+        for finding in _findings(verdict, transcript.tape):
+            what = f"{finding.rule.id} ({finding.rule.rfc}): {finding.what}"
+            notes[finding.event] = (*notes.get(finding.event, ()), what)
+        parts.append(page.of_tape(transcript.tape, notes))
+    parts.append(page.of_report("What came of it", verdict.stdout))
+    if verdict.stderr:
+        lines = visible(verdict.stderr).split(r"\n")
+        parts.append(page.Part("What else the client said", [page.Row("", line) for line in lines if line]))
+    return page.page(f"{case.title}: {verdict.client.name}", introduction, parts)
+
+
+def _findings(verdict: Verdict, tape: Tape) -> list[Finding]:
+    return [finding for known, finding in verdict.findings if known is tape]
+
+
+def _remarks(tape: Tape) -> list[str]:
+    return [f"({remark})" for remark in tape.remarks]

@@ -1,0 +1,132 @@
+"""The tables, and the pages behind them."""
+
+import html.parser
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from mocksrv import clients, page, peers, rfc, sandbox, verdicts
+from mocksrv.case import Case
+from mocksrv.clients import Client
+from mocksrv.pattern import Facts
+from mocksrv.peers import Cell, Line
+from mocksrv.tape import CLIENT, SERVER, Event, Tape
+
+HERE = Path(__file__).parent
+CLIENTS = [Client("one", "one", Path("one")), Client("two", "two", Path("two"))]
+LINES = [
+    Line("alpha", "first", "The <first> case", (Cell("delivered", True, href="peers/one/alpha/first.html"), Cell("refused", False, ("why not",)))),
+    Line("alpha", "second", "The second", (Cell("breach", False, ("END-NO-QUIT",), ("END-NO-QUIT",)), Cell("unsupported", True, ("it is so",)))),
+    Line("beta", "third", "The third", (Cell("deferred", True), Cell("breach", True, (), ("END-NO-QUIT",)))),
+]  # fmt: skip
+
+
+def test_the_text() -> None:
+    assert peers.as_text(LINES, CLIENTS, ["three: not here"]) == """\
+                   one  two
+as specified       2    1
+otherwise          1    1
+of which a breach  1    0
+unsupported        0    1
+
+broken rules  one  two
+END-NO-QUIT   1    1
+
+case          one        two
+alpha/first   delivered  refused !
+alpha/second  breach !   unsupported
+beta/third    deferred   breach
+
+three: not here
+"""
+
+
+class Reader(html.parser.HTMLParser):
+    """Collects text by what is around it, and complains about tags that do not fit."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.text: list[str] = []
+        self.links: list[str] = []
+        self.tags: set[str] = set()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.add(tag)
+        self.links += [value or "" for name, value in attrs if name == "href"]
+        if tag != "meta":
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        if data.strip() and self.open[-1] != "style":
+            self.text.append(data.strip())
+
+
+def read(text: str) -> Reader:
+    reader = Reader()
+    reader.feed(text)
+    reader.close()
+    assert not reader.open
+    return reader
+
+
+def test_the_page() -> None:
+    reader = read(peers.as_html(LINES, CLIENTS, ["three: not <here>"]))
+    assert reader.links == ["https://www.rfc-editor.org/rfc/rfc5321#section-4.1.1.10", "peers/one/alpha/first.html"]
+    for text in ("The <first> case", "delivered", "unsupported", "alpha", "beta", "three: not <here>"):
+        assert text in reader.text
+
+
+HOSTILE = b'<script>alert("x")</script>&amp;\x1b[2J\x00\xff\r\n'
+
+
+def test_nothing_that_a_peer_says_is_markup() -> None:
+    tape = Tape("<b>host</b>", 25, "192.0.2.1", [Event(SERVER, HOSTILE), Event(CLIENT, HOSTILE)], [], ["<i>remark</i>"])
+    text = page.page("<u>title</u>", ["<em>prose</em>"], [page.of_tape(tape, {1: ("<s>wrong</s>",)}), page.of_report("r", HOSTILE)])
+    reader = read(text)
+    assert not {"script", "b", "i", "u", "em", "s"} & reader.tags
+    assert not {"\x1b", "\x00", "\udcff"} & set(text)
+    assert {r'S: <script>alert("x")</script>&amp;\x1b[2J\0\xff\r\n', "<s>wrong</s>", "<i>remark</i>"} & set(reader.text)
+
+
+def test_a_case_as_a_page(parse: Callable[[str], Case]) -> None:
+    case = parse((HERE / "cases/pipelined.case").read_text())
+    facts = Facts(b"client.example", case.message)
+    part = page.of_dialogue(case.dialogues[0], facts)
+    rows = {row.text: row for row in part.rows}
+    assert rows["EHLO client.example"].speaker == CLIENT
+    assert rows["MAIL FROM:<alice@sender.example>"].notes == ("[2920#3.1] Nothing is answered before DATA has arrived.",)
+    assert rows["..a line that starts with a dot"].speaker == CLIENT
+    assert rows["550 5.1.1 no such user"].speaker == SERVER
+
+
+@pytest.mark.skipif(sandbox.available() is not None, reason=f"sandbox: {sandbox.available()}")
+def test_cases_are_compared(tmp_path: Path) -> None:
+    cases = [HERE / "cases/pipelined.case", HERE / "cases/next-server.case"]
+    right, broken = tmp_path / "right", tmp_path / "broken"
+    right.symlink_to(HERE / "client.py")
+    broken.write_text(f'#!/bin/sh\nMISBEHAVE="no-quit changes" exec {HERE}/client.py "$@"\n')
+    broken.chmod(0o755)
+    found = [clients.find(str(one)) for one in (right, broken, tmp_path / "absent")]
+    lines = peers.compare(cases, found, tmp_path / "peers")
+    assert [(line.topic, line.name) for line in lines] == [("cases", "pipelined"), ("cases", "next-server")]
+    assert [cell.mark for cell in lines[0].cells] == ["delivered", "breach !", "unsupported"]
+    assert lines[0].cells[1].rules == ("END-NO-QUIT",)
+    href = lines[0].cells[1].href
+    assert href == "peers/broken/cases/pipelined.html"
+    reader = read((tmp_path / href).read_text())
+    assert any("END-NO-QUIT" in text for text in reader.text)
+    assert any("another message arrived" in text for text in reader.text)
+
+
+@pytest.mark.skipif(sandbox.available() is not None, reason=f"sandbox: {sandbox.available()}")
+def test_a_verdict_as_text(parse: Callable[[str], Case]) -> None:
+    text = (HERE / "cases/pipelined.case").read_text().replace("\nQremote", "\nMISBEHAVE=no-quit Qremote")
+    told = verdicts.as_text(rfc.check(parse(text), clients.find(str(HERE / "client.py"))))
+    for line in ("Two recipients, one refused, all in one burst", "outcome: delivered refused", "S: 250 PIPELINING"):
+        assert line in told
+    assert "wrong: mx.example.org: END-NO-QUIT [5321#4.1.1.10]" in told

@@ -1,0 +1,187 @@
+"""The second level: other words are right, another outcome is not, and what the auditor finds counts."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from mocksrv import clients, player, rfc, sandbox
+from mocksrv.case import Case, read_case
+from mocksrv.clients import Client, delivery
+from mocksrv.rfc import Verdict, outcomes
+from mocksrv.script import CaseError
+
+HERE = Path(__file__).parent
+CASES = sorted((HERE / "cases").glob("*.case"))
+ROOT = HERE.parent.parent
+
+Judge = Callable[[str], Verdict]
+
+
+@pytest.fixture
+def judge(parse: Callable[[str], Case], monkeypatch: pytest.MonkeyPatch) -> Judge:
+    """Plays a case given as text with our own client; nothing is waited for longer than a second."""
+    if sandbox.available() is not None:
+        pytest.skip(f"sandbox: {sandbox.available()}")
+    monkeypatch.setattr(player, "WAIT", 1.0)
+    return lambda text: rfc.check(parse(text), clients.find(str(HERE / "client.py")))
+
+
+def wrong(verdict: Verdict) -> str:
+    return "\n".join(failure.what for failure in verdict.failures)
+
+
+@pytest.mark.parametrize("path", CASES, ids=[path.stem for path in CASES])
+def test_an_honest_client_is_right(judge: Judge, path: Path) -> None:
+    verdict = judge(path.read_text())
+    assert not wrong(verdict) and not verdict.skipped
+
+
+# A case, how the client misbehaves in it, and what must be said about that, if anything.
+BEHAVIOUR = [
+    ("pipelined", "split", None),
+    ("pipelined", "case", None),
+    ("pipelined", "report", None),
+    ("pipelined", "exit", None),
+    ("pipelined", "stderr", None),
+    ("pipelined", "foreign", None),
+    ("pipelined", "connect", None),  # to an address that the case says nothing about
+    ("starttls", "sni", None),
+    ("starttls", "no-sni", None),
+    ("lockstep", "unasked", "PIPE-UNOFFERED [5321#4.3.1]"),
+    ("lockstep", "early", "[5321#"),
+    ("pipelined", "no-quit", "END-NO-QUIT [5321#4.1.1.10]"),
+    ("pipelined", "dots", "another message arrived: the body differs"),
+    ("pipelined", "changes", "another message arrived: the field subject is gone, changed"),
+    ("pipelined", "lies", "carol@example.org is told to be delivered, and no server took it"),
+    ("pipelined", "twice", "bob@example.org got it 2 times"),
+    ("starttls", "in-the-clear", "TLS-PLAINTEXT"),
+]
+
+
+@pytest.mark.parametrize(("case", "misbehaviour", "what"), BEHAVIOUR)
+def test_behaviour(judge: Judge, case: str, misbehaviour: str, what: str | None) -> None:
+    text = (HERE / f"cases/{case}.case").read_text()
+    found = wrong(judge(text.replace("\nQremote", f"\nMISBEHAVE={misbehaviour} Qremote")))
+    assert what in found if what else not found
+
+
+CHANGES = [
+    ("pipelined", "S: 250 2.0.0 queued as 4711", "S: 554 no", "the outcome is 2 times refused; it had to be delivered, refused"),
+    ("pipelined", "S: 250 2.0.0 queued as 4711", "S: 250 another text", None),
+    ("pipelined", "C: RCPT TO:<bob@", "C: RCPT TO:<dave@", "the outcome is 2 times refused; it had to be delivered, refused"),
+    ("next-server", "MX 60 far", "MX 5 far", "the client connects to 192.0.2.66 port 25, which must never happen"),
+]
+
+
+@pytest.mark.parametrize(("case", "old", "new", "what"), CHANGES)
+def test_a_case_that_says_otherwise(judge: Judge, case: str, old: str, new: str, what: str | None) -> None:
+    text = (HERE / f"cases/{case}.case").read_text()
+    assert old in text
+    found = wrong(judge(text.replace(old, new, 1)))
+    assert what in found if what else not found
+
+
+EXPECTATIONS = [
+    # What is told of this client is what it must do.
+    ("expect-client.py: delivered delivered: why", "it had to be 2 times delivered"),
+    ("expect-client.py: delivered refused: why", ""),
+    ("expect-client.py: END-NO-QUIT: why", "expect-client.py says that END-NO-QUIT is broken, and it is not"),
+    ("expect-another: delivered delivered: why", ""),
+    ("expect-others: delivered delivered: why", ""),  # it is no other: it has qmail-remote's interface
+]
+
+
+@pytest.mark.parametrize(("line", "what"), EXPECTATIONS)
+def test_expectations(judge: Judge, line: str, what: str) -> None:
+    text = (HERE / "cases/pipelined.case").read_text().replace("spec:", f"{line}\nspec:", 1)
+    found = wrong(judge(text))
+    assert what in found if what else not found
+
+
+def test_an_expected_breach(judge: Judge) -> None:
+    text = (HERE / "cases/pipelined.case").read_text().replace("\nQremote", "\nMISBEHAVE=no-quit Qremote")
+    verdict = judge(text.replace("spec:", "expect-client.py: END-NO-QUIT: why\nspec:", 1))
+    assert (wrong(verdict), verdict.cell) == ("", "breach")
+
+
+def test_a_case_about_octets_says_nothing_here(judge: Judge) -> None:
+    verdict = judge((HERE / "cases/pipelined.case").read_text().replace("spec:", "scope: exact\nspec:", 1))
+    assert (verdict.skipped, verdict.cell) == ("it is about the exact octets", "unsupported")
+
+
+@pytest.mark.parametrize(
+    ("report", "known", "expected"),
+    [
+        (b"r\0K\0", 1, ("delivered",)),
+        (b"r\0hno\n\0Kyes\n\0", 2, ("delivered", "refused")),
+        (b"r\0slater\n\0Dno\n\0", 2, ("refused", "deferred")),
+        (b"Zlater\n\0", 2, ("deferred", "deferred")),
+        (b"r\0K\0D\0", 1, ()),
+        (b"K", 1, ()),
+        (b"x\0K\0", 1, ()),
+        (b"r\0", 1, ()),
+        (b"", 1, ()),
+        (b"r\0K\0D\0", None, ("accepted", "delivered", "refused")),
+    ],
+)
+def test_what_reports_mean(report: bytes, known: int | None, expected: tuple[str, ...]) -> None:
+    assert outcomes(report, None if known is None else [b"x"] * known) == expected
+
+
+def plain(run: str, more: str = "", where: str = "mx.example.org") -> str:
+    return (
+        f"Title\n\n-- run --\n{run}\n-- dns --\nexample.org. MX 1 mx.example.org.\nmx.example.org. A 192.0.2.25\n"
+        f"{more}-- dialogue {where} --\nS: 220 a\n"
+    )
+
+
+BOB = "Qremote example.org a@b.example bob@example.org"
+UNFIT = [
+    (plain(BOB), None),
+    (plain("Qremote EXAMPLE.org '' bob@example.org 'c d@Example.org'"), None),
+    (plain(f"{BOB}; {BOB}"), "it is more than one plain delivery"),
+    (plain(f"X=1 {BOB}"), "it is more than one plain delivery"),
+    (plain("Qremote example.org a@b.example"), "it is more than one plain delivery"),
+    (plain("Qremote example.org a@b.example bob@else.example"), "its host is not the domain of its recipients"),
+    (plain(BOB, "-- control/helohost --\nx.example\n"), None),
+    (plain(BOB, "-- control/timeoutremote --\n5\n"), None),
+    (plain(BOB, "-- control/smtproutes --\n:x\n"), "it is about control/smtproutes"),
+    (plain(BOB, "-- control/me absent --\n"), "it is about control/me"),
+]
+
+
+@pytest.mark.parametrize(("text", "why"), UNFIT)
+def test_what_a_case_must_be_for_another_mta(parse: Callable[[str], Case], text: str, why: str | None) -> None:
+    assert clients.find("postfix").unfit(parse(text)) == why
+    assert Client("any", "any", Path("any")).unfit(parse(text)) is None
+
+
+def test_who_is_told_its_server_has_nothing_to_find(parse: Callable[[str], Case]) -> None:
+    told = "it is about finding the server, and this client is told it"
+    text = plain(BOB)
+    assert clients.find("curl").unfit(parse(text)) is None
+    assert clients.find("curl").unfit(parse(text + "-- dialogue mx.example.org --\nS: 220 a\n")) == told
+    assert clients.find("curl").unfit(parse(text.replace("192.0.2.25", "192.0.2.25 ;@servfail"))) == told
+
+
+def test_which_clients_there_are(tmp_path: Path) -> None:
+    for path in (f"qmail:{tmp_path}/Qremote", f"{tmp_path}/Qremote"):
+        assert clients.find(path) == Client("qremote", path, tmp_path / "Qremote")
+    assert clients.find("exim:/opt/exim") == Client("exim", "exim:/opt/exim")
+    assert "no such program" in str(clients.find(f"{tmp_path}/Qremote").missing())
+    assert "no /nowhere/" in str(clients.find("exim:/nowhere").missing())
+    with pytest.raises(CaseError, match="no such client: sendmail .there are postfix exim"):
+        clients.find("sendmail")
+
+
+def test_every_case_of_the_corpus_can_be_played_so() -> None:
+    """What cannot says `scope: exact`. That Qremote passes is shown beside the exact level, by the pytest plugin."""
+    exact = [path for path in (ROOT / "fixtures/cases").rglob("*.case") if read_case(path).exact]
+    assert len(exact) < 10
+
+
+def test_plain_deliveries_are_recognized(parse: Callable[[str], Case]) -> None:
+    assert delivery(parse(plain("Qremote x.example '' 'a b@x.example'"))) == ["x.example", "", "a b@x.example"]
+    assert delivery(parse(plain("A=b C= Qremote x.example y z"))) == ["x.example", "y", "z"]
+    assert delivery(parse(plain("Qremote x.example a b <message"))) is None
