@@ -20,8 +20,9 @@ _COMMANDS = ("EHLO", "EHLO tls", "HELO", "MAIL", f"RCPT {ANY_MAILBOX.decode()}",
 # What a code is said to mean where a person gives none: in one place, or anywhere.
 _TEXTS = {
     "RCPT": {
-        "250": "2.1.5 ok", "450": "4.2.0 mailbox busy", "452": "4.5.3 too many recipients", "550": "5.1.1 no such mailbox",
-        "551": "5.1.6 that mailbox has moved", "552": "5.2.2 mailbox full", "553": "5.1.3 no such address",
+        "250": "2.1.5 ok", "450": "4.2.0 mailbox busy", "452": "4.5.3 too many recipients",
+        "550": "5.1.1 no such mailbox", "551": "5.1.6 that mailbox has moved", "552": "5.2.2 mailbox full",
+        "553": "5.1.3 no such address",
     },
     "MAIL": {
         "250": "2.1.0 ok", "452": "4.3.1 no room", "550": "5.7.1 not from this sender", "552": "5.3.4 too much",
@@ -32,12 +33,16 @@ _TEXTS = {
     "": {
         "250": "2.0.0 ok", _CLOSING: "4.3.2 closing", "451": "4.3.0 try again later", "500": "5.5.2 what?",
         "501": "5.5.4 not so", "502": "5.5.1 not here", "503": "5.5.1 not now", "504": "5.5.4 not so",
-        "530": "5.7.0 not without authentication", "555": "5.5.4 no such parameter", "556": "5.1.10 no mail for that domain",
+        "530": "5.7.0 not without authentication", "555": "5.5.4 no such parameter",
+        "556": "5.1.10 no mail for that domain",
         "2": "2.0.0 ok", "3": "go on", "4": "4.0.0 try again later", "5": "5.0.0 no",
     },
 }  # fmt: skip
 # RFC 2034, section 4: a greeting and what is said about EHLO have no enhanced code.
-_PLAIN = {"220": "ESMTP mocksrv", "250": "", _CLOSING: "closing", "502": "not here", "2": "", "3": "", "4": "not now", "5": "no"}
+_PLAIN = {
+    "220": "ESMTP mocksrv", "250": "", _CLOSING: "closing", "502": "not here",
+    "2": "", "3": "", "4": "not now", "5": "no",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -112,7 +112,7 @@ class Responder(Player):
         return line
 
     def _more(self) -> None:
-        """Says what is due and takes in more. Raises _Over if the client hangs up instead, TimeoutError if it is slow."""
+        """Says what is due and takes in more. Raises _Over if the client hangs up instead, or TimeoutError."""
         known = len(self._received)
         self._flush()
         if len(self._received) == known:

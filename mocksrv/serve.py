@@ -1,4 +1,4 @@
-"""`mocksrv serve`: a server to try any client against. It tells what is said and, at the end, what was wrong with it."""
+"""`mocksrv serve`: a server to try any client against. It tells what is said and, behind it, what was wrong."""
 
 import argparse
 import ipaddress
@@ -21,7 +21,7 @@ from mocksrv.server import BACKLOG, Role, Server, endpoint
 from mocksrv.steps import Dialogue, Reset, Stall
 
 _EPILOG = """\
-REPLY is a code with or without a text: 451, '550 5.1.1 no such user'. In place of a keyword list, --ehlo takes one, too.
+REPLY is a code with or without a text: 451, '550 5.1.1 no such user'. In place of a list of keywords, --ehlo takes one.
 Without anything, everything is taken, and these are offered: """ + ", ".join(oneline.OFFERS)
 _LISTEN = re.compile(r"(?:(?:\[(?P<v6>[^\]]+)\]|(?P<v4>[^:\[\]]+)):)?(?P<port>\d{1,5})")
 _LINE = ("host", "greeting", "ehlo", "mail", "rcpt", "data", "end", "starttls")  # options that say what a policy is
@@ -34,12 +34,13 @@ def add_command(commands: Any) -> None:
     parser = commands.add_parser("serve", help=text, usage=usage, description=text, epilog=_EPILOG)
     parser.set_defaults(run=lambda options: _run(parser, options))
     parser.add_argument("case", nargs="?", type=Path, metavar="CASE", help="the nth connection meets its nth dialogue")
-    parser.add_argument("--match", choices=("rfc", "exact"), help="play CASE by its sense (default), or octet for octet")
+    parser.add_argument("--match", choices=("rfc", "exact"), help="CASE by its sense (default), or octet for octet")
     line = parser.add_argument_group("a policy in one line")
     reply = _checked(oneline.Reply.parse)
     line.add_argument("--host", type=_checked(_host), metavar="NAME", help=f"its name (default: {Line.host})")
     line.add_argument("--greeting", type=reply, metavar="REPLY", help="instead of 220")
-    line.add_argument("--ehlo", type=_checked(oneline.Offers.parse), metavar="KEYWORD[=VALUE],...", help="what it offers")
+    offers = _checked(oneline.Offers.parse)
+    line.add_argument("--ehlo", type=offers, metavar="KEYWORD[=VALUE],...", help="what it offers")
     line.add_argument("--mail", type=reply, metavar="REPLY", help="to MAIL")
     line.add_argument(
         "--rcpt", type=_checked(oneline.Recipient.parse), metavar="ADDRESS=REPLY", action="append",

@@ -186,7 +186,8 @@ class Server:
             tape.finish()
             self._account(number, tape, ["the server stopped"] if self._stopping and trouble else trouble)
         except Exception:
-            self._teller.say(*traceback.format_exc().split("\n"), "mocksrv broke", kind=FINDING, number=number, wrong=True)
+            trace = traceback.format_exc().split("\n")
+            self._teller.say(*trace, "mocksrv broke", kind=FINDING, number=number, wrong=True)
             with self._lock:
                 self.totals.broke += 1
         finally:

@@ -1,4 +1,4 @@
-"""Tells on a terminal what happens on many connections at once, while it happens: each line with its connection's number.
+"""Tells what happens on many connections at once, while it happens: each line with the number of its connection.
 
 What clients say is shown as octets that people can see, and never as it came: it cannot command the terminal.
 """

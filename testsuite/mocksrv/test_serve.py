@@ -70,7 +70,8 @@ def test_findings() -> None:
 
 def test_a_recipient_again() -> None:
     """Several replies for one mailbox, in any form, and one for all others."""
-    with serving("--rcpt", "bob@Example.ORG=451 4.2.1 a=b", "--rcpt", "bob@example.org=250", "--rcpt", "*=550") as server:
+    options = "--rcpt", "bob@Example.ORG=451 4.2.1 a=b", "--rcpt", "bob@example.org=250", "--rcpt", "*=550"
+    with serving(*options) as server:
         with server.connected() as client:
             replies = talk(client, b"", MAIL, BOB, CAROL, b'rcpt to:<@x:"bob"@EXAMPLE.org>\r\n', BOB)
         assert [one[:3] for one in replies[2:]] == [b"451", b"550", b"250", b"250"]
@@ -80,7 +81,7 @@ def test_a_recipient_again() -> None:
 @pytest.mark.parametrize(
     ("options", "commands", "codes"),
     [
-        ("--greeting 554", "|EHLO x|HELO x|MAIL FROM:<>|RCPT TO:<a@b>|DATA|NOOP|QUIT", "554 503 503 503 503 503 503 221"),
+        ("--greeting 554", "|EHLO x|HELO x|MAIL FROM:<>|RCPT TO:<a@b>|DATA|QUIT", "554 503 503 503 503 503 221"),
         ("--ehlo 502", "|EHLO x|HELO x|MAIL FROM:<>", "220 502 250 250"),
         ("--mail 451", "|EHLO x|MAIL FROM:<>|RCPT TO:<a@b>|DATA", "220 250 451 503 503"),
         ("--data 550", "|MAIL FROM:<>|DATA|RCPT TO:<a@b>|DATA|QUIT", "220 250 554 250 550 221"),
@@ -205,7 +206,8 @@ def test_a_record(tmp_path: Path) -> None:
                 talk(client, b"", octets, b"QUIT\r\n")
         assert server.ended() == 0
     tapes = read_tapes(record)
-    assert {(tape.host, tape.port, tape.address) for tape in tapes} == {("mx.example.org", server.address[1], "127.0.0.1")}
+    where = ("mx.example.org", server.address[1], "127.0.0.1")
+    assert [(tape.host, tape.port, tape.address) for tape in tapes] == [where, where]
     lines = sorted(list(event_lines(tape.events))[1] for tape in tapes)
     assert lines == ["C: NOOP", r"C= \xff\r\n"]
     assert "# connection 2\n" in record.read_text()
@@ -255,7 +257,8 @@ def test_the_nth_connection(tmp_path: Path) -> None:
     """It meets the nth dialogue, also where nobody would listen."""
     path = tmp_path / "a.case"
     head = "a\n\n-- run --\nQremote\n-- dialogue a.example never --\n"
-    one, two = "-- dialogue a.example --\nS: 421 one\n@close\n", "-- dialogue b.example --\nS: 220 two\nC: NOOP\nS: 250 ok\n"
+    one = "-- dialogue a.example --\nS: 421 one\n@close\n"
+    two = "-- dialogue b.example --\nS: 220 two\nC: NOOP\nS: 250 ok\n"
     refused, hangs = "-- dialogue c.example --\n@refuse\n", "-- dialogue d.example --\n@no-answer within=0..0.1\n"
     path.write_text(head + one + refused + hangs + two)
     with serving(path) as server:
@@ -346,9 +349,9 @@ def test_wrong_options(complain: Callable[..., str], options: str, complaint: st
     ("old", "new", "complaint"),
     [
         ("S: 220", "S 220", "{line}: expected `S: `, `C: `"),
-        ("-- dialogue mx.example.org --", "-- dialogue mx.example.org never --", "{after}: a dialogue that never happens"),
+        ("-- dialogue mx.example.org", "-- dialogue mx.example.org never", "{after}: a dialogue that never happens"),
         ("-- run --", "-- walk --", "{line}: no such section: walk"),
-        ("spec:", "scope: exact\nspec:", "1: this case is about the exact octets (scope: exact); --match=exact plays it"),
+        ("spec:", "scope: exact\nspec:", "1: this case is about the exact octets (scope: exact); --match=exact"),
         ("S: 220", "@read 5\nS: 220", "{before}: this dialogue makes sense only as it is written (@read stands"),
     ],
 )

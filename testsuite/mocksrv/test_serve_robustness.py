@@ -1,4 +1,4 @@
-"""`mocksrv serve` among many clients, and among those that mean no good: it goes on, keeps nothing, and says what was."""
+"""`mocksrv serve` among many clients, and among those that mean no good: it goes on, and keeps nothing of them."""
 
 import contextlib
 import gc
@@ -262,8 +262,10 @@ def test_one_hostile_client(behave: Callable[[socket.socket], None], told: str) 
 def octets_of(seed: int) -> Iterator[bytes]:
     """Random octets, and words of SMTP among them."""
     chance = random.Random(seed)
-    words = [b"EHLO x", b"MAIL FROM:", b"<", b">", b"RCPT TO:", b"DATA", b"BDAT ", b"9", b" LAST", b".", b"\r\n", b"\n", b"\r",
-             b"\r\n.\r\n", b"STARTTLS", b"\x16\x03\x01", b"RSET", b"\0", b"\xff", b'"', b"\\", b"@"]  # fmt: skip
+    words = [
+        b"EHLO x", b"MAIL FROM:", b"<", b">", b"RCPT TO:", b"DATA", b"BDAT ", b"9", b" LAST", b".", b"\r\n", b"\n",
+        b"\r", b"\r\n.\r\n", b"STARTTLS", b"\x16\x03\x01", b"RSET", b"\0", b"\xff", b'"', b"\\", b"@",
+    ]  # fmt: skip
     for _ in range(200):
         yield chance.choice(words) if chance.random() < 0.8 else chance.randbytes(chance.randrange(20))
 
