@@ -88,11 +88,10 @@ def test_what_is_handed_over(plain: Served) -> None:
     ]
 
 
-def test_what_comes_together_is_answered_together(plain: Served) -> None:
-    connection, tape = plain
-    connection.sendall(b"".join([*ENVELOPE, b"DATA\r\n"]))
-    assert b"".join(reply(connection) for _ in range(3)).count(b"\r\n") == 3
-    assert [line[:6] for line in event_lines(tape.events)] == [
+def test_what_comes_together_is_answered_together() -> None:
+    with served(Policy("mx.example", {"greeting": [Reaction(b"220 hi\r\n")]})) as (connection, tape):
+        replies(connection, b"", b"".join([*ENVELOPE, b"DATA\r\n"]), b"", b"")
+    assert [line[:6] for line in event_lines(tape.events)][:7] == [
         "S: 220", "C: MAI", "C: RCP", "C: DAT", "S: 250", "S: 250", "S: 354"
     ]  # fmt: skip
 
