@@ -19,6 +19,8 @@ _HEADER = re.compile(r"-- (\S+)(?: (.*\S))? --")
 _META = ("spec", "rfc", "address", "order", "scope")
 _EXPECT = re.compile(r"expect-(?P<client>[a-z0-9.-]+)")
 OUTCOMES = ("delivered", "refused", "deferred")
+_ELSEWHERE = "elsewhere"
+_SCOPES = ("exact", "qmail")
 _MANNERS = ("absent", "directory", "unreadable")
 _ONCE = ("run", "dns-log", "message", "report", "exit")
 
@@ -51,9 +53,11 @@ class Control:
 @dataclass(frozen=True)
 class Expectation:
     """What a client does otherwise than the case says: the outcome for each recipient (or one for all), if it is
-    another one, the auditor's rules that it breaks, and why that is as it should be."""
+    another one; whether it connects where the case says that nobody may; the auditor's rules that it breaks; and why that
+    is as it should be."""
 
     outcomes: tuple[str, ...]
+    elsewhere: bool
     rules: tuple[str, ...]
     reason: str
 
@@ -86,9 +90,9 @@ class Case:
     dns_log: list[str] | None = None  # None: any question may be asked about names that a zone has
 
     @property
-    def exact(self) -> bool:
-        """Whether the case makes sense only octet for octet."""
-        return self.meta.get("scope") == ["exact"]
+    def scope(self) -> str | None:
+        """For whom it makes sense, if not for all: `exact`: octet for octet only; `qmail`: qmail-remote's interface."""
+        return next(iter(self.meta.get("scope", [])), None)
 
     def expectation(self, client: str) -> Expectation | None:
         """What is said about this client alone."""
@@ -107,12 +111,14 @@ def read_case(path: Path) -> Case:
 
 
 def _expectation(text: str) -> Expectation:
-    """From `OUTCOME ... RULE ...: reason`. Raises ValueError."""
-    words, colon, reason = text.partition(": ")
-    rules = tuple(word for word in words.split() if word not in OUTCOMES)
-    if not colon or not words.split() or not reason.strip() or not all(re.fullmatch(r"[A-Z0-9-]+", one) for one in rules):
-        raise ValueError(f"expected `[{'|'.join(OUTCOMES)}] ... [RULE] ...: why that is right`")
-    return Expectation(tuple(word for word in words.split() if word in OUTCOMES), rules, reason.strip())
+    """From `OUTCOME ... [elsewhere] RULE ...: reason`. Raises ValueError."""
+    said, colon, reason = text.partition(": ")
+    words = said.split()
+    rules = tuple(word for word in words if word not in (*OUTCOMES, _ELSEWHERE))
+    if not colon or not words or not reason.strip() or not all(re.fullmatch(r"[A-Z0-9-]+", rule) for rule in rules):
+        raise ValueError(f"expected `[{'|'.join(OUTCOMES)}] ... [{_ELSEWHERE}] [RULE] ...: why that is right`")
+    outcomes = tuple(word for word in words if word in OUTCOMES)
+    return Expectation(outcomes, _ELSEWHERE in words, rules, reason.strip())
 
 
 class _Reader:
@@ -186,9 +192,9 @@ class _Reader:
         return title, meta, []
 
     def _check_meta(self, line: int, key: str, values: list[str]) -> None:
-        for name, only in (("order", "any"), ("scope", "exact")):
-            if key == name and values != [only]:
-                self._fail(line, f"expected `{name}: {only}`")
+        for name, known in (("order", ("any",)), ("scope", _SCOPES)):
+            if key == name and (len(values) != 1 or values[0] not in known):
+                self._fail(line, f"expected `{name}: {'|'.join(known)}`")
         if _EXPECT.fullmatch(key):
             try:
                 _expectation(" ".join(values))

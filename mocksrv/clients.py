@@ -13,7 +13,8 @@ from mocksrv.case import Case, Expectation
 from mocksrv.script import CaseError
 
 _PACKAGE = Path(__file__).parent.parent
-_OURS = {"me", "helohost"}  # every client can be told its name
+# What every client can be told, and what means nothing to others: the size of chunks is theirs to choose.
+_OURS = {"me", "helohost", "chunksizeremote"}
 
 
 @dataclass(frozen=True)
@@ -37,10 +38,12 @@ class Client:
 
     def unfit(self, case: Case) -> str | None:
         """Why a case says nothing about this client; None if it does."""
-        if case.exact:
+        if case.scope == "exact":
             return "it is about the exact octets"
         if self.program is not None:
             return None
+        if case.scope == "qmail":
+            return "it is about qmail-remote's interface"
         words = delivery(case)
         if words is None or not case.run.startswith("Qremote "):
             return "it is more than one plain delivery"

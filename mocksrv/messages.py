@@ -47,9 +47,9 @@ def _split(message: bytes) -> tuple[bytes, bytes]:
 
 
 def _fields(header: bytes) -> list[tuple[bytes, bytes]]:
-    """Names and unfolded values."""
+    """Names and values without white space: where a field is folded, and whether a blank stands behind a comma, may change."""
     found = re.findall(rb"(?m)^([!-9;-~]+)[ \t]*:((?:[^\r\n]|\r\n[ \t])*)", header)
-    return [(name.lower(), b" ".join(value.split())) for name, value in found]
+    return [(name.lower(), b"".join(value.split())) for name, value in found]
 
 
 def _first_lost(given: list[tuple[bytes, bytes]], arrived: list[tuple[bytes, bytes]]) -> bytes | None:

@@ -7,13 +7,10 @@
  */
 #include "entity.h"
 
+#include "heading.h"
+
 #include <stdio.h>
 #include <string.h>
-
-bool recoding_is_legal(const struct recoding *recoding, const struct line_facts *facts)
-{
-	return !facts->nul && facts->longest <= LINE_MAX_TEXT && (!facts->eightbit || recoding->eightbitmime);
-}
 
 void recoding_give_up(struct recoding *recoding, const char *place, const char *what)
 {
@@ -25,6 +22,8 @@ void recoding_give_up(struct recoding *recoding, const char *place, const char *
 void entity_give_up(const struct entity *entity, struct recoding *recoding, const struct nest *nest, const char *what)
 {
 	char place[NEST_PLACE_SIZE];
+	if (*recoding->trouble)
+		return; /* there may be many, and naming a place takes longer than finding it */
 	nest_print_place(nest, entity->depth, place);
 	recoding_give_up(recoding, place, what);
 }
@@ -34,84 +33,27 @@ bool entity_has_parts(const struct entity *entity)
 	return entity->treatment == TREATMENT_PARTS || entity->treatment == TREATMENT_MESSAGE;
 }
 
-/* What the header says. */
-struct header {
-	bool has_version;
-	bool has_type;
-	bool has_encoding;
-	enum encoding encoding;
-	struct content_type type;
-};
-
 /* What entering an entity needs, beside the entity itself. */
 struct entry {
 	struct entity *entity;
 	struct recoding *recoding;
 	struct nest *nest;
-	bool is_message;
-	struct header header;
-	struct lines body; /* from its beginning */
+	struct scout *scout;
+	struct heading heading;
 };
 
-/* Of fields that stand twice, the first counts. */
-static void read_field(struct header *header, const struct field *field)
-{
-	if (span_equal(field->name, span_of("MIME-Version"))) {
-		header->has_version = true;
-	} else if (span_equal(field->name, span_of("Content-Type")) && !header->has_type) {
-		header->has_type = true;
-		header_read_type(field->body, &header->type);
-	} else if (span_equal(field->name, span_of("Content-Transfer-Encoding")) && !header->has_encoding) {
-		header->has_encoding = true;
-		header->encoding = header_read_encoding(field->body);
-	}
-}
-
-/* Reads the header: it ends at a blank line, or else where a line is no field. */
-static void read_header(struct entry *entry, struct lines lines)
-{
-	struct entity *entity = entry->entity;
-	struct header *header = &entry->header;
-	const struct nest *nest = entry->nest;
-	struct field field;
-	while (lines.at < lines.end && !nest_at_delimiter(nest, &lines) && header_take_field(&lines, &field))
-		read_field(header, &field);
-	entity->header_end = lines.at;
-	if (lines.at < lines.end && lines_line_end(&lines) == lines.at)
-		lines_skip(&lines);
-	entity->body = lines.at;
-	entity->end = NULL;
-	entry->body = lines;
-	/* RFC 2046 section 5.1.5 */
-	if (!header->has_type && nest->depth > 0 && nest->levels[nest->depth - 1].digest)
-		header->type.message = header->type.rfc822 = true;
-}
-
-/* The body, whose end is looked for when it is first asked for: few entities with parts need it. */
+/* The body, whose end is looked for when it is first asked for: no entity with parts needs it. */
 static struct span body_of(const struct entry *entry)
 {
 	struct entity *entity = entry->entity;
 	if (!entity->end)
-		entity->end = nest_find_delimiter(entry->nest, entry->body);
+		entity->end = nest_find_delimiter(entry->nest, entry->heading.body);
 	return (struct span){entity->body, (size_t)(entity->end - entity->body)};
 }
 
-/* Looks no further than to the first line that is not: each of many entities within one another may ask. */
 static bool has_legal_body(const struct entry *entry)
 {
-	struct lines lines = entry->body;
-	while (lines.at < lines.end && !nest_at_delimiter(entry->nest, &lines)) {
-		struct line_facts facts = lines_examine(lines_take(&lines));
-		if (!recoding_is_legal(entry->recoding, &facts))
-			return false;
-	}
-	return true;
-}
-
-/* None of these changes the octets of a body. */
-static bool is_identity(enum encoding encoding)
-{
-	return encoding <= ENCODING_BINARY;
+	return scout_is_legal(entry->scout, entry->entity->depth, entry->entity->body);
 }
 
 /* `octet` in each of the eight octets of a word. */
@@ -147,18 +89,18 @@ bool entity_is_base64(struct span line)
 /* Why an illegal body without parts cannot be made legal; NULL where it can. */
 static const char *obstacle(const struct entry *entry, const struct line_facts *facts)
 {
-	const struct header *header = &entry->header;
-	const struct content_type *type = &header->type;
-	bool identity = is_identity(header->encoding);
+	const struct heading *heading = &entry->heading;
+	const struct content_type *type = &heading->type;
+	bool identity = header_is_identity(heading->encoding);
 	if (type->multipart && type->boundary_length == 0)
 		return "is a multipart without a usable boundary";
 	if (type->multipart || (type->rfc822 && identity))
 		return "is nested too deeply";
 	if (type->message && identity)
 		return "is of a type that must not be encoded";
-	if (header->encoding == ENCODING_UNKNOWN)
+	if (heading->encoding == ENCODING_UNKNOWN)
 		return "has an unknown Content-Transfer-Encoding";
-	if (header->encoding == ENCODING_BASE64 && (facts->nul || facts->eightbit))
+	if (heading->encoding == ENCODING_BASE64 && (facts->nul || facts->eightbit))
 		return "has octets that are no base64";
 	return NULL;
 }
@@ -171,22 +113,20 @@ static enum treatment treat_illegal(const struct entry *entry, const struct line
 		return TREATMENT_COPY;
 	}
 	entry->recoding->needed = true;
-	if (entry->header.encoding == ENCODING_BASE64)
+	if (entry->heading.encoding == ENCODING_BASE64)
 		return TREATMENT_WRAP;
 	entry->recoding->quoted_printable = true;
-	return is_identity(entry->header.encoding) ? TREATMENT_QUOTE : TREATMENT_MEND;
+	return header_is_identity(entry->heading.encoding) ? TREATMENT_QUOTE : TREATMENT_MEND;
 }
 
 static enum treatment choose_treatment(const struct entry *entry)
 {
-	const struct content_type *type = &entry->header.type;
-	bool room = nest_has_room(entry->nest, type);
-	if (room && type->boundary_length > 0)
+	if (entry->heading.has_parts)
 		return TREATMENT_PARTS;
-	if (room && type->rfc822 && is_identity(entry->header.encoding))
+	if (entry->heading.has_message)
 		return TREATMENT_MESSAGE;
 	struct line_facts facts = lines_examine(body_of(entry));
-	if (!recoding_is_legal(entry->recoding, &facts))
+	if (!lines_are_legal(&facts, entry->recoding->eightbitmime))
 		return treat_illegal(entry, &facts);
 	entry->recoding->eightbit = entry->recoding->eightbit || facts.eightbit;
 	return TREATMENT_COPY;
@@ -203,7 +143,7 @@ static const char *new_encoding(const struct entry *entry)
 {
 	/* With SMTPUTF8, header fields within may keep 8-bit octets, for which 7bit would be wrong. */
 	bool eightbit = entry->recoding->eightbitmime || entry->recoding->smtputf8;
-	enum encoding encoding = entry->header.encoding;
+	enum encoding encoding = entry->heading.encoding;
 	if (is_recoded(entry->entity))
 		return "Content-Transfer-Encoding: quoted-printable\r\n";
 	bool allowed = encoding != ENCODING_BINARY && (encoding != ENCODING_8BIT || eightbit);
@@ -216,7 +156,7 @@ static const char *new_encoding(const struct entry *entry)
 static bool needs_version(const struct entry *entry)
 {
 	const struct entity *entity = entry->entity;
-	if (!entry->is_message || entry->header.has_version)
+	if (!nest_holds_message(entry->nest) || entry->heading.has_version)
 		return false;
 	return entity->treatment == TREATMENT_QUOTE || (entity_has_parts(entity) && !has_legal_body(entry));
 }
@@ -224,7 +164,7 @@ static bool needs_version(const struct entry *entry)
 /* A charset where nobody named one; RFC 1428 has a name for what cannot be guessed. */
 static const char *new_type(const struct entry *entry)
 {
-	if (entry->entity->treatment != TREATMENT_QUOTE || entry->header.has_type)
+	if (entry->entity->treatment != TREATMENT_QUOTE || entry->heading.has_type)
 		return "";
 	return text_is_utf8(body_of(entry)) ? "Content-Type: text/plain; charset=utf-8\r\n"
 					    : "Content-Type: text/plain; charset=unknown-8bit\r\n";
@@ -247,7 +187,7 @@ static void add_fields(const struct entry *entry)
 			 recoding->message_eightbit ? "8bit" : "7bit", recoding->helohost);
 	int length = snprintf(entity->text, sizeof entity->text, "%s%s%s%s", mark,
 			      needs_version(entry) ? "MIME-Version: 1.0\r\n" : "", new_type(entry),
-			      entity->encoding && !entry->header.has_encoding ? entity->encoding : "");
+			      entity->encoding && !entry->heading.has_encoding ? entity->encoding : "");
 	/* Without a blank line these fields, those of a message within, or the first line of the body would be taken
 	 * for what they are not. */
 	if (entity->header_end == entity->body && (length > 0 || needs_blank_line(entry)))
@@ -255,14 +195,17 @@ static void add_fields(const struct entry *entry)
 	entity->text_length = (size_t)length;
 }
 
-void entity_enter(struct entity *entity, struct recoding *recoding, struct nest *nest, struct lines lines,
-		  bool is_message)
+void entity_enter(struct entity *entity, struct recoding *recoding, struct nest *nest, struct scout *scout,
+		  struct lines lines)
 {
-	struct entry entry = {.entity = entity, .recoding = recoding, .nest = nest, .is_message = is_message};
+	struct entry entry = {.entity = entity, .recoding = recoding, .nest = nest, .scout = scout};
 	entity->depth = nest->depth;
-	read_header(&entry, lines);
+	heading_read(&entry.heading, nest, lines);
+	entity->header_end = entry.heading.end;
+	entity->body = entry.heading.body.at;
+	entity->end = NULL;
 	entity->treatment = choose_treatment(&entry);
 	add_fields(&entry);
 	if (entity_has_parts(entity))
-		nest_push(nest, &entry.header.type);
+		nest_push(nest, &entry.heading.type);
 }

@@ -3,6 +3,7 @@
 
 #include "lines.h"
 #include "nest.h"
+#include "scout.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -21,9 +22,6 @@ struct recoding {
 	bool eightbit;         /* the result has 8-bit octets */
 	char trouble[300];     /* why it cannot be made legal: a sentence whose subject is the server; else empty */
 };
-
-/* Whether a server takes octets of which this is known, in a body. */
-bool recoding_is_legal(const struct recoding *recoding, const struct line_facts *facts);
 
 /* Notes what cannot be made legal, if it is the first. */
 void recoding_give_up(struct recoding *recoding, const char *place, const char *what);
@@ -51,12 +49,12 @@ struct entity {
 };
 
 /*
- * Reads the header of the entity that begins where `lines` are, and decides, looking at its body.  `is_message` says
- * that it is a message, and no part of a multipart.  What cannot be made legal is noted in `recoding`.  An entity with
- * parts becomes the innermost level of the nest.
+ * Reads the header of the entity that begins where `lines` are, and decides, looking at its body, with the scout where
+ * that has parts.  What cannot be made legal is noted in `recoding`.  An entity with parts becomes the innermost level
+ * of the nest.
  */
-void entity_enter(struct entity *entity, struct recoding *recoding, struct nest *nest, struct lines lines,
-		  bool is_message);
+void entity_enter(struct entity *entity, struct recoding *recoding, struct nest *nest, struct scout *scout,
+		  struct lines lines);
 
 /* Notes that the entity cannot be made legal, with its place. */
 void entity_give_up(const struct entity *entity, struct recoding *recoding, const struct nest *nest, const char *what);

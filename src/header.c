@@ -224,36 +224,42 @@ static struct span without_language(struct span value)
 	return text.data ? text : value;
 }
 
-/* Appends the section of that number (RFC 2231 section 3) of the parameter `boundary`, -1 for the whole one. */
-static bool append_section(struct content_type *type, struct span parameters, int section)
+/* So many sections of a parameter count (RFC 2231 section 3); behind their numbers, one for a parameter as a whole. */
+enum { SECTIONS_MAX = 100 };
+
+/* Whether it is the boundary, or a section of it, and which. */
+static bool is_boundary(const struct parameter *parameter, unsigned long *section)
 {
-	struct parameter parameter;
-	while (take_parameter(&parameters, &parameter)) {
-		struct span number, star;
-		unsigned long found = 0;
-		struct span name = span_split(parameter.attribute, '*', &number);
-		if (!span_equal(name, span_of("boundary")))
-			continue;
-		bool extended = number.data && (number.length == 0 || number.data[number.length - 1] == '*');
-		bool whole = !number.data || number.length == 0;
-		if (whole != (section < 0))
-			continue;
-		if (!whole && (!span_number(span_split(number, '*', &star), 0, 99, &found) || (int)found != section))
-			continue;
-		if (extended && section <= 0)
-			parameter.value = without_language(parameter.value);
-		append(type, parameter.value, parameter.quoted, extended);
-		return true;
-	}
-	return false;
+	struct span number, star;
+	struct span name = span_split(parameter->attribute, '*', &number);
+	*section = SECTIONS_MAX;
+	return span_equal(name, span_of("boundary")) &&
+	       (number.length == 0 || span_number(span_split(number, '*', &star), 0, SECTIONS_MAX - 1, section));
 }
 
+static void append_section(struct content_type *type, const struct parameter *parameter, bool first)
+{
+	struct span attribute = parameter->attribute;
+	bool extended = attribute.data[attribute.length - 1] == '*';
+	append(type, extended && first ? without_language(parameter->value) : parameter->value, parameter->quoted,
+	       extended);
+}
+
+/* One look at the parameters has to do for all sections, since there may be megabytes between them. */
 static void read_boundary(struct content_type *type, struct span parameters)
 {
-	int section = 0;
-	if (!append_section(type, parameters, -1))
-		while (append_section(type, parameters, section))
-			section++;
+	struct parameter sections[SECTIONS_MAX + 1] = {0};
+	const struct parameter *whole = &sections[SECTIONS_MAX];
+	struct parameter parameter;
+	unsigned long section;
+	while (!whole->attribute.data && take_parameter(&parameters, &parameter))
+		if (is_boundary(&parameter, &section) && !sections[section].attribute.data)
+			sections[section] = parameter;
+	if (whole->attribute.data)
+		append_section(type, whole, true);
+	else
+		for (section = 0; section < SECTIONS_MAX && sections[section].attribute.data; section++)
+			append_section(type, &sections[section], section == 0);
 	if (type->boundary_length > BOUNDARY_MAX)
 		type->boundary_length = 0;
 	while (type->boundary_length > 0 && is_blank(type->boundary[type->boundary_length - 1]))
@@ -288,4 +294,9 @@ enum encoding header_read_encoding(struct span body)
 		if (span_equal(name, span_of(names[encoding])))
 			return (enum encoding)encoding;
 	return ENCODING_UNKNOWN;
+}
+
+bool header_is_identity(enum encoding encoding)
+{
+	return encoding <= ENCODING_BINARY;
 }

@@ -55,4 +55,7 @@ enum encoding {
 };
 enum encoding header_read_encoding(struct span body);
 
+/* Whether it changes none of the octets of a body. */
+bool header_is_identity(enum encoding encoding);
+
 #endif

@@ -78,3 +78,8 @@ struct line_facts lines_examine(struct span octets)
 	}
 	return facts;
 }
+
+bool lines_are_legal(const struct line_facts *facts, bool eightbitmime)
+{
+	return !facts->nul && facts->longest <= LINE_MAX_TEXT && (!facts->eightbit || eightbitmime);
+}

@@ -42,4 +42,7 @@ struct line_facts {
 /* Reads all of the octets. */
 struct line_facts lines_examine(struct span octets);
 
+/* Whether a server takes octets of which this is known, in a body. */
+bool lines_are_legal(const struct line_facts *facts, bool eightbitmime);
+
 #endif

@@ -3,8 +3,9 @@
  *
  * form.c has it survey such a message, body.c carries out the pieces that it names.  RFC 2046, RFC 5322 section 2.2.3.
  *
- * It goes front to back, and knows no more than what surrounds the place where it is; so its memory does not grow with
- * the message, and the survey, the counting of the octets and the sending are the same walk.
+ * It goes front to back, with a scout ahead, and knows no more than what surrounds the two places where they are; so
+ * its memory does not grow with the message, and the survey, the counting of the octets and the sending are the same
+ * walk.
  */
 #include "mime.h"
 
@@ -104,6 +105,8 @@ static void give_up_on_field(struct mime *mime, const struct field *field, const
 	char place[160];
 	char part[NEST_PLACE_SIZE];
 	int name = field->name.length < 50 ? (int)field->name.length : 50;
+	if (*mime->recoding->trouble)
+		return; /* as in entity_give_up */
 	nest_print_place(&mime->nest, mime->entity.depth, part);
 	snprintf(place, sizeof place, "the field %.*s", name, field->name.data);
 	if (mime->entity.depth > 0)
@@ -158,9 +161,8 @@ static bool next_of_body(struct mime *mime, struct piece *piece)
 	static const enum manner manners[] = {
 		[TREATMENT_COPY] = MANNER_COPY, [TREATMENT_QUOTE] = MANNER_QUOTE, [TREATMENT_MEND] = MANNER_MEND};
 	const struct entity *entity = &mime->entity;
-	mime->is_message = entity->treatment == TREATMENT_MESSAGE;
 	if (entity_has_parts(entity)) {
-		mime->place = mime->is_message ? AT_ENTITY : BETWEEN_PARTS;
+		mime->place = entity->treatment == TREATMENT_MESSAGE ? AT_ENTITY : BETWEEN_PARTS;
 		return false;
 	}
 	struct span body = {entity->body, (size_t)(entity->end - entity->body)};
@@ -190,7 +192,7 @@ static bool lacks_parts(const struct mime *mime)
 static void check_unencodable(struct mime *mime, struct span text, const char *what)
 {
 	struct line_facts facts = lines_examine(text);
-	if (!recoding_is_legal(mime->recoding, &facts))
+	if (!lines_are_legal(&facts, mime->recoding->eightbitmime))
 		entity_give_up(&mime->entity, mime->recoding, &mime->nest, what);
 	mime->recoding->eightbit = mime->recoding->eightbit || facts.eightbit;
 }
@@ -212,14 +214,12 @@ static bool next_between_parts(struct mime *mime, struct piece *piece)
 static bool next_delimiter(struct mime *mime, struct piece *piece)
 {
 	const char *start = mime->rest.at;
-	size_t level;
-	bool closing;
+	size_t level = 0; /* of one that others have written over meanwhile (IN-4) */
+	bool closing = true;
 	nest_is_delimiter(&mime->nest, lines_take(&mime->rest), &level, &closing);
 	*piece = (struct piece){{start, (size_t)(mime->rest.at - start)}, MANNER_COPY};
-	mime->nest.levels[level].part++;
-	mime->nest.depth = closing ? level : level + 1;
+	nest_pass(&mime->nest, level, closing);
 	mime->place = closing ? BETWEEN_PARTS : AT_ENTITY;
-	mime->is_message = false;
 	/* Behind the closing delimiter we are back in the entity that has the parts. */
 	mime->entity.depth = level;
 	mime->entity.treatment = TREATMENT_COPY;
@@ -232,8 +232,8 @@ void mime_open(struct mime *mime, struct recoding *recoding)
 	mime->recoding = recoding;
 	lines_open(&mime->rest, recoding->message);
 	mime->place = AT_ENTITY;
-	mime->is_message = true;
-	mime->nest.depth = 0;
+	nest_open(&mime->nest);
+	scout_open(&mime->scout, mime->rest, recoding->eightbitmime);
 	begin_cut(mime, (struct span){recoding->message.data, 0});
 }
 
@@ -242,7 +242,7 @@ static bool step(struct mime *mime, struct piece *piece)
 {
 	switch (mime->place) {
 	case AT_ENTITY:
-		entity_enter(&mime->entity, mime->recoding, &mime->nest, mime->rest, mime->is_message);
+		entity_enter(&mime->entity, mime->recoding, &mime->nest, &mime->scout, mime->rest);
 		mime->place = IN_HEADER;
 		return false;
 	case IN_HEADER:

@@ -4,6 +4,7 @@
 #include "entity.h"
 #include "lines.h"
 #include "nest.h"
+#include "scout.h"
 
 #include <stdbool.h>
 
@@ -27,9 +28,9 @@ struct mime {
 	struct recoding *recoding;
 	struct lines rest; /* what no piece was made of yet */
 	enum { AT_ENTITY, IN_HEADER, BEHIND_HEADER, IN_BODY, BETWEEN_PARTS, AT_DELIMITER } place;
-	bool is_message; /* the entity to come is a message and not a part of one */
 	struct entity entity;
 	struct nest nest;
+	struct scout scout;
 	struct lines cut; /* the lines of what leaves in pieces: a field that is folded, a base64 body */
 	struct span line; /* what is left of the one that is being cut */
 	bool line_is_first;

@@ -25,7 +25,7 @@ STREAM_OUT, STREAM_IN = 65536, 8192
 STREAM_AGAIN, STREAM_FAILED = -1, -2
 STREAM_READABLE, STREAM_WRITABLE = 1, 2
 LINE_MAX_TEXT, QP_LINE_MAX, BOUNDARY_MAX, BODY_ROOM_MIN = 998, 76, 994, 80
-NEST_MAX, NEST_BOUNDARIES_MAX, NEST_PLACE_SIZE = 100, 8192, 80
+NEST_MAX, NEST_BOUNDARIES_MAX, NEST_PLACE_SIZE, SCOUT_BODIES_MAX = 100, 8192, 80, 101
 (ENCODING_7BIT, ENCODING_8BIT, ENCODING_BINARY, ENCODING_QUOTED_PRINTABLE, ENCODING_BASE64, ENCODING_UNKNOWN) = range(6)
 SUITES, PARTS = 144, 5
 STREAM_OK, STREAM_END, STREAM_TIMEOUT, STREAM_BROKEN = range(4)
@@ -67,7 +67,24 @@ class Level(Structure):  # nest.h
 
 
 class Nest(Structure):  # nest.h
-    _fields_ = [("depth", c_size_t), ("levels", Level * NEST_MAX), ("boundaries", c_char * NEST_BOUNDARIES_MAX)]
+    _fields_ = [
+        ("depth", c_size_t), ("levels", Level * NEST_MAX), ("boundaries", c_char * NEST_BOUNDARIES_MAX),
+        ("sorted", c_size_t), ("order", c_uint8 * NEST_MAX),
+    ]  # fmt: skip
+
+
+class Heading(Structure):  # heading.h
+    _fields_ = [
+        ("has_version", c_bool), ("has_type", c_bool), ("has_encoding", c_bool), ("encoding", c_int),
+        ("type", ContentType), ("has_parts", c_bool), ("has_message", c_bool), ("end", c_void_p), ("body", Lines),
+    ]  # fmt: skip
+
+
+class Scout(Structure):  # scout.h
+    _fields_ = [
+        ("lines", Lines), ("eightbitmime", c_bool), ("illegal", c_bool), ("nest", Nest), ("entity", c_void_p),
+        ("inside", c_size_t), ("bodies", c_void_p * SCOUT_BODIES_MAX),
+    ]  # fmt: skip
 
 
 class Recoding(Structure):  # entity.h
@@ -91,8 +108,8 @@ class Piece(Structure):  # mime.h
 
 class Mime(Structure):  # mime.h
     _fields_ = [
-        ("recoding", POINTER(Recoding)), ("rest", Lines), ("place", c_int), ("is_message", c_bool),
-        ("entity", Entity), ("nest", Nest), ("cut", Lines), ("line", Span), ("line_is_first", c_bool),
+        ("recoding", POINTER(Recoding)), ("rest", Lines), ("place", c_int), ("entity", Entity),
+        ("nest", Nest), ("scout", Scout), ("cut", Lines), ("line", Span), ("line_is_first", c_bool),
     ]  # fmt: skip
 
 
@@ -213,8 +230,9 @@ class Stream(Structure):  # stream.h
 
 STRUCTS: dict[str, type[Structure]] = {
     "span": Span, "buf": Buf, "lines": Lines, "line_facts": LineFacts, "field": Field,
-    "content_type": ContentType, "level": Level, "nest": Nest, "recoding": Recoding, "entity": Entity, "piece": Piece,
-    "mime": Mime, "body": Body, "form": Form, "reply": Reply, "report": Report,
+    "content_type": ContentType, "level": Level, "nest": Nest, "heading": Heading, "scout": Scout,
+    "recoding": Recoding, "entity": Entity, "piece": Piece, "mime": Mime, "body": Body, "form": Form,
+    "reply": Reply, "report": Report,
     "capabilities": Capabilities, "address": Address, "route": Route, "parts": Parts, "suite": Suite,
     "cipherlist_fault": CipherlistFault, "cipherlist": Cipherlist,
     "ciphers": Ciphers, "ciphers_error": CiphersError, "exchanger": Exchanger,
@@ -295,9 +313,16 @@ _PROTOTYPES: dict[str, tuple[type | None, list[type]]] = {
     "envelope_free": (None, [_P(Envelope)]),
 }
 
-lib = ctypes.CDLL(str(LIBRARY))
-for _name, (_result, _arguments) in _PROTOTYPES.items():
-    getattr(lib, _name).restype, getattr(lib, _name).argtypes = _result, _arguments
+
+def load(library: Path) -> ctypes.CDLL:
+    """The functions of a library, with their prototypes."""
+    loaded = ctypes.CDLL(str(library))
+    for name, (result, arguments) in _PROTOTYPES.items():
+        getattr(loaded, name).restype, getattr(loaded, name).argtypes = result, arguments
+    return loaded
+
+
+lib = load(LIBRARY)
 
 
 class Octets:

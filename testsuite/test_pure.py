@@ -12,8 +12,8 @@ ENUMS = (
     "REPORT_MAX", "EXCHANGERS_MAX", "CANDIDATES_MAX", "REPLY_INCOMPLETE", "REPLY_COMPLETE", "REPLY_MALFORMED",
     "STREAM_OUT", "STREAM_IN", "STREAM_AGAIN", "STREAM_FAILED", "STREAM_READABLE", "STREAM_WRITABLE", "STREAM_OK",
     "STREAM_END", "STREAM_TIMEOUT", "STREAM_BROKEN", "LINE_MAX_TEXT", "QP_LINE_MAX", "BOUNDARY_MAX", "BODY_ROOM_MIN",
-    "NEST_MAX", "NEST_BOUNDARIES_MAX", "NEST_PLACE_SIZE", "ENCODING_7BIT", "ENCODING_8BIT", "ENCODING_BINARY",
-    "ENCODING_QUOTED_PRINTABLE", "ENCODING_BASE64", "ENCODING_UNKNOWN", "SUITES", "PARTS",
+    "NEST_MAX", "NEST_BOUNDARIES_MAX", "NEST_PLACE_SIZE", "SCOUT_BODIES_MAX", "ENCODING_7BIT", "ENCODING_8BIT",
+    "ENCODING_BINARY", "ENCODING_QUOTED_PRINTABLE", "ENCODING_BASE64", "ENCODING_UNKNOWN", "SUITES", "PARTS",
 )  # fmt: skip
 
 
@@ -31,7 +31,8 @@ def compiler_view(directory: Path) -> dict[str, list[int]]:
         for name, _ in struct._fields_:
             sizes += [f"offsetof(struct {tag}, {name})", f"sizeof((struct {tag} *)0)->{name}"]
         prints.append(f'printf("{tag}{" %zu" * len(sizes)}\\n", {", ".join(sizes)});')
-    headers = ["body", "qp", "form", "ehlo", "route", "ciphers", "cipherlist", "exchangers", "envelope", "stream"]
+    headers = ["body", "heading", "qp", "form", "ehlo", "route"]
+    headers += ["ciphers", "cipherlist", "exchangers", "envelope", "stream"]
     includes = "\n".join([*(f'#include "{name}.h"' for name in headers), "#include <stdio.h>"])
     (directory / "view.c").write_text(f"{includes}\nint main(void)\n{{\n{chr(10).join(prints)}\n}}\n")
     compiler = ["cc", "-std=c11", "-D_GNU_SOURCE", "-I", pure.ROOT / "src"]
@@ -49,8 +50,8 @@ def test_structs_and_constants_are_those_of_the_headers(tmp_path: Path) -> None:
 def test_no_member_is_missing() -> None:
     """Every struct that a header of the pure floors defines has all its members here."""
     headers = (
-        "text", "buf", "lines", "header", "nest", "entity", "mime", "body", "form", "reply", "report", "ehlo",
-        "address", "route", "parts", "suites", "cipherlist", "ciphers", "exchangers", "envelope",
+        "text", "buf", "lines", "header", "nest", "heading", "scout", "entity", "mime", "body", "form", "reply",
+        "report", "ehlo", "address", "route", "parts", "suites", "cipherlist", "ciphers", "exchangers", "envelope",
     )  # fmt: skip
     text = "".join((pure.ROOT / "src" / f"{name}.h").read_text() for name in headers)
     text = re.sub(r"/\*.*?\*/", "", text, flags=re.S)

@@ -1,7 +1,10 @@
 """mime.c, entity.c, nest.c and body.c: what is recoded means what it meant, and is legal; what cannot be, is told."""
 
+import ctypes
 import itertools
 import re
+import subprocess
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -11,7 +14,7 @@ from hypothesis import strategies as st
 pytest.register_assert_rewrite("testsuite.mimecheck")
 
 from mocksrv.octets import canonical
-from testsuite import mimereader, mimetrees
+from testsuite import mimereader, mimetrees, pure
 from testsuite.mimecheck import REFUSED, SERVERS, check, described, result_of, run
 from testsuite.mimereader import Server
 from testsuite.pure import BODY_ROOM_MIN, ROOT, Octets, lib
@@ -194,6 +197,17 @@ EXAMPLES = {
     "fields of 998, 999 and 1000": b"".join(b"X: " + b"y" * n + b" z" * 3 + b"\n" for n in (989, 990, 991)),
     "a long name that just fits": b"X" * 997 + b": y\n",
     "folded thrice": b"X:" + b" y" * 1600 + b"\n\t" + b"z\t" * 1600 + b"\nY: z\n",
+    # What the scout must not take for illegal, or for legal.
+    "a legal multipart in a part before an illegal one":
+        MIXED + b"\n--b\n" + INNER + b"\n--c\n"
+        + CTE + b"8bit\n" + MIXED.replace(b"=b", b"=d") + b"\n--d\n\n--b\n\n\xe9",
+    "a field that would close the parts of its own entity":
+        CTE + b"8bit\n" + MIXED.replace(b"=b", b'="b:"') + b"--b:--\n\n--b:\n"
+        + CTE + b"8bit\n" + INNER + b"\n--c\n\n\xe9",
+    "a field to fold right before parts that are illegal":
+        RFC822 + CTE + b"8bit\n\n" + CTE + b"8bit\n" + MIXED + b"X:" + b" y" * 500 + b"\n--b\n\n\xe9\n--b--\n",
+    "a field to fold, and no body":
+        RFC822 + CTE + b"8bit\n\n" + CTE + b"8bit\n" + RFC822 + b"X:" + b" y" * 500 + b"\n",
 }  # fmt: skip
 
 
@@ -234,13 +248,13 @@ def test_an_encoding_changes_only_where_something_was_recoded() -> None:
     assert result_of(run(message, Server(False, True))) == canonical(message)
 
 
-def nested(kinds: str, text: bytes) -> bytes:
-    """Entities in one another: `p` is a part, `m` a message; and the text in the innermost."""
+def nested(kinds: str, text: bytes, label: bytes = b"") -> bytes:
+    """Entities in one another: `p` is a part, `m` a message, each with that label; and the text in the innermost."""
     message = b""
     for number, kind in enumerate(kinds):
         boundary = b"b%d" % number
-        part = MIXED.replace(b"=b", b"=" + boundary) + b"\n--" + boundary + b"\n"
-        message += part if kind == "p" else RFC822 + b"\n"
+        part = MIXED.replace(b"=b", b"=" + boundary) + label + b"\n--" + boundary + b"\n"
+        message += part if kind == "p" else RFC822 + label + b"\n"
     return message + b"\n" + text
 
 
@@ -324,3 +338,72 @@ def test_a_field_that_ends_with_white_space() -> None:
     """The same where it cannot be folded, since a line of white space would be left."""
     recoded = run(b"X:" + b" yy" * MEGABYTE + b" " * 2 * MEGABYTE, Server(False, False))
     assert recoded.trouble == f"{REFUSED}the field X {UNFOLDABLE}."
+
+
+@pytest.fixture(scope="module")
+def counted(tmp_path_factory: pytest.TempPathFactory) -> ctypes.CDLL:
+    """The pure floors, compiled so that they count what they do (effort.c)."""
+    made = tmp_path_factory.mktemp("effort")
+    names = re.findall(r"^[a-z]\w*$", (ROOT / "src/LAYERS").read_text().partition("---- pure")[2], re.M)
+    compiler = ["cc", "-std=c11", "-D_GNU_SOURCE", "-U_FORTIFY_SOURCE", "-O1", "-fPIC"]
+    subprocess.run([*compiler, "-c", "-o", made / "effort.o", ROOT / "testsuite/effort.c"], check=True)
+    counting = ["-fsanitize-coverage=trace-pc"]
+    counting += [f"-D{name}=counted_{name}" for name in ("memchr", "memcmp", "snprintf")]
+    sources = [ROOT / "src" / f"{name}.c" for name in names]
+    subprocess.run([*compiler, *counting, "-shared", "-o", made / "pure.so", *sources, made / "effort.o"], check=True)
+    return pure.load(made / "pure.so")
+
+
+def effort(counted: ctypes.CDLL, message: bytes, has_trouble: bool = False) -> int:
+    """What it takes to recode a message for a server that takes no 8-bit octets, or to see that it cannot be done."""
+    count = ctypes.c_ulong.in_dll(counted, "effort")
+    count.value = 0
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pure, "lib", counted)
+        assert bool(run(message, Server(False, False)).trouble) == has_trouble
+    return count.value
+
+
+KINDS = ["p", "m", "pm", "mmp"]
+# Long legal texts with what is illegal at their end.
+TEXTS = {
+    "short lines": b"x\n" * 20_000 + b"\xe9\n",
+    "a long line behind short ones": b"x\n" * 20_000 + b"x" * 999,
+    "long lines": (b"x" * 900 + b"\n") * 1000 + b"\xe9\n",
+    "what looks like delimiters": b"--b?\n--b\n" * 10_000 + b"\xe9\n",
+}
+
+
+@pytest.mark.spec("TR-8")
+def test_a_hundred_levels_are_as_much_work_as_one(counted: ctypes.CDLL) -> None:
+    """Not even twice as much, whatever is in them: no level reads anew what is within others."""
+    labels = [b"", CTE + b"8bit\n", CTE + b"binary\n"]
+    for kinds, label, (name, text) in itertools.product(KINDS, labels, TEXTS.items()):
+        one, hundred = (effort(counted, nested((kinds * 100)[:depth], text, label)) for depth in (1, 100))
+        assert hundred < 2 * one, (kinds, label, name, hundred / one)
+
+
+# Fields and delimiters that cannot be sent.
+TROUBLED = {
+    "fields": b"X: \xe9\n" * 30_000,
+    "delimiters": MIXED.replace(b"=b", b"*=''%E9") + b"\n" + b"--\xe9\n" * 30_000,
+}  # fmt: skip
+
+
+@pytest.mark.spec("TR-8")
+@pytest.mark.parametrize("text", TROUBLED.values(), ids=TROUBLED)
+def test_no_trouble_but_the_first_is_named(counted: ctypes.CDLL, text: bytes) -> None:
+    """To name a place that a hundred levels surround is work."""
+    one, most = (effort(counted, nested("p" * depth, b"").removesuffix(b"\n") + text, True) for depth in (1, 99))
+    assert most < 1.5 * one, most / one
+
+
+@pytest.mark.spec("TR-8")
+def test_a_hundred_sections_are_as_much_work_as_one(counted: ctypes.CDLL) -> None:
+    """What stands before the sections of a boundary is not read anew for each."""
+    efforts = []
+    for count in (1, 100):
+        sections = b"".join(b"\n boundary*%d=b;" % number for number in range(count))
+        header = MIXED.replace(b" boundary=b", b"\n a=b;" * 20_000 + sections)
+        efforts.append(effort(counted, header + b"\n--" + b"b" * count + b"\n\n\xe9\n"))
+    assert efforts[1] < 1.5 * efforts[0], efforts

@@ -18,6 +18,7 @@ from mocksrv.tape import CLIENT, CLOSE, HANGUP, RESET, SERVER, STARTTLS, Tape
 _REPLY_LINE = re.compile(rb"([0-9]{3})(?:([ -])[^\n]*|\r)?\n")
 _REPLY_LENGTH = 512  # 5321#4.5.3.1.5
 _CHUNK = re.compile(rb"([0-9]{1,20})(?: .*)?", re.DOTALL)
+_HELLO = b"\x16\x03"  # how a TLS handshake begins (RFC 8446, section 5.1)
 _DOT = re.compile(rb"\n(\.\r?\n)")
 
 
@@ -187,8 +188,13 @@ class _Reader:
         while not talk.astray and talk.read < self._have:
             if self._ahead is None:
                 self._ahead = tuple(turn for turn in self._unanswered if turn is not self._text)
-            if talk.handshake_due:
+            begins = not (self._tls or self._text or self._chunk) and talk.stream.startswith(_HELLO, talk.read)
+            if talk.handshake_due and begins:  # with a server that does not keep its word: there is nothing to judge
+                talk.read = self._have
+            elif talk.handshake_due:
                 self._go_astray("TLS-PLAINTEXT", "the client goes on in the clear where the handshake must begin")
+            elif begins:
+                self._go_astray("TLS-EARLY", "the TLS handshake begins before the server has said 220 to STARTTLS")
             elif self._text and not self._early():
                 self._hear_text(self._text)
             elif self._chunk:

@@ -34,6 +34,11 @@ def last(talk: Conversation) -> Iterator[Seen]:
             yield seen(command, f"{command.verb} was sent before the reply to STARTTLS")
 
 
+@rule("TLS-EARLY", "3207#4", "The handshake begins only behind the server's 220 to STARTTLS.")
+def early(talk: Conversation) -> Iterator[Seen]:
+    yield from astray(talk, "TLS-EARLY")
+
+
 @rule("TLS-PLAINTEXT", "3207#4", "After the 220 to STARTTLS the handshake begins, and nothing is said in the clear.")
 def plaintext(talk: Conversation) -> Iterator[Seen]:
     yield from astray(talk, "TLS-PLAINTEXT")

@@ -45,6 +45,8 @@ EDGES = [
     ("a hyphen first", PLAIN + "C: MAIL FROM:<a@-sender.example>\nS: 501 x\n" + QUIT, "PATH-DOMAIN"),
     ("no word in small letters is wrong", "S: 220 x\nC: ehlo a.b\nS: 250-x\nS: 250 Size\nC: mail from:<A@b.c> size=1\n"
      + OK + "C: rcpt to:<a@b.c>\n" + OK + "C: data\nS: 354 go\nC: .\n" + OK + "C: quit\n@hangup\n", ""),
+    ("a handshake that the server does not answer", HELLO + "S: 250 STARTTLS\nC: STARTTLS\nS: 220 ready\n"
+     "C= \\x16\\x03\\x01\\n\n@hangup\n", ""),
     # Octets of commands.
     ("a line that may go on", PLAIN + "C= NOOP \\r\n", ""),
     ("a NUL in the verb", PLAIN + "C= NO\\0OP\\r\\n\nS: 500 x\n" + QUIT, "CMD-CONTROL"),

@@ -88,6 +88,7 @@ EXPECTATIONS = [
     ("expect-client.py: delivered refused: why", ""),
     ("expect-client.py: END-NO-QUIT: why", "expect-client.py says that END-NO-QUIT is broken, and it is not"),
     ("expect-another: delivered delivered: why", ""),
+    ("expect-client.py: elsewhere: why", ""),
     ("expect-others: delivered delivered: why", ""),  # it is no other: it has qmail-remote's interface
 ]
 
@@ -97,6 +98,11 @@ def test_expectations(judge: Judge, line: str, what: str) -> None:
     text = (HERE / "cases/pipelined.case").read_text().replace("spec:", f"{line}\nspec:", 1)
     found = wrong(judge(text))
     assert what in found if what else not found
+
+
+def test_an_expected_connection(judge: Judge) -> None:
+    text = (HERE / "cases/next-server.case").read_text().replace("MX 60 far", "MX 5 far")
+    assert not wrong(judge(text.replace("py: END-NO-QUIT", "py: elsewhere END-NO-QUIT", 1)))
 
 
 def test_an_expected_breach(judge: Judge) -> None:
@@ -147,7 +153,9 @@ UNFIT = [
     (plain(BOB, "-- control/helohost --\nx.example\n"), None),
     (plain(BOB, "-- control/timeoutremote --\n5\n"), None),
     (plain(BOB, "-- control/smtproutes --\n:x\n"), "it is about control/smtproutes"),
+    (plain(BOB, "-- control/chunksizeremote --\n5\n"), None),
     (plain(BOB, "-- control/me absent --\n"), "it is about control/me"),
+    (plain(BOB).replace("Title\n", "Title\nscope: qmail\n"), "it is about qmail-remote's interface"),
 ]
 
 
@@ -177,7 +185,7 @@ def test_which_clients_there_are(tmp_path: Path) -> None:
 
 def test_every_case_of_the_corpus_can_be_played_so() -> None:
     """What cannot says `scope: exact`. That Qremote passes is shown beside the exact level, by the pytest plugin."""
-    exact = [path for path in (ROOT / "fixtures/cases").rglob("*.case") if read_case(path).exact]
+    exact = [path for path in (ROOT / "fixtures/cases").rglob("*.case") if read_case(path).scope == "exact"]
     assert len(exact) < 10
 
 

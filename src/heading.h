@@ -1,0 +1,26 @@
+#ifndef HEADING_H
+#define HEADING_H
+
+#include "header.h"
+#include "lines.h"
+#include "nest.h"
+
+#include <stdbool.h>
+
+/* The header of an entity as a whole. */
+struct heading {
+	bool has_version;
+	bool has_type;
+	bool has_encoding;
+	enum encoding encoding;
+	struct content_type type;
+	bool has_parts;    /* a multipart: each part is an entity */
+	bool has_message;  /* message/rfc822: the body is an entity */
+	const char *end;   /* behind the last field */
+	struct lines body; /* from its beginning: behind the blank line, if there is one */
+};
+
+/* Reads the header of the entity that begins where `lines` are, within the nest. */
+void heading_read(struct heading *heading, const struct nest *nest, struct lines lines);
+
+#endif
