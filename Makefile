@@ -26,7 +26,8 @@ PROGRAM = $(BUILD)/Qremote
 MODULE = $(BUILD)/qremote-tls.so
 OBJECTS = $(patsubst src/%.c,$(BUILD)/obj/%.o,$(filter-out src/tls.c,$(wildcard src/*.c)))
 PURE = $(shell sed -n '/^---- pure/,$$s|^[a-z].*|src/&.c|p' src/LAYERS)
-MAN = $(wildcard man/*.[1-8])
+# What belongs to the program.  The pages of mocksrv go with its package: see pyproject.toml.
+MAN = man/Qremote.8
 
 WARNINGS = -Wall -Wextra -Wconversion -Wshadow -Wmissing-prototypes -Wstrict-prototypes -Wformat=2 -Wvla \
 	$(if $(filter 1,$(WERROR)),-Werror)
@@ -100,7 +101,7 @@ lint: deps-ci ## the style and the structure of the sources
 	ci/check-purity
 	clang-format --dry-run --Werror src/*.[ch] bench/*.[ch]
 	shellcheck .ci/run $$(grep -l '^#!/bin/sh' ci/*)
-	for page in $(MAN); do mandoc -T lint -W warning $$page || exit; done
+	for page in man/*.[1-8]; do mandoc -T lint -W warning $$page || exit; done
 
 bench: $(PROGRAM) $(MODULE) $(BUILD)/bench ## what is fast and what is not, next to plain loops; a minute, judges nothing
 	$(BUILD)/bench $(PROGRAM) $(BUILD)/empty

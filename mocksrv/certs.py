@@ -54,13 +54,17 @@ class Recipes:
 
     case: Path
 
+    @property
+    def file(self) -> Path | None:
+        """Where they stand; None if nowhere."""
+        places = (place / _FILE for above in self.case.absolute().parents for place in (above, above / "fixtures"))
+        return next((file.resolve() for file in places if file.is_file()), None)
+
     def credential(self, name: str) -> Credential:
         """What the recipe of this name makes; the same in the whole process. Raises ValueError saying what is wrong."""
-        for parent in self.case.absolute().parents:
-            for place in (parent, parent / "fixtures"):
-                if (place / _FILE).is_file():
-                    return _mint((place / _FILE).resolve()).credential(name)
-        raise ValueError(f"no {_FILE} in a directory above the case, nor in `fixtures` there")
+        if (file := self.file) is None:
+            raise ValueError(f"no {_FILE} in a directory above the case, nor in `fixtures` there")
+        return _mint(file).credential(name)
 
     def certificates(self, piece: str) -> tuple[bytes, ...]:
         """The certificate of `NAME`, or those of `NAME.chain`. Raises ValueError."""

@@ -48,6 +48,7 @@ class Policy:
     reactions: dict[str, list[Reaction]] = field(default_factory=dict)
     early: tuple[int, Reaction] | None = None  # what it does when so many octets of a message have come
     closed: bool = False  # whether it knows all of its mailboxes
+    strict: bool = False  # whether what comes out of order is refused whatever the reactions say
     messages: list[bytes] = field(default_factory=list)  # what the client of the dialogue sends, dots undone
 
     def reaction(self, key: str, times: int) -> Reaction | None:

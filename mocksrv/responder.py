@@ -7,22 +7,29 @@ import contextlib
 import re
 import socket
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 
+from mocksrv import player
 from mocksrv import policy as policies
-from mocksrv.player import QUIET, WAIT, Manner, Mismatch, Player, Transcript
+from mocksrv.player import QUIET, Manner, Mismatch, Player, Transcript
 from mocksrv.policy import CHUNK, END, GREETING, LAST_CHUNK, Policy, Reaction, mailbox, recipient_key, tls_key
-from mocksrv.steps import Close, HalfClose, Reset, Say, Stall, Starttls, Step
+from mocksrv.steps import Close, HalfClose, KeyUpdate, Renegotiate, Reset, Say, Stall, Starttls, Step
 from mocksrv.tape import CLOSE, STARTTLS, Delivery
-from mocksrv.tls import Handshake
-from mocksrv.transport import Breach
+from mocksrv.terms import Terms
+from mocksrv.tls import Handshake, Secured
+from mocksrv.transport import Breach, Plain
 
 LONGEST_LINE = 65536  # octets of a command for which the server still waits for the end
 LONGEST_MESSAGE = 1 << 26  # octets of a message that the server takes
+MOST_COMMANDS = 10000  # in one session: an auditor is to read them all
+_PIECE = 512  # octets without a line end that are as good as a line where a message has no lines
 _LENIENCE = 1.0  # seconds of silence after which a dot between wrong line ends counts as the end of a message
 _ENDS = (Close, Reset, Stall)
+_HANDING_OVER = ("DATA", "BDAT", END, LAST_CHUNK)
 _TLS = b"\x16\x03"  # how a handshake begins
+_SIZE = re.compile(rb"\d{1,20}")
 # What a server of which nothing else is said replies where the command may be said.
 _REPLIES = {
     "MAIL": "250 2.1.0 ok", "RCPT": "250 2.1.5 ok", "DATA": "354 go on, to a line with a dot alone",
@@ -49,59 +56,88 @@ class Responder(Player):
         self._queue: list[Reaction] = []  # reactions to commands that came together
         self._tls = False
         self._interrupted = False  # whether the server has spoken in the middle of the message
+        self._commands = 0
+        self._gone = False  # whether the client will say nothing more
+        self.trouble = ""  # why the conversation ended, if that is not how they should end
         self._mute = False  # whether it has closed its direction of the connection
         self._begin()
+        self._be_patient()
 
     def play(self) -> None:
         """Answers until one side has enough."""
-        self._socket.settimeout(WAIT)
-        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        try:
+            self._socket.settimeout(player.WAIT)
+            self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            self._converse()
+        except TimeoutError:
+            self.trouble = self._silence()
+        except Breach as breach:
+            with contextlib.suppress(Breach):  # that it is too much for the tape
+                self._tape.heard(breach.received or b"")
+            self.trouble = breach.what
+        except Mismatch as mismatch:
+            self._reset()  # what it does not read must not stay behind
+            self.trouble = mismatch.failure.what
+        except ConnectionError:
+            self.trouble = "the client broke the connection"
+        except OSError as error:
+            self.trouble = f"the connection broke: {error.strerror or error}"
+        finally:
+            self._note(self.trouble)
+            if not self._tape.over:
+                self._tape.mark(CLOSE)
+            self._socket.close()
+
+    def _converse(self) -> None:
         try:
             self._answer(GREETING)
             while True:
                 self._obey_client(self._next_line())
         except _Over as over:
-            self._note(str(over))
-        except TimeoutError:
-            self._note(f"the client said nothing for {WAIT:g} s")
-        except Breach as breach:
-            self._tape.heard(breach.received or b"")
-            self._note(breach.what)
-        except ConnectionError:
-            self._note("the client broke the connection")
-        except Mismatch as mismatch:
-            self._note(mismatch.failure.what)
-        finally:
-            if not self._tape.over:
-                self._tape.mark(CLOSE)
-            self._socket.close()
+            self.trouble = str(over)
 
     # What the client says
 
     def _next_line(self) -> bytes:
         """The next line; what was to be said until then has been said. Raises _Over if the client hangs up."""
-        patience = time.monotonic() + WAIT
+        self._be_patient()
         while b"\n" not in self._received or self._received.startswith(_TLS):
             if self._received.startswith(_TLS):
                 self._refuse_to_go_on(b"", "the client speaks TLS where it was not asked to")
             if len(self._received) > LONGEST_LINE:
                 self._refuse_to_go_on(b"500 5.5.2 line too long\r\n", f"a line of more than {LONGEST_LINE} octets")
-            if time.monotonic() > patience:
-                raise TimeoutError
             self._more()
         line = bytes(self._received[: self._received.index(b"\n") + 1])
         del self._received[: len(line)]
         return line
 
     def _more(self) -> None:
-        """Says what is due and takes in more. Raises _Over if the client hangs up instead."""
+        """Says what is due and takes in more. Raises _Over if the client hangs up instead, or TimeoutError."""
         known = len(self._received)
         self._flush()
-        if len(self._received) == known and not self._take_in():
-            left = f" in the middle of a line, behind {len(self._received)} octets" if self._received else ""
-            raise _Over(f"the client hung up{left}" if left or not self._bye else "")
+        if len(self._received) == known:
+            # How long nothing comes says little: an octet now and then must not hold the server for ever.
+            if not (self._gone or self._transport.readable(max(0.0, self._deadline - time.monotonic()))):
+                raise TimeoutError
+            if not self._take_in():
+                left = f" in the middle of a line, behind {len(self._received)} octets" if self._received else ""
+                raise _Over(f"the client hung up{left}" if left or not self._bye else "")
+        if b"\n" in self._received[known:] or len(self._received) - known >= _PIECE:
+            self._be_patient()
+
+    def _be_patient(self) -> None:
+        """From now on the client may take its time again."""
+        self._deadline = time.monotonic() + player.WAIT
+
+    def _silence(self) -> str:
+        if self._received:
+            return f"the client did not go on for {player.WAIT:g} s, behind {len(self._received)} octets of something"
+        return f"the client said nothing for {player.WAIT:g} s"
 
     def _obey_client(self, line: bytes) -> None:
+        self._commands += 1
+        if self._commands > MOST_COMMANDS:
+            self._refuse_to_go_on(b"421 4.7.0 enough\r\n", f"more than {MOST_COMMANDS} commands in one session")
         verb, _, argument = line.strip().partition(b" ")
         name = verb.upper().decode("latin-1")
         self._bye = name == "QUIT"
@@ -130,14 +166,17 @@ class Responder(Player):
                 self._flush()
                 self._close(None)
                 raise _Over
+            case "STARTTLS" if self._tls:
+                self._react(Reaction(b"503 5.5.1 once is enough\r\n"))
             case _:
-                self._answer(name)
+                self._answer(name if name.isalpha() else "")  # the keys of what is no command are no commands
 
     def _begin(self) -> None:
         """Forgets what a transaction has gathered."""
         self._sender: bytes | None = None
         self._recipients: list[bytes] = []
         self._chunks: list[bytes] = []
+        self._chunked = 0  # octets in them
 
     def _listen(self) -> bytes:
         """The message behind 354, to its final dot."""
@@ -162,18 +201,18 @@ class Responder(Player):
 
     def _take_chunk(self, argument: bytes) -> None:
         size, _, last = argument.partition(b" ")
-        if not size.isdigit():
+        if not _SIZE.fullmatch(size):
             self._react(Reaction(b"501 5.5.4 how many octets?\r\n"))
             return
-        before = sum(map(len, self._chunks))
         while True:
-            self._interrupt(before + min(len(self._received), int(size)))
+            self._interrupt(self._chunked + min(len(self._received), int(size)))
             if len(self._received) >= int(size):
                 break
             self._more()
         chunk = bytes(self._received[: int(size)])
         del self._received[: int(size)]
         self._chunks.append(chunk)
+        self._chunked += len(chunk)
         if last.strip().upper() == b"LAST":
             self._deliver(LAST_CHUNK, b"".join(self._chunks))
         else:
@@ -193,6 +232,8 @@ class Responder(Player):
         reaction = self._policy.end(key, max(0, len(self._chunks) - 1)) or self._default(key)
         if self._interrupted and self._policy.early:
             reaction = self._policy.early[1]
+        elif self._policy.strict and (text := self._misplaced(key)):
+            reaction = _reply(text)
         reply = b"" if self._mute else reaction.octets
         self._tape.deliveries.append(Delivery(self._sender or b"", tuple(self._recipients), message, reply))
         self._begin()
@@ -205,31 +246,38 @@ class Responder(Player):
 
     def _answer(self, key: str) -> Reaction:
         """Decides about something that happened. What is to be said leaves when the client waits for it."""
-        times = self._times.get(key, 0)
-        self._times[key] = times + 1
-        reaction = self._policy.reaction(key, times)
-        if reaction is None and key.startswith("RCPT "):
-            reaction = self._policy.reaction(f"RCPT {policies.ANY_MAILBOX.decode()}", times)
-        reaction = reaction or self._default(key)
+        if self._policy.strict and (text := self._misplaced(key.split(" ")[0])):
+            reaction = _reply(text)
+        else:
+            times = self._times.get(key, 0)
+            self._times[key] = times + 1
+            found = self._policy.reaction(key, times)
+            if found is None and key.startswith("RCPT "):
+                found = self._policy.reaction(f"RCPT {policies.ANY_MAILBOX.decode()}", times)
+            reaction = found or self._default(key)
         self._react(reaction)
         return reaction
+
+    def _misplaced(self, verb: str) -> str | None:
+        """What a server says about a command that cannot come now."""
+        if verb == "MAIL" and self._sender is not None:
+            return "503 5.5.1 a transaction has begun already"
+        if verb in ("RCPT", *_HANDING_OVER) and self._sender is None:
+            return "503 5.5.1 MAIL first"
+        if verb in _HANDING_OVER and not self._recipients:
+            return "554 5.5.1 no valid recipients"
+        return None
 
     def _default(self, key: str) -> Reaction:
         """What a server of which nothing else is said does about a command."""
         verb = key.split(" ")[0]
         if verb in ("EHLO", "HELO"):
-            text = f"250 {self._policy.host}"
-        elif verb == "MAIL" and self._sender is not None:
-            text = "503 5.5.1 a transaction has begun already"
-        elif verb in ("RCPT", "DATA", "BDAT", END) and self._sender is None:
-            text = "503 5.5.1 MAIL first"
-        elif verb == "RCPT" and self._policy.closed:
-            text = "550 5.1.1 no such mailbox"
-        elif verb in ("DATA", "BDAT", END) and not self._recipients:
-            text = "554 5.5.1 no valid recipients"
-        else:
-            text = _REPLIES.get(verb, "500 5.5.1 no such command")
-        return Reaction(text.encode() + b"\r\n")
+            return _reply(f"250 {self._policy.host}")
+        if text := self._misplaced(verb):
+            return _reply(text)
+        if verb == "RCPT" and self._policy.closed:
+            return _reply("550 5.1.1 no such mailbox")
+        return _reply(_REPLIES.get(verb, "500 5.5.1 no such command"))
 
     def _react(self, reaction: Reaction) -> None:
         """Says it with what else is due, or alone if it leaves in a manner of its own."""
@@ -256,20 +304,42 @@ class Responder(Player):
         for step in reaction.then:
             if isinstance(step, Say):
                 self._speak(step.octets, Manner())
-            else:
+            elif isinstance(self._transport, Secured) or not isinstance(step, (KeyUpdate, Renegotiate)):
                 self._obey(step, Manner())
             self._mute |= isinstance(step, HalfClose)
             if isinstance(step, _ENDS):
                 raise _Over
 
     def expect_silence(self, seconds: float, end_allowed: bool = False) -> bool:
-        """Listens for so long; what comes is put on the tape. Returns whether the client hung up, if that is allowed."""
+        """Listens for so long; what comes is put on the tape. Returns whether the client hung up, if that is allowed.
+
+        Where a lot has come already, more can wait in the kernel: a client that never stops would fill the memory.
+        """
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
         deadline = time.monotonic() + seconds
-        while (left := deadline - time.monotonic()) > 0 and self._transport.readable(left):
+        while len(self._received) < LONGEST_LINE:
+            left = deadline - time.monotonic()
+            if left <= 0 or not self._transport.readable(left):
+                break
             if not self._take_in():
                 return end_allowed
         return False
+
+    def _take_in(self) -> bytes:
+        octets = b"" if self._gone else super()._take_in()
+        self._gone = not octets
+        return octets
+
+    def _speak(self, octets: bytes, manner: Manner) -> None:
+        """Also to a client that will say nothing more: it may have sent all that it had, and wait for the replies."""
+        if not self._amid:
+            self.expect_silence(max(QUIET, manner.delay))
+        amid, self._amid = self._amid, True
+        try:
+            super()._speak(octets, manner if amid else replace(manner, delay=0.0))
+        finally:
+            self._amid = amid
+        self._be_patient()
 
     def _shake_hands(self, step: Step, manner: Manner) -> None:
         """Any client that can is let in, and one that cannot is no failure."""
@@ -294,8 +364,10 @@ class Responder(Player):
         """No client has our timeouts."""
 
     def _refuse_to_go_on(self, octets: bytes, why: str) -> None:
+        due = b"".join(one.octets for one in self._queue) + octets
         with contextlib.suppress(OSError, Mismatch):
-            self._speak(octets, Manner())
+            if due:
+                self._speak(due, Manner())
         self._reset()
         raise _Over(why)
 
@@ -305,8 +377,21 @@ class Responder(Player):
 
 
 class LenientHandshake(Handshake):
-    """A handshake in which any name may be asked for and any suite agreed upon."""
+    """A handshake in which any name may be asked for and any suite agreed upon, but not for as long as one likes."""
+
+    def __init__(self, plain: Plain, terms: Terms, host: str, leave: Callable[[bytes], None]) -> None:
+        super().__init__(plain, terms, host, leave)
+        self._deadline = time.monotonic() + player.WAIT
 
     def _check_name(self, name: str | None) -> None:
         self._name = name
 
+    def _take_in(self) -> bool:
+        """A flight of the client that comes octet by octet is as bad as one that does not come."""
+        if time.monotonic() > self._deadline:
+            raise TimeoutError
+        return super()._take_in()
+
+
+def _reply(text: str) -> Reaction:
+    return Reaction(text.encode() + b"\r\n")

@@ -2,6 +2,7 @@
 
 import re
 import socket
+import ssl
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -87,11 +88,10 @@ def test_what_is_handed_over(plain: Served) -> None:
     ]
 
 
-def test_what_comes_together_is_answered_together(plain: Served) -> None:
-    connection, tape = plain
-    connection.sendall(b"".join([*ENVELOPE, b"DATA\r\n"]))
-    assert b"".join(reply(connection) for _ in range(3)).count(b"\r\n") == 3
-    assert [line[:6] for line in event_lines(tape.events)] == [
+def test_what_comes_together_is_answered_together() -> None:
+    with served(Policy("mx.example", {"greeting": [Reaction(b"220 hi\r\n")]})) as (connection, tape):
+        replies(connection, b"", b"".join([*ENVELOPE, b"DATA\r\n"]), b"", b"")
+    assert [line[:6] for line in event_lines(tape.events)][:7] == [
         "S: 220", "C: MAI", "C: RCP", "C: DAT", "S: 250", "S: 250", "S: 354"
     ]  # fmt: skip
 
@@ -174,7 +174,7 @@ def test_the_handshake_of_any_client_is_taken(plain: Served) -> None:
 def test_bad_endings(plain: Served, octets: bytes, remark: str | None) -> None:
     connection, tape = plain
     connection.sendall(octets)
-    with suppress(ConnectionResetError):
+    with suppress(OSError):  # it may have been reset already
         connection.shutdown(socket.SHUT_WR)
         while connection.recv(1000):
             pass
@@ -186,8 +186,130 @@ def test_bad_endings(plain: Served, octets: bytes, remark: str | None) -> None:
 
 def test_a_client_that_falls_silent(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(player, "WAIT", 0.05)
-    monkeypatch.setattr(responder, "WAIT", 0.05)
     with served(Policy("mx.example")) as (connection, tape):
         while connection.recv(1000):
             pass
     assert tape.remarks == ["the client said nothing for 0.05 s"]
+
+
+@pytest.mark.parametrize(
+    "before",
+    [b"", b"".join([*ENVELOPE, b"DATA\r\n"]), b"".join([*ENVELOPE, b"BDAT 9999\r\n"])],
+    ids=["command", "message", "chunk"],
+)
+def test_octets_now_and_then(monkeypatch: pytest.MonkeyPatch, before: bytes) -> None:
+    """They do not hold the server for ever, however often they come."""
+    monkeypatch.setattr(player, "WAIT", 0.1)
+    with served(Policy("mx.example", {"greeting": [Reaction(b"220 hi\r\n")]})) as (connection, tape):
+        connection.sendall(before)
+        connection.settimeout(0.02)
+        with suppress(ConnectionError):
+            while not tape.remarks:
+                connection.sendall(b"x")
+                with suppress(TimeoutError):
+                    connection.recv(1000)
+    assert re.fullmatch(r"the client did not go on for 0.1 s, behind \d+ octets of something", tape.remarks[0])
+
+
+def test_a_handshake_octet_by_octet(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(player, "WAIT", 0.1)
+    text = "S: 220 hi\nC: STARTTLS\nS: 220 go\n@starttls cert=mx"
+    with served(scripted(text)) as (connection, tape):
+        replies(connection, b"", b"STARTTLS\r\n")
+        with suppress(ConnectionError):
+            for octet in b"\x16\x03\x01\x01\x00" + b"\x01" * 250:
+                connection.sendall(bytes([octet]))
+                if tape.remarks:
+                    break
+                threading.Event().wait(0.02)
+    assert tape.remarks == ["the client said nothing for 0.1 s"]
+
+
+def test_lines_are_waited_for_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A message may take its time."""
+    monkeypatch.setattr(player, "WAIT", 0.3)
+    with served(Policy("mx.example", {"greeting": [Reaction(b"220 hi\r\n")]})) as (connection, tape):
+        replies(connection, b"", *ENVELOPE, b"DATA\r\n")
+        for _ in range(10):
+            connection.sendall(b"a line\r\n")
+            threading.Event().wait(0.05)
+        assert replies(connection, b".\r\n", b"QUIT\r\n") == [b"250 2.0.0 ok\r\n", b"221 2.0.0 bye\r\n"]
+    assert tape.remarks == []
+
+
+def test_what_is_no_command(plain: Served) -> None:
+    """Not even if the table of reactions has a key of that name."""
+    digits = b"9" * 5000
+    found = replies(plain[0], b".\r\n", b"greeting\r\n", b"BDAT LAST\r\n", b"BDAT " + digits + b"\r\n", b"\xff\0\r\n")
+    assert [int(one[:3]) for one in found] == [500, 500, 501, 501, 500]
+
+
+def test_a_client_that_says_everything_and_then_listens(plain: Served) -> None:
+    """As `printf ... | nc -N` does."""
+    connection, tape = plain
+    connection.sendall(b"".join([*ENVELOPE, b"DATA\r\nx\r\n.\r\nQUIT\r\n"]))
+    connection.shutdown(socket.SHUT_WR)
+    octets = b""
+    while more := connection.recv(1000):
+        octets += more
+    assert [line[:3] for line in octets.split(b"\r\n")] == [b"250", b"250", b"354", b"250", b"221", b""]
+    assert [one.message for one in tape.deliveries] == [b"x\r\n"]
+    assert tape.remarks == []
+
+
+def test_a_second_starttls(plain: Served) -> None:
+    """Within TLS there is none, whatever the policy says about the first."""
+    text = "S: 220 hi\nC: STARTTLS\nS: 220 go\n@starttls cert=mx"
+    with served(scripted(text)) as (connection, _):
+        replies(connection, b"", b"STARTTLS\r\n")
+        with ssl._create_unverified_context().wrap_socket(connection) as within:
+            within.sendall(b"STARTTLS\r\n")
+            assert within.recv(100).startswith(b"503 ")
+
+
+def test_a_strict_server() -> None:
+    """What comes out of order is refused, and does not count as the nth time."""
+    reactions = {
+        "MAIL": b"250 ok\r\n", "RCPT c@d.example": b"450 later\r\n", "DATA": b"354 go\r\n", ".": b"250 ok\r\n"
+    }  # fmt: skip
+    policy = Policy("mx.example", {key: [Reaction(octets)] for key, octets in reactions.items()}, strict=True)
+    policy.reactions["RCPT c@d.example"].append(Reaction(b"250 ok\r\n"))
+    mail, recipient = ENVELOPE
+    with served(policy) as (connection, _):
+        connection.recv(100)
+        commands = [recipient, b"DATA\r\n", b"BDAT 0 LAST\r\n", mail, mail, b"DATA\r\n", recipient, b"DATA\r\n", recipient]
+        found = replies(connection, *commands, b"DATA\r\n", b".\r\n", b"DATA\r\n")
+    assert [int(one[:3]) for one in found] == [503, 503, 503, 250, 503, 554, 450, 554, 250, 354, 250, 503]
+
+
+@pytest.mark.parametrize("how", [b"DATA\r\n" + b"x" * 1001, (b"BDAT 10\r\n" + b"x" * 10) * 101], ids=["DATA", "BDAT"])
+def test_a_message_that_is_too_long(monkeypatch: pytest.MonkeyPatch, how: bytes) -> None:
+    """Together with the chunks that came before."""
+    monkeypatch.setattr(responder, "LONGEST_MESSAGE", 1000)
+    octets = b""
+    with served(Policy("mx.example")) as (connection, tape):
+        connection.sendall(b"".join([*ENVELOPE, how]))
+        with suppress(ConnectionResetError):
+            while more := connection.recv(1 << 16):
+                octets += more
+    assert octets.endswith(b"\r\n552 5.3.4 too much\r\n")
+    assert tape.remarks == ["a message of more than 1000 octets"]
+
+
+def test_too_many_commands(plain: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(responder, "MOST_COMMANDS", 3)
+    assert [one[:3] for one in replies(plain[0], *[b"NOOP\r\n"] * 4)] == [b"250", b"250", b"250", b"421"]
+
+
+def test_a_client_that_never_stops(plain: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What it sends while the server listens before it speaks is not taken in without end."""
+    monkeypatch.setattr(responder, "QUIET", 5.0)
+    connection, tape = plain
+    connection.setblocking(False)
+    try:
+        while len(tape.events) < 3:
+            with suppress(BlockingIOError, ConnectionError):  # it is too much, and refused
+                connection.send(b"NOOP\r\n" * 10000)
+    finally:
+        connection.setblocking(True)
+    assert sum(len(event.octets) for event in tape.events if event.kind == "C") < 1_000_000

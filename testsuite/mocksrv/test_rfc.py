@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from mocksrv import clients, player, responder, rfc, sandbox
+from mocksrv import clients, player, rfc, sandbox
 from mocksrv.case import Case, read_case
 from mocksrv.clients import Client, delivery
 from mocksrv.rfc import Verdict, outcomes
@@ -23,8 +23,7 @@ def judge(parse: Callable[[str], Case], monkeypatch: pytest.MonkeyPatch) -> Judg
     """Plays a case given as text with our own client; nothing is waited for longer than a second."""
     if sandbox.available() is not None:
         pytest.skip(f"sandbox: {sandbox.available()}")
-    for module in (player, responder):
-        monkeypatch.setattr(module, "WAIT", 1.0)
+    monkeypatch.setattr(player, "WAIT", 1.0)
     return lambda text: rfc.check(parse(text), clients.find(str(HERE / "client.py")))
 
 

@@ -1,0 +1,196 @@
+"""`mocksrv serve`: a server to try any client against. It tells what is said and, behind it, what was wrong."""
+
+import argparse
+import ipaddress
+import re
+import signal
+import socket
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from mocksrv import oneline, player, teller
+from mocksrv.case import Case, read_case
+from mocksrv.home import helo
+from mocksrv.oneline import Line
+from mocksrv.pattern import Facts
+from mocksrv.policy import GREETING, Policy, Reaction, Unfit, of_dialogue
+from mocksrv.script import CaseError
+from mocksrv.server import BACKLOG, Role, Server, endpoint
+from mocksrv.steps import Dialogue, Reset, Stall
+
+_EPILOG = """\
+REPLY is a code with or without a text: 451, '550 5.1.1 no such user'. In place of a list of keywords, --ehlo takes one.
+Without anything, everything is taken, and these are offered: """ + ", ".join(oneline.OFFERS)
+_LISTEN = re.compile(r"(?:(?:\[(?P<v6>[^\]]+)\]|(?P<v4>[^:\[\]]+)):)?(?P<port>\d{1,5})")
+_LINE = ("host", "greeting", "ehlo", "mail", "rcpt", "data", "end", "starttls")  # options that say what a policy is
+
+
+def add_command(commands: Any) -> None:
+    """Adds the command to those of mocksrv."""
+    usage = "mocksrv serve [OPTION ...] [CASE]"
+    text = "a server to try any client against: a policy in one line, or the servers of a case"
+    parser = commands.add_parser("serve", help=text, usage=usage, description=text, epilog=_EPILOG)
+    parser.set_defaults(run=lambda options: _run(parser, options))
+    parser.add_argument("case", nargs="?", type=Path, metavar="CASE", help="the nth connection meets its nth dialogue")
+    parser.add_argument("--match", choices=("rfc", "exact"), help="CASE by its sense (default), or octet for octet")
+    line = parser.add_argument_group("a policy in one line")
+    reply = _checked(oneline.Reply.parse)
+    line.add_argument("--host", type=_checked(_host), metavar="NAME", help=f"its name (default: {Line.host})")
+    line.add_argument("--greeting", type=reply, metavar="REPLY", help="instead of 220")
+    offers = _checked(oneline.Offers.parse)
+    line.add_argument("--ehlo", type=offers, metavar="KEYWORD[=VALUE],...", help="what it offers")
+    line.add_argument("--mail", type=reply, metavar="REPLY", help="to MAIL")
+    line.add_argument(
+        "--rcpt", type=_checked(oneline.Recipient.parse), metavar="ADDRESS=REPLY", action="append",
+        help="to RCPT for this mailbox, or * for all others; several for one mailbox are said one after the other",
+    )  # fmt: skip
+    line.add_argument("--data", type=reply, metavar="REPLY", help="to DATA")
+    line.add_argument("--end", type=reply, metavar="REPLY", help="to the whole message, behind DATA or in chunks")
+    line.add_argument(
+        "--starttls", type=_checked(oneline.handshake), metavar="CERT",
+        help="offer STARTTLS, with a certificate of fixtures/certs/recipes.toml",
+    )  # fmt: skip
+    parser.add_argument(
+        "--listen", type=_checked(_endpoint), metavar="[ADDRESS:]PORT", default=("127.0.0.1", 2525),
+        help="default: 127.0.0.1:2525; port 0 is any free one",
+    )  # fmt: skip
+    parser.add_argument("--patience", type=_checked(_seconds), metavar="T", help="seconds for a line (default: 10)")
+    parser.add_argument("--record", type=Path, metavar="FILE", help="write there what was said")
+    parser.add_argument("--connections", type=_checked(_number), metavar="N", help="take N connections and end")
+    parser.add_argument("--quiet", action="store_true", help="tell only what is wrong, and the summary")
+
+
+def _run(parser: argparse.ArgumentParser, options: argparse.Namespace) -> int:
+    """Serves until a signal comes or enough connections have ended. Returns the exit status."""
+    said = [name for name in _LINE if getattr(options, name) is not None]
+    if options.case and said:
+        parser.error(f"--{said[0]} says what a policy in one line does; here, CASE says it")
+    if options.match and not options.case:
+        parser.error("--match is about a CASE")
+    address, port = options.listen
+    try:
+        # A case that cannot be served is told before anything happens.
+        roles = case_roles(read_case(options.case), options.match == "exact") if options.case else [_line_role(options)]
+        record = options.record.open("wb") if options.record else None
+        family = socket.AF_INET6 if ":" in address else socket.AF_INET
+        listener = _listener(address, port, family)
+    except (CaseError, _CannotListen) as error:
+        print(error, file=sys.stderr)
+        return 2
+    except OSError as error:
+        parser.error(f"{error.filename}: {error.strerror}")
+    if options.patience:
+        player.WAIT = options.patience  # of this process, which does nothing else
+    return _serve(options, roles, listener, record)
+
+
+def _serve(options: argparse.Namespace, roles: list[Role], listener: socket.socket, record: BinaryIO | None) -> int:
+    voice = teller.Teller(teller.stdout(), options.quiet)
+    server = Server(listener, roles, voice, record, options.connections)
+    voice.on_broken(server.stop)
+
+    def stop(*_: object) -> None:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, signal.SIG_DFL)  # who cannot wait for the summary says it twice
+        server.stop()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, stop)
+    voice.say(f"listening on {endpoint(listener.getsockname())}")
+    totals = server.run()
+    voice.say(*totals.summary())
+    return 1 if totals.broke else 0
+
+
+def case_roles(case: Case, exact: bool) -> list[Role]:
+    """What the nth connection meets; the last is met by all further ones. Raises CaseError."""
+    if case.exact and not exact:
+        raise CaseError(f"{case.path}:1: this case is about the exact octets (scope: exact); --match=exact plays it")
+    facts = Facts(helo(case), case.message)
+    roles = [_dialogue_role(case, one, facts, exact) for one in case.dialogues if not one.never]
+    if not roles:
+        raise CaseError(f"{case.path}:1: in this case no server is connected to")
+    return roles
+
+
+def _dialogue_role(case: Case, dialogue: Dialogue, facts: Facts, exact: bool) -> Role:
+    # A listener that has been connected to comes too late to refuse; this is as near as it gets.
+    if dialogue.refused:
+        step = Reset(line=dialogue.steps[0].line, source="@reset")
+        return Role(dialogue, Policy(dialogue.host, {GREETING: [Reaction(then=(step,))]}))
+    if dialogue.unanswered:
+        stall = Stall(line=dialogue.steps[0].line, source="@stall", within=dialogue.unanswered.within)
+        return Role(dialogue, Policy(dialogue.host, {GREETING: [Reaction(then=(stall,))]}))
+    if exact:
+        return Role(dialogue, None, facts, case.path)
+    try:
+        return Role(dialogue, of_dialogue(dialogue, facts))
+    except Unfit as reason:
+        what = f"this dialogue makes sense only as it is written ({reason}); --match=exact plays it"
+        raise CaseError(f"{case.path}:{dialogue.line}: {what}") from reason
+
+
+def _line_role(options: argparse.Namespace) -> Role:
+    line = Line(
+        host=options.host or Line.host, greeting=options.greeting, ehlo=options.ehlo, mail=options.mail,
+        recipients=tuple(options.rcpt or ()), data=options.data, end=options.end, starttls=options.starttls,
+    )  # fmt: skip
+    dialogue = Dialogue(host=line.host, port=options.listen[1], never=False, steps=(), line=0, end=0)
+    return Role(dialogue, line.policy())
+
+
+class _CannotListen(Exception):
+    """Says why."""
+
+
+def _listener(address: str, port: int, family: socket.AddressFamily) -> socket.socket:
+    try:
+        return socket.create_server((address, port), family=family, backlog=BACKLOG)
+    except OSError as error:
+        what = error.strerror or error
+        raise _CannotListen(f"mocksrv: cannot listen on {endpoint((address, port))}: {what}") from error
+
+
+# What options may be
+
+
+def _checked(parse: Callable[[str], object]) -> Callable[[str], object]:
+    """For argparse, which keeps what a ValueError says to itself."""
+
+    def parsed(text: str) -> object:
+        try:
+            return parse(text)
+        except ValueError as error:
+            raise argparse.ArgumentTypeError(str(error)) from error
+
+    return parsed
+
+
+def _endpoint(text: str) -> tuple[str, int]:
+    found = _LISTEN.fullmatch(text)
+    if found is None or int(found["port"]) > 65535:
+        raise ValueError(f"not an [ADDRESS:]PORT: {text!a}")
+    address = ipaddress.ip_address(found["v6"] or found["v4"] or "127.0.0.1")
+    if (address.version == 6) != bool(found["v6"]):
+        raise ValueError(f"an IPv6 address stands in brackets, and no other: {text!a}")
+    return str(address), int(found["port"])
+
+
+def _host(text: str) -> str:
+    if not re.fullmatch(r"[^\s:\[\]]+", text) or not text.isprintable():
+        raise ValueError(f"not a name: {text!a}")
+    return text
+
+
+def _seconds(text: str) -> float:
+    if not re.fullmatch(r"\d{1,6}(\.\d{1,6})?s?", text) or not float(text.removesuffix("s")):
+        raise ValueError(f"not a number of seconds: {text!a}")
+    return float(text.removesuffix("s"))
+
+
+def _number(text: str) -> int:
+    if not re.fullmatch(r"[1-9]\d{0,8}", text):
+        raise ValueError(f"not a number from 1 up: {text!a}")
+    return int(text)

@@ -1,0 +1,103 @@
+"""The manual pages of mocksrv say what there is, and their examples are right."""
+
+import argparse
+import re
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from mocksrv import oneline, responder, script, serve, server, tape, terms, zone
+from mocksrv.case import Case
+from mocksrv.script import parse_dialogue
+from mocksrv.tape import read_tapes
+from testsuite.mocksrv.conftest import Play
+from testsuite.mocksrv.serving import ROOT
+
+COMMAND_PAGE, FORMAT_PAGE = ROOT / "man/mocksrv.1", ROOT / "man/qremote-case.5"
+HEAD = "a\n\n-- run --\nQremote\n"
+
+
+def plain(page: Path) -> str:
+    """The words of a page, without its macros."""
+    lines = [line for line in page.read_text().split("\n") if not line.startswith('.\\"')]
+    text = "\n".join(re.sub(r"^\.[A-Z][a-z] |\b(?:Ns|Li|Ar|Oo|Oc|Op|Cm|Fl) ", "", line) for line in lines)
+    return text.replace(r"\&", "").replace(r"\e", "\\")
+
+
+def examples(page: Path) -> list[str]:
+    """The literal blocks of a page."""
+    found = re.findall(r"(?ms)^\.Bd -literal[^\n]*\n(.*?)^\.Ed$", page.read_text())
+    return [block.replace(r"\&", "").replace(r"\e", "\\") for block in found]
+
+
+def test_every_option_of_serve() -> None:
+    """And its limits, as they are."""
+    commands = argparse.ArgumentParser().add_subparsers()
+    serve.add_command(commands)
+    page = plain(COMMAND_PAGE)
+    for action in commands.choices["serve"]._actions:
+        for option in action.option_strings[-1:]:
+            assert f"\n-{option.removeprefix('--')}" in page or option == "--help", option
+    for limit in (server.MOST_SESSIONS, responder.LONGEST_LINE, responder.LONGEST_MESSAGE, responder.MOST_COMMANDS):
+        assert f" {limit} " in page or f" {limit}," in page
+    for offer in oneline.OFFERS:
+        assert offer.split()[0] in page
+
+
+def test_everything_in_a_case() -> None:
+    """Directives, options of handshakes, faults of name servers, marks of tapes."""
+    page = plain(FORMAT_PAGE)
+    for word in (
+        *(f"@{name}" for name in script._DIRECTIVES), *(f"{name}=" for name in terms._OPTIONS if name != "ask"), "ask",
+        *(f";@{name}" for name in zone._FAULTS), *tape._MARKS, "dns-log", "expect-", "scope: exact", "order: any",
+        "{name:params}", "{name:b64}", "{name:addr}", "{name:token}", "{name:int}", "{helo}", "{message}", r"\xHH",
+    ):  # fmt: skip
+        assert word.replace(" ", "") in page.replace(" ", ""), word
+
+
+@pytest.mark.parametrize("block", examples(FORMAT_PAGE), ids=lambda block: block.split("\n")[0])
+def test_examples_of_the_format(parse: Callable[[str], Case], tmp_path: Path, block: str) -> None:
+    """Each is a case, a part of one, or a transcript."""
+    if "[127.0.0.1] --" in block:
+        path = tmp_path / "it.tape"
+        path.write_text(block)
+        assert len(read_tapes(path)) == 1
+    elif "-- run --" in block:
+        parse(block)
+    elif block.startswith("-- "):
+        parse(HEAD + block)
+    else:
+        parse(HEAD)  # puts the certificates there
+        parse_dialogue(str(tmp_path / "test.case"), 0, "mx.example.org", block.rstrip("\n").split("\n"))
+
+
+def test_the_whole_example(play: Play) -> None:
+    """It can be played. Our client has its own words for reports."""
+    ours = (ROOT / "testsuite/mocksrv/cases/pipelined.case").read_text().partition("-- report --")[2]
+    text, _, theirs = examples(FORMAT_PAGE)[0].partition("-- report --")
+    assert theirs.startswith("\nr\\0\nh")
+    result = play(f"{text}-- report --{ours}")
+    assert result.passed, result.failures
+
+
+@pytest.mark.skipif(shutil.which("mandoc") is None, reason="mandoc is not installed")
+@pytest.mark.parametrize("page", [COMMAND_PAGE, FORMAT_PAGE], ids=lambda page: page.name)
+def test_lint(page: Path) -> None:
+    done = subprocess.run(["mandoc", "-T", "lint", "-W", "warning", page], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def test_examples_of_the_command(parse: Callable[[str], Case]) -> None:
+    """What they name is there, and their options are understood."""
+    commands = argparse.ArgumentParser().add_subparsers()
+    serve.add_command(commands)
+    lines = [line for block in examples(COMMAND_PAGE) for line in block.split("\n")]
+    lines += re.findall(r"(?m)^\.Dl (mocksrv .*)$", COMMAND_PAGE.read_text())
+    called = [re.sub(r"['&]", "", line).split()[2:] for line in lines if line.startswith("mocksrv serve")]
+    assert len(called) >= 5
+    for words in called:
+        options = commands.choices["serve"].parse_args(words)
+        assert options.case is None or serve.case_roles(serve.read_case(ROOT / options.case), exact=False)
