@@ -106,7 +106,7 @@ def _serve(options: argparse.Namespace, roles: list[Role], listener: socket.sock
 
 def case_roles(case: Case, exact: bool) -> list[Role]:
     """What the nth connection meets; the last is met by all further ones. Raises CaseError."""
-    if case.exact and not exact:
+    if case.scope == "exact" and not exact:
         raise CaseError(f"{case.path}:1: this case is about the exact octets (scope: exact); --match=exact plays it")
     facts = Facts(helo(case), case.message)
     roles = [_dialogue_role(case, one, facts, exact) for one in case.dialogues if not one.never]

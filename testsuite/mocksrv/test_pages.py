@@ -52,7 +52,7 @@ def test_everything_in_a_case() -> None:
     page = plain(FORMAT_PAGE)
     for word in (
         *(f"@{name}" for name in script._DIRECTIVES), *(f"{name}=" for name in terms._OPTIONS if name != "ask"), "ask",
-        *(f";@{name}" for name in zone._FAULTS), *tape._MARKS, "dns-log", "expect-", "scope: exact", "order: any",
+        *(f";@{name}" for name in zone._FAULTS), *tape._MARKS, "dns-log", "expect-", "scope: exact | qmail", "order: any", "elsewhere", "others",
         "{name:params}", "{name:b64}", "{name:addr}", "{name:token}", "{name:int}", "{helo}", "{message}", r"\xHH",
     ):  # fmt: skip
         assert word.replace(" ", "") in page.replace(" ", ""), word
