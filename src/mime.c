@@ -124,12 +124,12 @@ static bool next_of_header(struct mime *mime, struct piece *piece)
 {
 	struct entity *entity = &mime->entity;
 	struct field field;
-	if (mime->rest.at == entity->header_end) {
+	/* In a file that somebody rewrites meanwhile, the header may no longer end where it did (IN-4). */
+	if (mime->rest.at >= entity->header_end || !header_take_field(&mime->rest, &field)) {
 		mime->place = BEHIND_HEADER;
 		*piece = (struct piece){{entity->text, entity->text_length}, MANNER_COPY};
 		return entity->text_length > 0;
 	}
-	header_take_field(&mime->rest, &field);
 	*piece = (struct piece){field.octets, MANNER_COPY};
 	if (entity->encoding && span_equal(field.name, span_of("Content-Transfer-Encoding"))) {
 		piece->octets = span_of(entity->encoding);

@@ -332,6 +332,10 @@ class Octets:
         self._memory = ctypes.create_string_buffer(octets, max(1, len(octets)))
         self.span = Span(ctypes.addressof(self._memory), len(octets))
 
+    def rewrite(self, octets: bytes) -> None:
+        """Puts others in their place, as somebody may who writes to a file that is mapped."""
+        ctypes.memmove(self._memory, octets, len(octets))
+
 
 @dataclass(frozen=True)
 class Fed:
@@ -406,6 +410,26 @@ def recode(
         assert body.size == size, "another number of octets than was announced"
         assert found == (recoding.quoted_printable, recoding.utf8_header, recoding.eightbit, ""), "not repeatable"
     return Recoded(wire, size, *found)
+
+
+def recode_while_rewritten(message: bytes, later: bytes, room: int, when: int) -> bytes:
+    """What leaves if the file holds something else, of the same length, once it was given `when` rooms of this size."""
+    assert len(message) == len(later)
+    memory = Octets(message)
+    recoding = Recoding(message=memory.span, message_eightbit=True, helohost=b"client.example")
+    lib.mime_survey(byref(recoding))
+    assert not recoding.trouble
+    body, mime = Body(), Mime()
+    lib.body_open_recoded(byref(body), byref(mime), byref(recoding))
+    wire, out = b"", ctypes.create_string_buffer(room)
+    for step in range(100000):
+        if lib.body_is_done(byref(body)):
+            return wire
+        if step == when:
+            memory.rewrite(later)
+        length = lib.body_encode(byref(body), ctypes.addressof(out), room)
+        wire += out.raw[:length]
+    raise AssertionError("no end")
 
 
 def feed(pieces: Iterable[bytes]) -> tuple[Fed, Reply]:

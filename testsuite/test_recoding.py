@@ -28,6 +28,21 @@ ROOMS = st.lists(st.sampled_from([0, 1, 2, 3, 76, 77, 78, 79, BODY_ROOM_MIN, 81,
 MANY = settings(max_examples=4 * settings.default.max_examples)
 
 
+REWRITTEN = b"".join(b"X-Field-%d: of many\n" % number for number in range(20)) + (
+    b"Content-Type: multipart/mixed; boundary=b\n\n--b\nX: y\n\n\xe4\n--b--\n"
+)
+
+
+@pytest.mark.spec("IN-4")
+@pytest.mark.parametrize("later", [b"\n", b"x", b" ", b"a: b\n", b"--b\n", b"--b--\n", b"\0"])
+def test_a_file_that_is_rewritten_meanwhile_leads_nowhere_else(later: bytes) -> None:
+    """What leaves is nonsense, and thrown away by the caller; but all of it stood in the file, or is our own."""
+    other = (later * len(REWRITTEN))[: len(REWRITTEN)]
+    for when in range(20):
+        wire = pure.recode_while_rewritten(REWRITTEN, other, BODY_ROOM_MIN, when)
+        assert set(wire) <= set(REWRITTEN + other) | set(range(0x20, 0x7F)) | {9, 10, 13}
+
+
 @pytest.mark.spec("TR-4", "TR-5", "TR-7", "TR-8", "TR-9")
 @MANY
 @given(mimetrees.messages(wild=True), ANY_SERVER)
