@@ -11,10 +11,11 @@ from pathlib import Path
 
 from mocksrv.case import Case, read_case
 from mocksrv.octets import decode, encode, visible
-from mocksrv.player import WAIT, Player, Transcript
+from mocksrv.player import WAIT, Player
 from mocksrv.script import CaseError
 from mocksrv.show import explain, report_lines
 from mocksrv.steps import Either, Hear, Step
+from mocksrv.transcript import Transcript
 from mocksrv.world import Result, check
 
 _QUIET = 0.1  # seconds without an octet that end a burst

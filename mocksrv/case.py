@@ -53,8 +53,8 @@ class Control:
 @dataclass(frozen=True)
 class Expectation:
     """What a client does otherwise than the case says: the outcome for each recipient (or one for all), if it is
-    another one; whether it connects where the case says that nobody may; the auditor's rules that it breaks; and why that
-    is as it should be."""
+    another one; whether it connects where the case says that nobody may; the auditor's rules that it breaks; and why
+    that is as it should be."""
 
     outcomes: tuple[str, ...]
     elsewhere: bool

@@ -50,7 +50,8 @@ class Claims:
         for dialogue in self.pending:
             for address in self.hosts[dialogue.line] if dialogue.refused or dialogue.unanswered else ():
                 if other := places.get((address, dialogue.port)):
-                    what = f"{dialogue.steps[0].source} concerns every connection, and that of line {other.line} as well"
+                    what = f"{dialogue.steps[0].source} concerns every connection"
+                    what += f", and that of line {other.line} as well"
                     raise CaseError(f"{case.path}:{dialogue.line}: {what}")
 
     def _fits(self, dialogue: Dialogue, address: str, port: int) -> bool:

@@ -7,7 +7,6 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from mocksrv import sandbox
 from mocksrv.adapters import ADAPTERS, adapter_named
 from mocksrv.case import Case, Expectation
 from mocksrv.script import CaseError
@@ -51,7 +50,8 @@ class Client:
         if any(one.rpartition("@")[2].lower().rstrip(".") != host.lower().rstrip(".") for one in recipients):
             return "its host is not the domain of its recipients"
         adapter = ADAPTERS[self.name]
-        strange = {name for name, control in case.control.items() if name not in _OURS | adapter.control or control.manner}
+        known = _OURS | adapter.control
+        strange = [name for name, control in case.control.items() if name not in known or control.manner]
         if strange:
             return f"it is about control/{min(strange)}"
         if not adapter.resolves and not _one_server(case):

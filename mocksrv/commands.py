@@ -55,9 +55,9 @@ def add_peers(commands: Any) -> None:
     """Adds `peers`."""
     parser = commands.add_parser("peers", help="play the corpus with many clients, and write tables")
     parser.set_defaults(run=_peers)
-    parser.add_argument("clients", nargs="*", metavar="CLIENT", help="default: Qremote, and all that there are adapters for")
+    parser.add_argument("clients", nargs="*", metavar="CLIENT", help="default: Qremote, and every adapter")
     parser.add_argument("--cases", type=Path, default=_ROOT / "fixtures/cases", metavar="FOLDER", help="whose cases")
-    parser.add_argument("--out", type=Path, default=Path("build"), metavar="FOLDER", help="for peers.html, .txt and peers/")
+    parser.add_argument("--out", type=Path, default=Path("build"), metavar="FOLDER", help="for peers.html and more")
 
 
 def _understood(command: Callable[[argparse.Namespace], int]) -> Callable[[argparse.Namespace], int]:

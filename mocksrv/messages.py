@@ -13,7 +13,7 @@ from mocksrv.mime import Entity
 from mocksrv.octets import canonical, decode
 
 _HEADER = re.compile(rb"(?:[!-9;-~]+[ \t]*:[^\r\n]*\r\n(?:[ \t][^\r\n]*\r\n)*)*")
-# What recoding may change, add or take away; and what may be taken away (RFC 5321, section 4.4; RFC 5322, section 3.6.3).
+# What recoding may change or add; and what may be taken away (RFC 5321, section 4.4; RFC 5322, section 3.6.3).
 _FREE = {b"mime-version", b"content-transfer-encoding", b"content-type", b"return-path", b"bcc"}
 
 
@@ -49,7 +49,7 @@ def _split(message: bytes) -> tuple[bytes, bytes]:
 
 
 def _fields(header: bytes) -> list[tuple[bytes, bytes]]:
-    """Names and values without white space: where a field is folded, and whether a blank stands behind a comma, may change."""
+    """Names and values without white space, for where a field is folded may change."""
     found = re.findall(rb"(?m)^([!-9;-~]+)[ \t]*:((?:[^\r\n]|\r\n[ \t])*)", header)
     return [(name.lower(), b"".join(value.split())) for name, value in found]
 

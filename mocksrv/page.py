@@ -65,7 +65,8 @@ def linked(text: str) -> str:
 
 def of_dialogue(dialogue: Dialogue, facts: Facts) -> Part:
     """What a case says about one connection."""
-    return Part(f"{dialogue.where}{', to which nobody may connect' if dialogue.never else ''}", list(_steps(dialogue, facts)))
+    never = ", to which nobody may connect" if dialogue.never else ""
+    return Part(f"{dialogue.where}{never}", list(_steps(dialogue, facts)))
 
 
 def of_tape(tape: Tape, wrong: Mapping[int, tuple[str, ...]]) -> Part:
@@ -86,7 +87,7 @@ def of_report(title: str, report: bytes) -> Part:
 
 
 def _steps(dialogue: Dialogue, facts: Facts) -> Iterator[Row]:
-    for step in dialogue.steps:
+    for step in dialogue.lines():
         match step:
             case Say():
                 yield Row(SERVER, _shown(step.octets), step.notes)

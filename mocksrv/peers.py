@@ -73,13 +73,14 @@ def compare(paths: Sequence[Path], clients: Sequence[Client], folder: Path) -> l
 def as_html(lines: Sequence[Line], clients: Sequence[Client], absent: Sequence[str]) -> str:
     """The page. `absent` says which clients could not be run, and why."""
     names = "".join(f"<th>{escape(client.name)}</th>" for client in clients)
+    topics = "".join(_topics(lines, len(clients)))
     missing = "".join(f"<p class=dim>{escape(one)}</p>\n" for one in absent)
     body = (
         "<h1>What mail clients do with our cases</h1>\n"
         "<p>Each cell says what came of the case: delivered, refused, deferred, or a breach of protocol. Red: not what "
         "the case says. Each leads to what was said.</p>\n"
         f"{missing}{_summary(lines, clients)}{_broken_rules(lines, clients)}<h2>Cases</h2>\n"
-        f"<table><thead><tr><th>case</th>{names}</tr></thead>\n<tbody>{''.join(_topics(lines, len(clients)))}</tbody></table>\n"
+        f"<table><thead><tr><th>case</th>{names}</tr></thead>\n<tbody>{topics}</tbody></table>\n"
     )
     return page.document("What mail clients do with our cases", _STYLE, body)
 
@@ -90,8 +91,8 @@ def as_text(lines: Sequence[Line], clients: Sequence[Client], absent: Sequence[s
     sums = [[kind, *map(str, numbers)] for kind, numbers in _sums(lines, len(clients))]
     rules = [[rule, *map(str, numbers)] for rule, numbers in _rule_sums(lines, len(clients))]
     cases = [[f"{line.topic}/{line.name}", *(cell.mark for cell in line.cells)] for line in lines]
-    blocks = [[["", *names], *sums], *([[["broken rules", *names], *rules]] if rules else []), [["case", *names], *cases]]
-    return "\n\n".join([*(_aligned(block) for block in blocks), *absent]) + "\n"
+    blocks = [("", sums), *([("broken rules", rules)] if rules else []), ("case", cases)]
+    return "\n\n".join([*(_aligned([[first, *names], *rows]) for first, rows in blocks), *absent]) + "\n"
 
 
 def _cell(folder: Path, path: Path, client: Client) -> Cell:

@@ -4,8 +4,8 @@ import contextlib
 import socket
 import struct
 import time
-from collections import Counter, deque
-from dataclasses import dataclass, field
+from collections import deque
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import NoReturn
@@ -13,11 +13,12 @@ from typing import NoReturn
 from mocksrv.octets import first_difference, visible
 from mocksrv.pattern import LONGEST_LINE, Facts
 from mocksrv.steps import (
-    Close, Delay, Dialogue, Drip, Either, HalfClose, Hear, KeyUpdate, Read, Renegotiate, Reset, Say, Split, Stall,
+    Close, Delay, Drip, Either, HalfClose, Hear, KeyUpdate, Read, Renegotiate, Reset, Say, Split, Stall,
     Starttls, Step, ends, walk,
 )  # fmt: skip
-from mocksrv.tape import CLOSE, HANGUP, RESET, STARTTLS, Tape
+from mocksrv.tape import CLOSE, HANGUP, RESET, STARTTLS
 from mocksrv.tls import Handshake, Secured
+from mocksrv.transcript import Failure, Mismatch, Transcript
 from mocksrv.transport import Breach, Plain
 
 WAIT = 10.0  # seconds for the client to do its next thing
@@ -27,43 +28,6 @@ QUIET = 0.005
 # Seconds in which the rest of a wrong line arrives, so that a failure can show it whole.
 _REST = 0.005
 _GLANCE = 0.01  # seconds between two looks at a connection that cannot be waited on
-
-
-@dataclass(frozen=True)
-class Failure:
-    """What the client did wrong, at which line of the case; and the octets, where there are some to compare."""
-
-    line: int
-    what: str
-    expected: bytes | None = None
-    received: bytes | None = None
-    by_line: bool = False  # whether to compare them line by line
-
-
-class Mismatch(Exception):
-    """The client did not do what a step says."""
-
-    def __init__(self, failure: Failure) -> None:
-        super().__init__(failure)
-        self.failure = failure
-
-
-@dataclass
-class Transcript:
-    """What came of a dialogue: how often each line went as written, and which belong to branches that were not taken.
-
-    When blessing, also what should stand in place of a line, with how often it had been played before.
-    """
-
-    dialogue: Dialogue
-    address: str
-    done: Counter[int] = field(default_factory=Counter)
-    passed_over: set[int] = field(default_factory=set)
-    edits: dict[tuple[int, int], list[str]] = field(default_factory=dict)
-    notes: dict[int, str] = field(default_factory=dict)  # what came of a line, for people
-
-    def __post_init__(self) -> None:
-        self.tape = Tape(self.dialogue.host, self.dialogue.port, self.address)
 
 
 @dataclass

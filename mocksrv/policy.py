@@ -10,7 +10,9 @@ from dataclasses import dataclass, field, replace
 from itertools import groupby
 
 from mocksrv.pattern import Facts, Hole, Pattern, fixed_octets
-from mocksrv.steps import Close, Delay, Dialogue, Drip, Either, HalfClose, Hear, Read, Reset, Say, Split, Stall, Starttls, Step
+from mocksrv.steps import (
+    Close, Delay, Dialogue, Drip, Either, HalfClose, Hear, Read, Reset, Say, Split, Stall, Starttls, Step,
+)  # fmt: skip
 
 GREETING, END, CHUNK, LAST_CHUNK = "greeting", ".", "BDAT", "BDAT LAST"
 ANY_MAILBOX = b"*"
@@ -76,7 +78,7 @@ def mailbox(path: bytes) -> bytes:
 
 
 def folded(address: bytes) -> bytes:
-    """An address without quoting, so that two forms of the same are equal: the domain in lower case, a literal plain."""
+    """An unquoted address so that two forms of the same are equal: the domain in lower case, a literal plain."""
     local, at, domain = _split_at(address)
     return local + at + re.sub(rb"^\[ipv6:", b"[", domain.lower())
 
@@ -214,7 +216,7 @@ class _Compiler:
         self._how = ()
 
     def _do(self, step: Step) -> None:
-        """What the server does, rather than say: about the first thing that it has not answered, or behind its last words."""
+        """What the server does rather than say: about the first thing it has not answered, or behind its last words."""
         self._answer_incomplete()
         if self._amid:
             self._interrupt(b"", step)

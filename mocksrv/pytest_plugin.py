@@ -1,5 +1,7 @@
-"""pytest plugin: every `*.case` file is two tests of the program under test (`home.default_program`): at the exact level,
-and, unless it is about the exact octets, at that of the RFCs."""
+"""pytest plugin: every `*.case` file is two tests of the program under test (`home.default_program`).
+
+One is at the exact level, the other, unless the case is about the exact octets, at that of the RFCs.
+"""
 
 from collections.abc import Iterator
 from pathlib import Path

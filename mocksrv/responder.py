@@ -13,12 +13,13 @@ from functools import partial
 
 from mocksrv import player
 from mocksrv import policy as policies
-from mocksrv.player import QUIET, Manner, Mismatch, Player, Transcript
+from mocksrv.player import QUIET, Manner, Player
 from mocksrv.policy import CHUNK, END, GREETING, LAST_CHUNK, Policy, Reaction, mailbox, recipient_key, tls_key
 from mocksrv.steps import Close, HalfClose, KeyUpdate, Renegotiate, Reset, Say, Stall, Starttls, Step
 from mocksrv.tape import CLOSE, STARTTLS, Delivery
 from mocksrv.terms import Terms
 from mocksrv.tls import Handshake, Secured
+from mocksrv.transcript import Mismatch, Transcript
 from mocksrv.transport import Breach, Plain
 
 LONGEST_LINE = 65536  # octets of a command for which the server still waits for the end

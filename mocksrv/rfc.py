@@ -12,16 +12,17 @@ from dataclasses import dataclass, field
 from itertools import groupby
 from pathlib import Path
 
-from mocksrv import fallback, home, policy, sandbox
+from mocksrv import home, policy, sandbox
 from mocksrv.audit import Finding, audit
 from mocksrv.case import Case, Expectation
 from mocksrv.claims import LooseClaims
 from mocksrv.clients import Client, delivery
 from mocksrv.messages import difference
 from mocksrv.octets import decode, encode
-from mocksrv.player import Failure, Player, Transcript
+from mocksrv.player import Player
 from mocksrv.responder import Responder
 from mocksrv.tape import Delivery, Tape
+from mocksrv.transcript import Failure, Transcript
 from mocksrv.world import Result, World, patience
 
 _RECIPIENT_LETTERS = {"r": None, "h": "refused", "s": "deferred"}
@@ -148,7 +149,7 @@ def recipients(case: Case) -> list[bytes] | None:
 
 
 def outcomes(report: bytes, known: list[bytes] | None) -> tuple[str, ...]:
-    """What reports say: for each of the known recipients, or what each report is, in order. Nothing if they make no sense."""
+    """What reports say of each of the known recipients; or what each report is. Nothing if they make no sense."""
     letters = decode(b"".join(record[:1] for record in report.split(b"\0")[:-1]))
     if known is None:
         names = _RECIPIENT_LETTERS | _MESSAGE_LETTERS
@@ -156,7 +157,8 @@ def outcomes(report: bytes, known: list[bytes] | None) -> tuple[str, ...]:
     last = _MESSAGE_LETTERS.get(letters[-1:])
     if last is None or len(letters) > len(known) + 1 or not set(letters[:-1]) <= set(_RECIPIENT_LETTERS):
         return ()
-    return tuple((_RECIPIENT_LETTERS[letters[index]] if index < len(letters) - 1 else None) or last for index in range(len(known)))
+    told = [_RECIPIENT_LETTERS[letter] or last for letter in letters[:-1]]
+    return (*told, *[last] * (len(known) - len(told)))
 
 
 def right_outcomes(case: Case, client: Client) -> list[tuple[str, ...]]:

@@ -18,12 +18,13 @@ from typing import Any, BinaryIO
 from mocksrv.audit import Finding, Rule, audit
 from mocksrv.octets import encode, visible
 from mocksrv.pattern import Facts
-from mocksrv.player import Failure, Mismatch, Player, Transcript
+from mocksrv.player import Player
 from mocksrv.policy import NO_FACTS, Policy
 from mocksrv.responder import Responder
 from mocksrv.steps import Dialogue
 from mocksrv.tape import Delivery, written
 from mocksrv.teller import FINDING, REMARK, LiveTape, Teller
+from mocksrv.transcript import Failure, Mismatch, Transcript
 
 BACKLOG = 512  # clients that may wait until they are taken in
 MOST_SESSIONS = 512  # at a time; more wait

@@ -9,14 +9,16 @@ from difflib import SequenceMatcher
 from pathlib import Path
 
 from mocksrv import home
+from mocksrv.case import Case
 from mocksrv.octets import decode, first_difference, visible
 from mocksrv.pattern import Data, Facts, Slice
-from mocksrv.player import Failure, Transcript
 from mocksrv.steps import Hear, Mark, Say, Step
+from mocksrv.transcript import Failure, Transcript
 from mocksrv.world import Result
 
 _WINDOW = 60  # octets shown on either side of a difference in long data
 _BODY_LINES = 20  # a longer message is shown by its beginning and end
+_NOTE = "    # "
 _LETTERS = {
     "r": "accepted", "h": "refused for good", "s": "refused for now",
     "K": "delivered", "Z": "try again later", "D": "failed for good",
@@ -50,6 +52,25 @@ def annotated(result: Result) -> str:
         lines += [*_indented(line for step in dialogue.lines() for line in _step_lines(step, transcript, facts)), ""]
     lines += _decoded(result)
     return "\n".join(lines)
+
+
+def reading(case: Case) -> str:
+    """A case as something to read before it is played: holes that are known are filled in, reports decoded."""
+    facts = Facts(home.helo(case), case.message)
+    lines = [case.title, *(f"  {key}: {' '.join(values)}" for key, values in case.meta.items()), "", *case.prose]
+    dialogues = {dialogue.line: dialogue for dialogue in case.dialogues}
+    for section in case.sections:
+        if section.name == "report":
+            continue
+        lines.append(f"-- {section.name} {section.argument}".strip())
+        if dialogue := dialogues.get(section.line):
+            nothing = Transcript(dialogue, "")
+            told = (line for step in dialogue.lines() for line in _step_lines(step, nothing, facts))
+            lines += [line if line.startswith(_NOTE) else f"  {line[2:]}" for line in told]
+        else:
+            lines += _indented(section.content())
+    lines += ["", *_decoded(Result(case, Path(), stdout=case.report or b"", status=case.exit))]
+    return "".join(f"{line}\n" for line in lines)
 
 
 def _short(path: Path) -> str:
@@ -119,7 +140,7 @@ def report_lines(report: bytes) -> list[str]:
 
 
 def _step_lines(step: Step, transcript: Transcript, facts: Facts) -> Iterator[str]:
-    yield from (f"    # {note}" for note in step.notes)
+    yield from (f"{_NOTE}{note}" for note in step.notes)
     mark = _mark(step, transcript)
     match step:
         case Say():

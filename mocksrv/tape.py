@@ -1,7 +1,7 @@
 r"""The record of a connection: what was said, in the order in which the server heard and said it.
 
-As text it is what a `dialogue` section of a case is, without holes: `C: text` and `S: text` for lines that end with CR LF,
-`C= text` and `S= text` for other octets, and what else happened:
+As text it is what a `dialogue` section of a case is, without holes: `C: text` and `S: text` for lines that end with CR
+LF, `C= text` and `S= text` for other octets, and what else happened:
 
     @starttls    the handshake came to its end; what follows was said within TLS
     @close       the server hung up
@@ -131,7 +131,8 @@ def _event(line: str, number: int) -> Event:
         return Event(line.strip(), line=number)
     found = _LINE.fullmatch(line)
     if found is None:
-        raise ValueError(f"expected `S: `, `C: `, `S= `, `C= `, {', '.join(f'`{mark}`' for mark in _MARKS)} or `# note`")
+        marks = ", ".join(f"`{mark}`" for mark in _MARKS)
+        raise ValueError(f"expected `S: `, `C: `, `S= `, `C= `, {marks} or `# note`")
     text = found[3] or ""
     return Event(found[1], unescape(text) if found[2] == "=" else encode(text) + b"\r\n", number)
 

@@ -1,5 +1,7 @@
 """Verdicts of the second level as text and as a page: what was said, what is wrong with it, what came of it."""
 
+from collections.abc import Iterable
+
 from mocksrv import page
 from mocksrv.audit import Finding, findings_text
 from mocksrv.octets import visible
@@ -28,18 +30,24 @@ def as_html(verdict: Verdict) -> str:
     assert verdict.client is not None
     judgement = ["This is as the case says."] if verdict.passed else wrong(verdict)
     introduction = [*case.prose, "", f"$ {case.run}", "", "\n\n".join(judgement)]
-    parts = []
-    for transcript in verdict.transcripts:
-        notes: dict[int, tuple[str, ...]] = {}
-        for finding in _findings(verdict, transcript.tape):
-            what = f"{finding.rule.id} ({finding.rule.rfc}): {finding.what}"
-            notes[finding.event] = (*notes.get(finding.event, ()), what)
-        parts.append(page.of_tape(transcript.tape, notes))
+    parts = [
+        page.of_tape(one.tape, notes(_findings(verdict, one.tape))) for one in verdict.transcripts
+    ]  # fmt: skip
     parts.append(page.of_report("What came of it", verdict.stdout))
     if verdict.stderr:
         lines = visible(verdict.stderr).split(r"\n")
         parts.append(page.Part("What else the client said", [page.Row("", line) for line in lines if line]))
     return page.page(f"{case.title}: {verdict.client.name}", introduction, parts)
+
+
+def notes(findings: Iterable[Finding]) -> dict[int, tuple[str, ...]]:
+    """Findings as what stands beside the events of a tape."""
+    told: dict[int, tuple[str, ...]] = {}
+    for finding in findings:
+        kind = "advice: " if finding.rule.advice else ""
+        what = f"{kind}{finding.rule.id} ({finding.rule.rfc}): {finding.what}"
+        told[finding.event] = (*told.get(finding.event, ()), what)
+    return told
 
 
 def _findings(verdict: Verdict, tape: Tape) -> list[Finding]:

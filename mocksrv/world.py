@@ -19,10 +19,11 @@ from mocksrv.case import Case
 from mocksrv.claims import Claims, UnexpectedConnection
 from mocksrv.nameserver import DnsServer, Question, bound_socket
 from mocksrv.pattern import Facts
-from mocksrv.player import Failure, Mismatch, Player, Transcript
+from mocksrv.player import Player
 from mocksrv.script import CaseError
 from mocksrv.sniffer import Attempt, Sniffer
 from mocksrv.steps import Delay, Drip, NoAnswer, Say, Stall, Starttls
+from mocksrv.transcript import Failure, Mismatch, Transcript
 
 LIMIT = 60.0  # seconds for a whole case, besides those that its directives take
 _LINGER = 1.0  # seconds from the client's exit to the end of its output

@@ -129,3 +129,76 @@ def test_pytest_collects_cases(tmp_path: Path, wrong: Path) -> None:
     assert "3 passed" in output and "3 failed" in output
     assert command(*pytest_here, "--bless", "--deselect=bad.case", CI="")[0] == 0
     assert wrong.read_text() == CASE.read_text()
+
+
+def test_run_by_the_rfcs(wrong: Path, tmp_path: Path) -> None:
+    client = HERE / "client.py"
+    assert command("mocksrv", "run", "--match=rfc", CASE, "--", client) == (0, f"{CASE}: ok\n")
+    assert command("mocksrv", "run", CASE, "--", f"qmail:{client}") == (0, f"{CASE}: ok\n")
+    broken = tmp_path / "broken.case"
+    broken.write_text(CASE.read_text().replace("\nQremote", "\nMISBEHAVE=no-quit Qremote"))
+    status, output = command("mocksrv", "run", broken, "--", f"qmail:{client}")
+    assert status == 1
+    assert "^ END-NO-QUIT: the client hung up without QUIT" in output
+    assert f"FAILED {broken}: 1 things are wrong" in output
+    assert command("mocksrv", "run", CASE, "--", "exim:/nowhere")[1].startswith(f"{CASE}: skipped: no /nowhere/")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "what"),
+    [
+        (("run", "--match=exact", CASE, "--", "exim"), "no case says what exim says, octet for octet: --match=rfc"),
+        (("run", CASE, "--", "sendmail"), "no such client: sendmail"),
+        (("audit", "/nowhere"), "No such file"),
+        (("audit", CASE), "pipelined.case:1: expected `-- dialogue HOST"),
+        (("show", "/nowhere.case"), "No such file"),
+        (("peers", "sendmail"), "no such client: sendmail"),
+    ],
+)
+def test_what_is_not_understood(arguments: tuple[str | Path, ...], what: str) -> None:
+    status, output = command("mocksrv", *arguments)
+    assert (status, what in output, "Traceback" in output) == (2, True, False)
+
+
+TAPES = HERE / "tapes"
+
+
+def test_audit() -> None:
+    status, output = command("mocksrv", "audit", TAPES / "TEXT-DOT.tape")
+    assert status == 1
+    assert f"{TAPES}/TEXT-DOT.tape:14: TEXT-DOT: a line begins with a single dot\n  [5321#4.5.2] " in output
+    assert command("mocksrv", "audit", TAPES / "BDAT-WAIT.tape")[0] == 0, "what is advice is no breach"
+    status, output = command("mocksrv", "audit", "--rules")
+    assert status == 0
+    assert len(output.split("\n")) > 60 and "END-NO-QUIT" in output
+
+
+def test_show(tmp_path: Path) -> None:
+    status, output = command("mocksrv", "show", CASE)
+    assert status == 0
+    for line in (
+        "Two recipients, one refused, all in one burst",
+        "  mx.example.org.  A     192.0.2.25",
+        "  C: EHLO client.example",
+        "    # [2920#3.1] Nothing is answered before DATA has arrived.",
+        "  C: ..a line that starts with a dot",
+        "h = carol@example.org: refused for good",
+    ):
+        assert line in output.split("\n")
+    assert "TEXT-DOT: a line begins with a single dot" in command("mocksrv", "show", TAPES / "TEXT-DOT.tape")[1]
+    for file, text in ((CASE, "C: ..a line that starts with a dot"), (TAPES / "TEXT-DOT.tape", "TEXT-DOT")):
+        page = tmp_path / "page.html"
+        assert command("mocksrv", "show", "--html", page, file) == (0, "")
+        assert text in page.read_text() and "</html>" in page.read_text()
+
+
+def test_peers(tmp_path: Path) -> None:
+    (tmp_path / "cases").mkdir()
+    (tmp_path / "cases/pipelined.case").write_text(CASE.read_text())
+    told = ("mocksrv", "peers", "--cases", tmp_path / "cases", "--out", tmp_path / "out", HERE / "client.py", "exim:/nowhere")
+    status, output = command(*told)
+    assert status == 0
+    assert "as specified       1" in output
+    assert "exim: no /nowhere/" in (tmp_path / "out/peers.txt").read_text()
+    assert "peers/client.py/cases/pipelined.html" in (tmp_path / "out/peers.html").read_text()
+    assert (tmp_path / "out/peers/client.py/cases/pipelined.html").exists()

@@ -9,8 +9,9 @@ import pytest
 
 from mocksrv import player
 from mocksrv.pattern import Facts
-from mocksrv.player import Mismatch, Player, Transcript
+from mocksrv.player import Player
 from mocksrv.script import parse_dialogue
+from mocksrv.transcript import Mismatch, Transcript
 
 
 class Recorder(socket.socket):

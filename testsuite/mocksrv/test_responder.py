@@ -11,12 +11,12 @@ import pytest
 
 from mocksrv import player, responder
 from mocksrv.pattern import Facts
-from mocksrv.player import Transcript
 from mocksrv.policy import Policy, Reaction, of_dialogue
 from mocksrv.responder import Responder
 from mocksrv.script import parse_dialogue
 from mocksrv.steps import Dialogue
 from mocksrv.tape import Tape, event_lines
+from mocksrv.transcript import Transcript
 
 ENVELOPE = [b"MAIL FROM:<a@b.example>\r\n", b"RCPT TO:<c@d.example>\r\n"]
 Served = tuple[socket.socket, Tape]
