@@ -93,6 +93,11 @@ check: deps ## all tests, JOBS at a time
 	@ci/fetch-mtas || :
 	@$(PYTHON) -m pytest -n $(JOBS) -q
 
+peers: deps ## the corpus with Qremote and other mail clients; build/peers.html and build/peers.txt tell
+	@$(MAKE) all
+	@ci/fetch-mtas || :
+	$(PYTHON) -m mocksrv peers
+
 lint: deps-ci ## the style and the structure of the sources
 	@$(MAKE) all
 	ci/check-layers
@@ -148,5 +153,5 @@ help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
 
 FORCE:
-.PHONY: all demo check bench lint sanitize ci deps deps-ci install uninstall format clean help libraries FORCE
+.PHONY: all demo check peers bench lint sanitize ci deps deps-ci install uninstall format clean help libraries FORCE
 .DELETE_ON_ERROR:
