@@ -73,8 +73,9 @@ def _leaves_of(entity: Entity) -> Iterator[tuple[str, bytes]]:
     if entity.encoding == "base64":
         content = _decoded(content)
     # A line end before a delimiter belongs to the delimiter; before the end of the message to the text.
-    text = entity.main_type in ("", "text") or entity.encoding != "base64"
-    yield f"{entity.main_type}/{entity.subtype}", canonical(content).rstrip(b"\r\n") if text else content
+    kind = f"{entity.main_type}/{entity.subtype}" if entity.main_type else "text/plain"  # RFC 2045, section 5.2
+    text = kind.startswith("text/") or entity.encoding != "base64"
+    yield kind, canonical(content).rstrip(b"\r\n") if text else content
 
 
 def _decoded(base64: bytes) -> bytes:

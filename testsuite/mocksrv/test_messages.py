@@ -26,6 +26,8 @@ PARTS = (
         (LATIN, LATIN.replace(b"8bit", b"quoted-printable").replace(b"\xfc\xdf", b"=FC=DF")),
         (LATIN, LATIN.replace(b"8bit", b"base64").replace(b"Gr\xfc\xdfe.\n", b"R3L832UuDQo=\n")),
         (PARTS, PARTS.replace(b"AAEC", b"AA\nEC")),
+        (GIVEN, GIVEN.replace(b"\n\nHello", b"\nContent-Type: text/plain\nContent-Transfer-Encoding: base64\n\nSGVsbG8")
+         .replace(b"SGVsbG8.", b"SGVsbG8uDQo=")),
         (PARTS.replace(b"boundary=b", b"boundary(b=)=\"\\b\""), PARTS.replace(b"AAEC", b"A\nA\nEC")),
         (GIVEN.replace(b"To:", b"To: alice@sender.example,\n "), GIVEN.replace(b"To:", b"To:alice@sender.example,\n\t")),
         (PARTS, PARTS.replace(b"text/plain\n\none", b"text/plain\nContent-Transfer-Encoding: base64\n\nb25l")),
