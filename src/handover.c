@@ -18,7 +18,7 @@ void handover_open(struct handover *handover, struct session *session, const str
 	handover->message = message;
 	handover->chunk_size = most > 0 && most < size ? most : size;
 	handover->in_chunk = false;
-	form_open(&handover->form, &handover->body, &handover->mime);
+	form_open(&handover->form, &handover->body, handover->mime);
 }
 
 uint64_t handover_chunks(const struct handover *handover)

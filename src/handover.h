@@ -16,7 +16,7 @@ struct handover {
 	const struct message *message;
 	struct form form;
 	struct body body;
-	struct mime mime;
+	struct mime *mime;   /* room for the walk through a message that is recoded: the caller's, for it is large */
 	uint64_t chunk_size; /* of every chunk but the last, which may be smaller */
 	uint64_t chunk_left; /* octets of the chunk that is being put */
 	bool in_chunk;

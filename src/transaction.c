@@ -383,7 +383,9 @@ static void prepare(struct transaction *transaction, const struct message *messa
 void transaction_run(struct session *session, struct envelope *envelope, const struct message *message,
 		     struct report *accepted)
 {
-	struct transaction transaction = {.session = session, .envelope = envelope, .accepted = accepted};
+	struct mime mime;
+	struct transaction transaction = {
+		.session = session, .envelope = envelope, .accepted = accepted, .handover.mime = &mime};
 	if (!is_possible(&transaction, message))
 		return;
 	prepare(&transaction, message);
