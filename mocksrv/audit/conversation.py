@@ -187,7 +187,9 @@ class _Reader:
         talk = self._talk
         while not talk.astray and talk.read < self._have:
             if self._ahead is None:
-                self._ahead = tuple(turn for turn in self._unanswered if turn is not self._text)
+                ahead = tuple(turn for turn in self._unanswered if turn is not self._text)
+                # Who was told something unasked took it for the reply to what it said next: it did wait.
+                self._ahead = ahead[len(talk.surplus) :]
             begins = not (self._tls or self._text or self._chunk) and talk.stream.startswith(_HELLO, talk.read)
             if talk.handshake_due and begins:  # with a server that does not keep its word: there is nothing to judge
                 talk.read = self._have

@@ -47,6 +47,9 @@ EDGES = [
      + OK + "C: rcpt to:<a@b.c>\n" + OK + "C: data\nS: 354 go\nC: .\n" + OK + "C: quit\n@hangup\n", ""),
     ("a handshake that the server does not answer", HELLO + "S: 250 STARTTLS\nC: STARTTLS\nS: 220 ready\n"
      "C= \\x16\\x03\\x01\\n\n@hangup\n", ""),
+    ("a reply too many", PLAIN + MAIL + OK + OK + RCPT + "C: DATA\n" + OK + "S: 354 go\nC: .\nC: QUIT\n@hangup\n", ""),
+    ("a reply too many, and two commands at once", PLAIN + MAIL + OK + OK + RCPT + RCPT + "C: DATA\n" + OK
+     + "S: 503 no\n" + QUIT, "PIPE-UNOFFERED"),
     # Octets of commands.
     ("a line that may go on", PLAIN + "C= NOOP \\r\n", ""),
     ("a NUL in the verb", PLAIN + "C= NO\\0OP\\r\\n\nS: 500 x\n" + QUIT, "CMD-CONTROL"),
