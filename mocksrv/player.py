@@ -82,8 +82,10 @@ class Player:
     def _play_groups(self) -> None:
         manner = Manner()
         while self._ahead:
-            if isinstance(self._ahead[0], Either):
-                self._enter(self._ahead.popleft())
+            first = self._ahead[0]
+            if isinstance(first, Either):
+                self._ahead.popleft()
+                self._enter(first)
                 continue
             group = self._next_group()
             self._at = group[0].line

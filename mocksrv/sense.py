@@ -74,7 +74,7 @@ def _merged(ways: list[_Past]) -> _Past | None:
 def _check_place(fail: Fail, step: Step, following: Step | None) -> None:
     if isinstance(step, _MANNERS) and not isinstance(following, (Say, Starttls, *_MANNERS)):
         fail(step.line, f"{step.source} must come before an S line or @starttls")
-    if isinstance(step, Either) and step.optional and not isinstance(following, (Hear, Either, type(None))):
+    if isinstance(step, Either) and step.optional and following and not isinstance(following, (Hear, Either)):
         what = f"only a C line, a block or the end can follow @optional (line {step.line})"
         fail(following.line, f"{what}: else nobody knows when to go on")
 

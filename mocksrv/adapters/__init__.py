@@ -30,9 +30,8 @@ from mocksrv.adapters.opensmtpd import OpenSmtpd
 from mocksrv.adapters.postfix import Postfix
 from mocksrv.adapters.swaks import Swaks
 
-ADAPTERS: dict[str, type[Adapter]] = {
-    adapter.name: adapter for adapter in (Postfix, Exim, OpenSmtpd, Msmtp, Curl, Swaks)
-}
+_ALL: tuple[type[Adapter], ...] = (Postfix, Exim, OpenSmtpd, Msmtp, Curl, Swaks)
+ADAPTERS = {adapter.name: adapter for adapter in _ALL}
 
 
 def adapter_named(spec: str) -> Adapter:

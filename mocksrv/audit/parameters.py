@@ -12,12 +12,12 @@ from mocksrv.audit.rules import Seen, rule, seen, shown
 from mocksrv.audit.turns import Command
 
 # Which extension brings a parameter; one that is not here has the name of its extension.
-_MAIL_EXTENSIONS = {
+_MAIL_EXTENSIONS: dict[bytes, tuple[str, ...]] = {
     b"BODY": ("8BITMIME", "BINARYMIME"), b"RET": ("DSN",), b"ENVID": ("DSN",), b"BY": ("DELIVERBY",),
     b"HOLDFOR": ("FUTURERELEASE",), b"HOLDUNTIL": ("FUTURERELEASE",), b"TRANSID": ("CHECKPOINT",),
     b"SOLICIT": ("NO-SOLICITING",),
 }  # fmt: skip
-_RCPT_EXTENSIONS = {b"NOTIFY": ("DSN",), b"ORCPT": ("DSN",)}
+_RCPT_EXTENSIONS: dict[bytes, tuple[str, ...]] = {b"NOTIFY": ("DSN",), b"ORCPT": ("DSN",)}
 _PARAMETER = re.compile(rb"[A-Za-z0-9][A-Za-z0-9-]*(?:=[!-<>-~\x80-\xff]+)?")
 _ONCE = {b"SIZE", b"BODY", b"RET", b"ENVID", b"NOTIFY", b"ORCPT"}
 _XTEXT = rb"(?:[!-*,-<>-~]|\+[0-9A-F]{2})*"
