@@ -74,7 +74,9 @@ def bdat_refused(talk: Conversation) -> Iterator[Seen]:
         if command.verb in ("RSET", "EHLO", "HELO", "STARTTLS"):
             failed = None
         elif failed and failed not in command.ahead and command.verb in ("BDAT", "DATA", "MAIL", "RCPT"):
-            if not (command.verb == "BDAT" and command.after_last):  # that is BDAT-AFTER-LAST
+            # A chunk that was sent before the refusal was read may come behind it.
+            on_its_way = command.verb == "BDAT" and command.offered("PIPELINING")
+            if not on_its_way and not (command.verb == "BDAT" and command.after_last):  # that is BDAT-AFTER-LAST
                 yield seen(command, f"{command.verb} after a BDAT that was refused")
             failed = None
         if command.verb == "BDAT" and command.refused and not failed:

@@ -50,6 +50,8 @@ EDGES = [
     ("a reply too many", PLAIN + MAIL + OK + OK + RCPT + "C: DATA\n" + OK + "S: 354 go\nC: .\nC: QUIT\n@hangup\n", ""),
     ("a reply too many, and two commands at once", PLAIN + MAIL + OK + OK + RCPT + RCPT + "C: DATA\n" + OK
      + "S: 503 no\n" + QUIT, "PIPE-UNOFFERED"),
+    ("a chunk on its way when the one before is refused", PIPE + ENVELOPE + "C: BDAT 4\nC: ab\nS: 552 no\nC: BDAT 4 LAST\n"
+     "C: cd\nS: 503 no\n" + QUIT, ""),
     # Octets of commands.
     ("a line that may go on", PLAIN + "C= NOOP \\r\n", ""),
     ("a NUL in the verb", PLAIN + "C= NO\\0OP\\r\\n\nS: 500 x\n" + QUIT, "CMD-CONTROL"),
