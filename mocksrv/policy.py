@@ -108,7 +108,7 @@ class _Compiler:
 
     def __init__(self, dialogue: Dialogue, facts: Facts) -> None:
         self._steps, self._facts = dialogue.steps, facts
-        self._policy = Policy(dialogue.host, closed=True)
+        self._policy = Policy(dialogue.host)
         self._waiting = [GREETING]
         self._how: tuple[Step, ...] = ()
         self._carry = b""  # the beginning of a reply whose end comes later
@@ -123,6 +123,8 @@ class _Compiler:
     def policy(self) -> Policy:
         self._take_all(self._steps)
         self._answer_incomplete()
+        # Where nobody was asked for, the client of the dialogue gave up before: that is no word about other clients.
+        self._policy.closed = any(key.startswith("RCPT ") for key in self._policy.reactions)
         return self._policy
 
     def _take_all(self, steps: Iterable[Step]) -> None:

@@ -113,8 +113,15 @@ class RfcWorld(World):
         if not any(one.elsewhere for one in self._expectations()):
             yield from self._intrusions
         right = right_outcomes(self._case, self._client_kind)
-        if self._verdict.outcomes not in right:
+        if self._verdict.outcomes not in right and not self._delivers_more(right[0]):
             yield f"the outcome is {_people(self._verdict.outcomes)}; it had to be {' or '.join(map(_people, right))}"
+
+    def _delivers_more(self, usual: tuple[str, ...]) -> bool:
+        """Whether another MTA delivers what the client of the case did not even ask a server to take."""
+        told = self._verdict.outcomes
+        if self._client_kind.program or all(one.closed for one in self._policies.values()):
+            return False
+        return len(told) == len(usual) and all(one in ("delivered", other) for one, other in zip(told, usual))
 
     def _expectations(self) -> list[Expectation]:
         found = (self._client_kind.expectation(self._case), self._client_kind.allowance(self._case))

@@ -313,3 +313,24 @@ def test_a_client_that_never_stops(plain: Served, monkeypatch: pytest.MonkeyPatc
     finally:
         connection.setblocking(True)
     assert sum(len(event.octets) for event in tape.events if event.kind == "C") < 1_000_000
+
+
+SIZED = "S: 220 hi\nC: EHLO x\nS: 250-mx\nS: 250 SIZE 9\n"
+
+
+def test_a_server_keeps_to_the_size_that_it_offers() -> None:
+    """Where the dialogue ends before it says anything of a message."""
+    mail, recipient = ENVELOPE
+    with served(scripted(SIZED)) as (connection, tape):
+        replies(connection, b"", b"EHLO x\r\n")
+        commands = [mail.replace(b">", b"> SIZE=10"), mail.replace(b">", b"> SIZE=9"), recipient, b"DATA\r\n"]
+        found = replies(connection, *commands, b"..3456789\r\n.\r\n", mail, recipient, b"DATA\r\n", b"..34567\r\n.\r\n")
+        found += replies(connection, mail, recipient, b"BDAT 5\r\n12345", b"BDAT 5 LAST\r\n12345")
+    assert [int(one[:3]) for one in found] == [552, 250, 250, 354, 552, 250, 250, 354, 250, 250, 250, 250, 552]
+    assert [one.taken for one in tape.deliveries] == [False, True, False]
+
+
+def test_a_dialogue_that_names_no_recipient_knows_any() -> None:
+    """Its client gave up before; that says nothing about another one's recipients."""
+    with served(scripted("S: 220 hi\nC: EHLO x\nS: 250 mx")) as (connection, _):
+        assert [one[:3] for one in replies(connection, b"", *ENVELOPE)] == [b"220", b"250", b"250"]
