@@ -51,7 +51,8 @@ class Policy:
     early: tuple[int, Reaction] | None = None  # what it does when so many octets of a message have come
     closed: bool = False  # whether it knows all of its mailboxes
     strict: bool = False  # whether what comes out of order is refused whatever the reactions say
-    messages: list[bytes] = field(default_factory=list)  # what the client of the dialogue sends, dots undone
+    senders: set[bytes] = field(default_factory=set)  # whom the client of the dialogue names
+    messages: list[bytes] = field(default_factory=list)  # what it sends, dots undone
 
     def reaction(self, key: str, times: int) -> Reaction | None:
         """What to do when `key` happens and has happened so many times before; None if nothing is said about it."""
@@ -63,8 +64,9 @@ class Policy:
 
         The client of the dialogue may have sent it the other way, or in more chunks: a refusal counts all the same.
         """
-        refused = [one for one in self.reactions.get(CHUNK, [])[chunks:] if not one.good]
         other = LAST_CHUNK if key == END else END
+        before = [*self.reactions.get(CHUNK, [])[chunks:], *(self.reactions.get("DATA", [])[:1] if other == END else ())]
+        refused = [one for one in before if not one.good]
         return next(iter([*self.reactions.get(key, []), *refused, *self.reactions.get(other, [])]), None)
 
 
@@ -160,7 +162,7 @@ class _Compiler:
         elif self._data is not None:
             self._data += octets
             if self._data == b".\r\n" or self._data.endswith(b"\r\n.\r\n"):
-                self._policy.messages.append(undotted(self._data))
+                self._keep(undotted(self._data))
                 self._data = None
                 self._waiting.append(END)
         else:
@@ -172,13 +174,14 @@ class _Compiler:
             self._chunk, self._open = int(found[1]), is_open
             verb = LAST_CHUNK if found[2] else CHUNK
         if verb == "MAIL":
-            self._flush_chunks()
+            self._policy.senders.add(mailbox(octets.partition(b" ")[2]))
+            self._chunks = b""
         self._waiting.append(recipient_key(octets) if verb == "RCPT" else tls_key(verb, self._tls))
 
-    def _flush_chunks(self) -> None:
-        if self._chunks:
-            self._policy.messages.append(self._chunks)
-            self._chunks = b""
+    def _keep(self, message: bytes) -> None:
+        """What nobody is to get, a lone dot or the first chunks of something, is no message."""
+        if message:
+            self._policy.messages.append(message)
 
     def _read(self, octets: int) -> None:
         """A server that acts in the middle of a message."""
@@ -249,7 +252,6 @@ class _Compiler:
             self._how = ()
         elif carry:
             self._append(carry)
-        self._flush_chunks()
 
     def _react(self, key: str, reaction: Reaction) -> None:
         known = self._policy.reactions.setdefault(key, [])
@@ -258,7 +260,8 @@ class _Compiler:
         if key == "DATA" and reaction.octets.startswith(b"3"):
             self._data = b""
         if reaction.octets and key == LAST_CHUNK:
-            self._flush_chunks()
+            self._keep(self._chunks)
+            self._chunks = b""
 
     def _append(self, octets: bytes) -> None:
         """What is said without being asked leaves with what was said last, or behind a handshake that failed."""

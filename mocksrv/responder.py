@@ -154,11 +154,11 @@ class Responder(Player):
             case "MAIL":
                 declared = _DECLARED.search(argument)
                 self._size = int(declared[1]) if declared else 0
-                if self._answer(name).good:
+                if self._answer(name).octets.startswith(b"2"):
                     self._begin()
                     self._sender = mailbox(argument)
             case "RCPT":
-                if self._answer(recipient_key(argument)).good:
+                if self._answer(recipient_key(argument)).octets.startswith(b"2"):
                     self._recipients.append(mailbox(argument))
             case "DATA":
                 if self._answer(name).octets.startswith(b"3"):
@@ -185,6 +185,7 @@ class Responder(Player):
         self._recipients: list[bytes] = []
         self._chunks: list[bytes] = []
         self._chunked = 0  # octets in them
+        self._spoilt = False  # whether one of them was refused
 
     def _listen(self) -> bytes:
         """The message behind 354, to its final dot."""
@@ -224,7 +225,7 @@ class Responder(Player):
         if last.strip().upper() == b"LAST":
             self._deliver(LAST_CHUNK, b"".join(self._chunks))
         else:
-            self._answer(CHUNK)
+            self._spoilt |= not self._answer(CHUNK).good
 
     def _interrupt(self, octets: int) -> None:
         """What the server does in the middle of a message, once so much of it has come."""
@@ -244,7 +245,9 @@ class Responder(Player):
         elif self._policy.strict and (text := self._misplaced(key)):
             reaction = _reply(text)
         reply = b"" if self._mute else reaction.octets
-        self._tape.deliveries.append(Delivery(self._sender or b"", tuple(self._recipients), message, reply))
+        lost = self._sender is None or self._spoilt  # whatever the policy says about it, nobody gets this message
+        people = () if lost else tuple(self._recipients)
+        self._tape.deliveries.append(Delivery(self._sender or b"", people, message, reply))
         self._begin()
         if not self._interrupted:
             self._react(reaction)
@@ -275,6 +278,8 @@ class Responder(Player):
             return "503 5.5.1 MAIL first"
         if verb in _HANDING_OVER and not self._recipients:
             return "554 5.5.1 no valid recipients"
+        if verb in _HANDING_OVER and self._spoilt:
+            return "503 5.5.1 RSET first: a chunk was refused"
         return None
 
     def _default(self, key: str) -> Reaction:

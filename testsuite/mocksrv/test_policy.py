@@ -112,6 +112,9 @@ def test_a_message_in_chunks() -> None:
         ({CHUNK: b"552", LAST_CHUNK: b"503"}, END, 0, b"552"),  # its first chunk is refused
         ({CHUNK: b"250", LAST_CHUNK: b"250"}, LAST_CHUNK, 0, b"250"),
         ({CHUNK: b"552"}, LAST_CHUNK, 1, None),  # it has been told already
+        ({"DATA": b"451"}, LAST_CHUNK, 0, b"451"),
+        ({"DATA": b"451", END: b"250"}, END, 0, b"250"),
+        ({"DATA": b"451", LAST_CHUNK: b"250"}, LAST_CHUNK, 0, b"250"),
         ({}, END, 0, None),
     ],
 )
@@ -119,6 +122,18 @@ def test_the_end_of_a_message(known: dict[str, bytes], key: str, chunks: int, oc
     policy = Policy("mx", {key: [Reaction(octets)] for key, octets in known.items()})
     reaction = policy.end(key, chunks)
     assert (reaction and reaction.octets) == octets
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "S: 220 a\nC: BDAT 8\nC= {message[0:8]}\nS: 552 no\nC: QUIT",  # nobody gets half a message
+        "S: 220 a\nC: BDAT 8\nC= {message[0:8]}\nS: 552 no\nC: MAIL FROM:<>\nS: 250 ok",
+        "S: 220 a\nC: DATA\nS: 354 go\nC: .\nS: 554 no",
+    ],
+)
+def test_what_is_no_message(text: str) -> None:
+    assert compiled(text).messages == []
 
 
 @pytest.mark.parametrize("text", ["S: 220 a\n@read 3", "S: 220 a\nC: BDAT 3 LAST\nC: long"])

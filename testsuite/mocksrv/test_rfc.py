@@ -42,7 +42,6 @@ BEHAVIOUR = [
     ("pipelined", "split", None),
     ("pipelined", "case", None),
     ("pipelined", "report", None),
-    ("pipelined", "exit", None),
     ("pipelined", "stderr", None),
     ("pipelined", "foreign", None),
     ("pipelined", "connect", None),  # to an address that the case says nothing about
@@ -54,6 +53,10 @@ BEHAVIOUR = [
     ("pipelined", "dots", "another message arrived: the body differs"),
     ("pipelined", "changes", "another message arrived: the field subject is gone, changed"),
     ("pipelined", "lies", "carol@example.org is told to be delivered, and no server took it"),
+    ("pipelined", "hides", "bob@example.org is told to be deferred, and a server took it"),
+    ("pipelined", "exit", "the exit status is 3"),  # a caller has then no use for reports
+    ("pipelined", "sender", "it arrived from <sender.example>, not from <alice@sender.example>"),
+    ("chunking", "sender", "it arrived from"),
     ("pipelined", "twice", "bob@example.org got it 2 times"),
     ("starttls", "in-the-clear", "TLS-PLAINTEXT"),
 ]
