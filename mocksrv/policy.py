@@ -5,13 +5,14 @@ recipients in another order. A reaction belongs to a command by its name and how
 """
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from itertools import groupby
 
 from mocksrv.pattern import Facts, Hole, Pattern, fixed_octets
 from mocksrv.steps import (
     Close, Delay, Dialogue, Drip, Either, HalfClose, Hear, Read, Reset, Say, Split, Stall, Starttls, Step,
+    ends, walk,
 )  # fmt: skip
 
 GREETING, END, CHUNK, LAST_CHUNK = "greeting", ".", "BDAT", "BDAT LAST"
@@ -102,15 +103,58 @@ def recipient_key(argument: bytes) -> str:
 
 def of_dialogue(dialogue: Dialogue, facts: Facts) -> Policy:
     """The policy of a server that plays a dialogue. Raises Unfit."""
-    return _Compiler(dialogue, facts).policy()
+    policy = Policy(dialogue.host)
+    compilers = [_Compiler(dialogue.host, steps, facts) for steps in _ways(dialogue.steps)]
+    found = [(compiler.policy(), compiler.odd) for compiler in compilers]
+    for one, _ in sorted(found, key=lambda pair: pair[1]):
+        policy.reactions = one.reactions | policy.reactions
+        policy.early = policy.early or one.early
+        policy.senders |= one.senders
+        policy.messages += [message for message in one.messages if message not in policy.messages]
+    # Where nobody was asked for, the client of the dialogue gave up before: that is no word about other clients.
+    policy.closed = any(key.startswith("RCPT ") for key in policy.reactions)
+    return policy
+
+
+def _ways(steps: tuple[Step, ...]) -> list[tuple[Step, ...]]:
+    """Ways through the blocks of a dialogue: where two tell different things of a command, the first one counts.
+
+    All of them would be too many. These are each first branch, each second and so on, without what is optional; and
+    those which take only one block otherwise than the first way, so that every branch is on one of them.
+    """
+    count = max((len(step.branches) for step in walk(steps) if isinstance(step, Either)), default=1)
+    return [*(_way(steps, number) for number in range(count)), *_detours(steps)]
+
+
+def _way(steps: tuple[Step, ...], number: int) -> tuple[Step, ...]:
+    way: tuple[Step, ...] = ()
+    for step in steps:
+        if _ends(way):
+            break
+        if isinstance(step, Either):
+            way += () if step.optional else _way(step.branches[min(number, len(step.branches) - 1)], number)
+        else:
+            way += (step,)
+    return way
+
+
+def _detours(steps: tuple[Step, ...]) -> Iterator[tuple[Step, ...]]:
+    for at, step in enumerate(steps):
+        for branch in step.branches if isinstance(step, Either) else ():
+            for inside in (branch, *_detours(branch)):
+                yield _way((*steps[:at], *inside, *steps[at + 1 :]), 0)
+
+
+def _ends(steps: tuple[Step, ...]) -> bool:
+    return bool(steps) and ends(steps[-1])
 
 
 class _Compiler:
-    """Reads a dialogue, and remembers what the server has not answered yet."""
+    """Reads steps, and remembers what the server has not answered yet."""
 
-    def __init__(self, dialogue: Dialogue, facts: Facts) -> None:
-        self._steps, self._facts = dialogue.steps, facts
-        self._policy = Policy(dialogue.host)
+    def __init__(self, host: str, steps: tuple[Step, ...], facts: Facts) -> None:
+        self._steps, self._facts = steps, facts
+        self._policy = Policy(host)
         self._waiting = [GREETING]
         self._how: tuple[Step, ...] = ()
         self._carry = b""  # the beginning of a reply whose end comes later
@@ -121,21 +165,18 @@ class _Compiler:
         self._open = False  # whether a hole stands for their number: then the server's words end the chunk
         self._chunks = b""
         self._read_amid: int | None = None  # how much of a message the server reads before it acts
+        self.odd = 0  # replies to nothing, and commands without one: this is no way that a client can go
 
     def policy(self) -> Policy:
-        self._take_all(self._steps)
-        self._answer_incomplete()
-        # Where nobody was asked for, the client of the dialogue gave up before: that is no word about other clients.
-        self._policy.closed = any(key.startswith("RCPT ") for key in self._policy.reactions)
-        return self._policy
-
-    def _take_all(self, steps: Iterable[Step]) -> None:
-        for kind, group in groupby(steps, key=type):
+        for kind, group in groupby(self._steps, key=type):
             if kind is Say:
                 self._say(b"".join(step.octets for step in group if isinstance(step, Say)))
                 continue
             for step in group:
                 self._take(step)
+        self._answer_incomplete()
+        self.odd += len(self._waiting)
+        return self._policy
 
     def _take(self, step: Step) -> None:
         match step:
@@ -143,11 +184,6 @@ class _Compiler:
                 self._hear(_sample(step.pattern, self._facts), step.pattern.is_open)
             case Delay() | Drip() | Split():
                 self._how += (step,)
-            case Either():
-                before = self._waiting
-                for branch in step.branches:
-                    self._waiting = [*before]
-                    self._take_all(branch)
             case Read():
                 self._read(step.octets)
             case _:
@@ -212,6 +248,7 @@ class _Compiler:
             return
         if self._open:
             self._chunk, self._open = 0, False
+        self.odd += max(0, len(replies) - len(self._waiting))
         keys, self._waiting = self._waiting[: len(replies)], self._waiting[len(replies) :]
         for index, key in enumerate(keys):
             rest = replies[index:] if index == len(keys) - 1 else replies[index : index + 1]

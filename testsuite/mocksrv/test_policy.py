@@ -136,6 +136,36 @@ def test_what_is_no_message(text: str) -> None:
     assert compiled(text).messages == []
 
 
+def test_what_stands_behind_a_block_answers_each_branch() -> None:
+    policy = compiled("S: 220 a\n@either\nC: EHLO x\nS: 250-a\n@or\nC: HELO x\nS: 250-b\n@end\nS: 250 c\n@close")
+    assert [said(policy, key) for key in ("EHLO", "HELO")] == [b"250-a\r\n250 c\r\n", b"250-b\r\n250 c\r\n"]
+    assert [[type(step) for step in policy.reactions[key][0].then] for key in ("EHLO", "HELO")] == [[Close], [Close]]
+
+
+def test_branches() -> None:
+    """One that hangs up has nothing behind it; within TLS and a message is who has gone there."""
+    policy = compiled(
+        "S: 220 a\nC: EHLO x\nS: 250 a\n@either\nC: STARTTLS\nS: 220 go\n@starttls cert=mx\nC: EHLO x\nS: 250 b\n"
+        "@or\nC: NOOP\nS: 421 a\n@close\n@or\nC: EHLO y\nS: 250 c\n@end\n@optional\nC: RSET\nS: 250 d\n@end\n"
+        "C: MAIL FROM:<>\nS: 250 e\n@optional\nC: VRFY a\nS: 250 f\n@end\nC: QUIT\nS: 221 g"
+    )
+    found = {key: [one.octets[:5].decode() for one in known] for key, known in policy.reactions.items()}
+    assert found == {
+        "greeting": ["220 a"], "EHLO": ["250 a"], "STARTTLS": ["220 g"], "EHLO tls": ["250 b"], "NOOP": ["421 a"],
+        "RSET": ["250 d"], "MAIL": ["250 e"], "VRFY": ["250 f"], "QUIT": ["221 g"],
+    }  # fmt: skip
+
+
+def test_a_way_that_fits_goes_before() -> None:
+    """What answers a burst fits one of its branches only."""
+    rcpt = "C: RCPT TO:<a@b.example>\n"
+    for branches in ((rcpt, rcpt * 3), (rcpt * 3, rcpt)):
+        text = "S: 220 a\n@either\n%s@or\n%s@end\nC: DATA\nS: 250 a\nS: 550 b\nS: 250 c\nS: 354 d\nC: .\nS: 250 e" % branches
+        policy = compiled(text)
+        assert [said(policy, "RCPT a@b.example", times) for times in range(3)] == [b"250 a\r\n", b"550 b\r\n", b"250 c\r\n"]
+        assert said(policy, "DATA") == b"354 d\r\n"
+
+
 @pytest.mark.parametrize("text", ["S: 220 a\n@read 3", "S: 220 a\nC: BDAT 3 LAST\nC: long"])
 def test_what_makes_sense_only_as_it_is_written(text: str) -> None:
     with pytest.raises(Unfit):
