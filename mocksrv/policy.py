@@ -5,13 +5,14 @@ recipients in another order. A reaction belongs to a command by its name and how
 """
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from itertools import groupby
 
 from mocksrv.pattern import Facts, Hole, Pattern, fixed_octets
 from mocksrv.steps import (
     Close, Delay, Dialogue, Drip, Either, HalfClose, Hear, Read, Reset, Say, Split, Stall, Starttls, Step,
+    ends, walk,
 )  # fmt: skip
 
 GREETING, END, CHUNK, LAST_CHUNK = "greeting", ".", "BDAT", "BDAT LAST"
@@ -51,7 +52,8 @@ class Policy:
     early: tuple[int, Reaction] | None = None  # what it does when so many octets of a message have come
     closed: bool = False  # whether it knows all of its mailboxes
     strict: bool = False  # whether what comes out of order is refused whatever the reactions say
-    messages: list[bytes] = field(default_factory=list)  # what the client of the dialogue sends, dots undone
+    senders: set[bytes] = field(default_factory=set)  # whom the client of the dialogue names
+    messages: list[bytes] = field(default_factory=list)  # what it sends, dots undone
 
     def reaction(self, key: str, times: int) -> Reaction | None:
         """What to do when `key` happens and has happened so many times before; None if nothing is said about it."""
@@ -63,8 +65,9 @@ class Policy:
 
         The client of the dialogue may have sent it the other way, or in more chunks: a refusal counts all the same.
         """
-        refused = [one for one in self.reactions.get(CHUNK, [])[chunks:] if not one.good]
         other = LAST_CHUNK if key == END else END
+        before = [*self.reactions.get(CHUNK, [])[chunks:], *(self.reactions.get("DATA", [])[:1] if other == END else ())]
+        refused = [one for one in before if not one.good]
         return next(iter([*self.reactions.get(key, []), *refused, *self.reactions.get(other, [])]), None)
 
 
@@ -100,15 +103,58 @@ def recipient_key(argument: bytes) -> str:
 
 def of_dialogue(dialogue: Dialogue, facts: Facts) -> Policy:
     """The policy of a server that plays a dialogue. Raises Unfit."""
-    return _Compiler(dialogue, facts).policy()
+    policy = Policy(dialogue.host)
+    compilers = [_Compiler(dialogue.host, steps, facts) for steps in _ways(dialogue.steps)]
+    found = [(compiler.policy(), compiler.odd) for compiler in compilers]
+    for one, _ in sorted(found, key=lambda pair: pair[1]):
+        policy.reactions = one.reactions | policy.reactions
+        policy.early = policy.early or one.early
+        policy.senders |= one.senders
+        policy.messages += [message for message in one.messages if message not in policy.messages]
+    # Where nobody was asked for, the client of the dialogue gave up before: that is no word about other clients.
+    policy.closed = any(key.startswith("RCPT ") for key in policy.reactions)
+    return policy
+
+
+def _ways(steps: tuple[Step, ...]) -> list[tuple[Step, ...]]:
+    """Ways through the blocks of a dialogue: where two tell different things of a command, the first one counts.
+
+    All of them would be too many. These are each first branch, each second and so on, without what is optional; and
+    those which take only one block otherwise than the first way, so that every branch is on one of them.
+    """
+    count = max((len(step.branches) for step in walk(steps) if isinstance(step, Either)), default=1)
+    return [*(_way(steps, number) for number in range(count)), *_detours(steps)]
+
+
+def _way(steps: tuple[Step, ...], number: int) -> tuple[Step, ...]:
+    way: tuple[Step, ...] = ()
+    for step in steps:
+        if _ends(way):
+            break
+        if isinstance(step, Either):
+            way += () if step.optional else _way(step.branches[min(number, len(step.branches) - 1)], number)
+        else:
+            way += (step,)
+    return way
+
+
+def _detours(steps: tuple[Step, ...]) -> Iterator[tuple[Step, ...]]:
+    for at, step in enumerate(steps):
+        for branch in step.branches if isinstance(step, Either) else ():
+            for inside in (branch, *_detours(branch)):
+                yield _way((*steps[:at], *inside, *steps[at + 1 :]), 0)
+
+
+def _ends(steps: tuple[Step, ...]) -> bool:
+    return bool(steps) and ends(steps[-1])
 
 
 class _Compiler:
-    """Reads a dialogue, and remembers what the server has not answered yet."""
+    """Reads steps, and remembers what the server has not answered yet."""
 
-    def __init__(self, dialogue: Dialogue, facts: Facts) -> None:
-        self._steps, self._facts = dialogue.steps, facts
-        self._policy = Policy(dialogue.host, closed=True)
+    def __init__(self, host: str, steps: tuple[Step, ...], facts: Facts) -> None:
+        self._steps, self._facts = steps, facts
+        self._policy = Policy(host)
         self._waiting = [GREETING]
         self._how: tuple[Step, ...] = ()
         self._carry = b""  # the beginning of a reply whose end comes later
@@ -119,19 +165,18 @@ class _Compiler:
         self._open = False  # whether a hole stands for their number: then the server's words end the chunk
         self._chunks = b""
         self._read_amid: int | None = None  # how much of a message the server reads before it acts
+        self.odd = 0  # replies to nothing, and commands without one: this is no way that a client can go
 
     def policy(self) -> Policy:
-        self._take_all(self._steps)
-        self._answer_incomplete()
-        return self._policy
-
-    def _take_all(self, steps: Iterable[Step]) -> None:
-        for kind, group in groupby(steps, key=type):
+        for kind, group in groupby(self._steps, key=type):
             if kind is Say:
                 self._say(b"".join(step.octets for step in group if isinstance(step, Say)))
                 continue
             for step in group:
                 self._take(step)
+        self._answer_incomplete()
+        self.odd += len(self._waiting)
+        return self._policy
 
     def _take(self, step: Step) -> None:
         match step:
@@ -139,11 +184,6 @@ class _Compiler:
                 self._hear(_sample(step.pattern, self._facts), step.pattern.is_open)
             case Delay() | Drip() | Split():
                 self._how += (step,)
-            case Either():
-                before = self._waiting
-                for branch in step.branches:
-                    self._waiting = [*before]
-                    self._take_all(branch)
             case Read():
                 self._read(step.octets)
             case _:
@@ -158,7 +198,7 @@ class _Compiler:
         elif self._data is not None:
             self._data += octets
             if self._data == b".\r\n" or self._data.endswith(b"\r\n.\r\n"):
-                self._policy.messages.append(undotted(self._data))
+                self._keep(undotted(self._data))
                 self._data = None
                 self._waiting.append(END)
         else:
@@ -170,13 +210,14 @@ class _Compiler:
             self._chunk, self._open = int(found[1]), is_open
             verb = LAST_CHUNK if found[2] else CHUNK
         if verb == "MAIL":
-            self._flush_chunks()
+            self._policy.senders.add(mailbox(octets.partition(b" ")[2]))
+            self._chunks = b""
         self._waiting.append(recipient_key(octets) if verb == "RCPT" else tls_key(verb, self._tls))
 
-    def _flush_chunks(self) -> None:
-        if self._chunks:
-            self._policy.messages.append(self._chunks)
-            self._chunks = b""
+    def _keep(self, message: bytes) -> None:
+        """What nobody is to get, a lone dot or the first chunks of something, is no message."""
+        if message:
+            self._policy.messages.append(message)
 
     def _read(self, octets: int) -> None:
         """A server that acts in the middle of a message."""
@@ -207,6 +248,7 @@ class _Compiler:
             return
         if self._open:
             self._chunk, self._open = 0, False
+        self.odd += max(0, len(replies) - len(self._waiting))
         keys, self._waiting = self._waiting[: len(replies)], self._waiting[len(replies) :]
         for index, key in enumerate(keys):
             rest = replies[index:] if index == len(keys) - 1 else replies[index : index + 1]
@@ -247,7 +289,6 @@ class _Compiler:
             self._how = ()
         elif carry:
             self._append(carry)
-        self._flush_chunks()
 
     def _react(self, key: str, reaction: Reaction) -> None:
         known = self._policy.reactions.setdefault(key, [])
@@ -256,7 +297,8 @@ class _Compiler:
         if key == "DATA" and reaction.octets.startswith(b"3"):
             self._data = b""
         if reaction.octets and key == LAST_CHUNK:
-            self._flush_chunks()
+            self._keep(self._chunks)
+            self._chunks = b""
 
     def _append(self, octets: bytes) -> None:
         """What is said without being asked leaves with what was said last, or behind a handshake that failed."""

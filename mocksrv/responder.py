@@ -31,6 +31,8 @@ _ENDS = (Close, Reset, Stall)
 _HANDING_OVER = ("DATA", "BDAT", END, LAST_CHUNK)
 _TLS = b"\x16\x03"  # how a handshake begins
 _SIZE = re.compile(rb"\d{1,20}")
+_LIMIT = re.compile(rb"(?im)^250[ -]SIZE[ =]+(\d{1,20})[ \t]*\r?$")
+_DECLARED = re.compile(rb"(?i) SIZE=(\d{1,20})(?= |$)")
 # What a server of which nothing else is said replies where the command may be said.
 _REPLIES = {
     "MAIL": "250 2.1.0 ok", "RCPT": "250 2.1.5 ok", "DATA": "354 go on, to a line with a dot alone",
@@ -61,6 +63,8 @@ class Responder(Player):
         self._gone = False  # whether the client will say nothing more
         self.trouble = ""  # why the conversation ended, if that is not how they should end
         self._mute = False  # whether it has closed its direction of the connection
+        self._limit = 0  # octets of a message that it says to take at most; 0 if it says nothing
+        self._size = 0  # of the message, as the client declares it or as it has come
         self._begin()
         self._be_patient()
 
@@ -145,13 +149,16 @@ class Responder(Player):
         match name:
             case "EHLO" | "HELO":
                 self._begin()
-                self._answer(tls_key(name, self._tls))
+                found = _LIMIT.search(self._answer(tls_key(name, self._tls)).octets)
+                self._limit = int(found[1]) if found else 0
             case "MAIL":
-                if self._answer(name).good:
+                declared = _DECLARED.search(argument)
+                self._size = int(declared[1]) if declared else 0
+                if self._answer(name).octets.startswith(b"2"):
                     self._begin()
                     self._sender = mailbox(argument)
             case "RCPT":
-                if self._answer(recipient_key(argument)).good:
+                if self._answer(recipient_key(argument)).octets.startswith(b"2"):
                     self._recipients.append(mailbox(argument))
             case "DATA":
                 if self._answer(name).octets.startswith(b"3"):
@@ -178,6 +185,7 @@ class Responder(Player):
         self._recipients: list[bytes] = []
         self._chunks: list[bytes] = []
         self._chunked = 0  # octets in them
+        self._spoilt = False  # whether one of them was refused
 
     def _listen(self) -> bytes:
         """The message behind 354, to its final dot."""
@@ -213,11 +221,11 @@ class Responder(Player):
         chunk = bytes(self._received[: int(size)])
         del self._received[: int(size)]
         self._chunks.append(chunk)
-        self._chunked += len(chunk)
+        self._size = self._chunked = self._chunked + len(chunk)
         if last.strip().upper() == b"LAST":
             self._deliver(LAST_CHUNK, b"".join(self._chunks))
         else:
-            self._answer(CHUNK)
+            self._spoilt |= not self._answer(CHUNK).good
 
     def _interrupt(self, octets: int) -> None:
         """What the server does in the middle of a message, once so much of it has come."""
@@ -230,13 +238,16 @@ class Responder(Player):
             self._amid = False
 
     def _deliver(self, key: str, message: bytes) -> None:
+        self._size = len(message)
         reaction = self._policy.end(key, max(0, len(self._chunks) - 1)) or self._default(key)
         if self._interrupted and self._policy.early:
             reaction = self._policy.early[1]
         elif self._policy.strict and (text := self._misplaced(key)):
             reaction = _reply(text)
         reply = b"" if self._mute else reaction.octets
-        self._tape.deliveries.append(Delivery(self._sender or b"", tuple(self._recipients), message, reply))
+        lost = self._sender is None or self._spoilt  # whatever the policy says about it, nobody gets this message
+        people = () if lost else tuple(self._recipients)
+        self._tape.deliveries.append(Delivery(self._sender or b"", people, message, reply))
         self._begin()
         if not self._interrupted:
             self._react(reaction)
@@ -267,6 +278,8 @@ class Responder(Player):
             return "503 5.5.1 MAIL first"
         if verb in _HANDING_OVER and not self._recipients:
             return "554 5.5.1 no valid recipients"
+        if verb in _HANDING_OVER and self._spoilt:
+            return "503 5.5.1 RSET first: a chunk was refused"
         return None
 
     def _default(self, key: str) -> Reaction:
@@ -278,6 +291,8 @@ class Responder(Player):
             return _reply(text)
         if verb == "RCPT" and self._policy.closed:
             return _reply("550 5.1.1 no such mailbox")
+        if verb in ("MAIL", END, "BDAT") and 0 < self._limit < self._size:
+            return _reply(f"552 5.3.4 more than {self._limit} octets")
         return _reply(_REPLIES.get(verb, "500 5.5.1 no such command"))
 
     def _react(self, reaction: Reaction) -> None:

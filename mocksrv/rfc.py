@@ -103,8 +103,7 @@ class RfcWorld(World):
         tapes = [transcript.tape for transcript in self._verdict.transcripts]
         self._verdict.findings = [(tape, finding) for tape in tapes for finding in audit(tape)]
         self._verdict.outcomes = outcomes(self._verdict.stdout, recipients(self._case))
-        messages = [self._case.message, *(one for known in self._policies.values() for one in known.messages)]
-        for what in (*self._wrong_outcomes(), *self._wrong_deliveries(tapes, messages), *self._wrong_findings()):
+        for what in (*self._wrong_outcomes(), *self._wrong_deliveries(tapes), *self._wrong_findings()):
             self._fail(Failure(1, what))
         if octets := home.sanitizer_text(directory):
             self._fail(Failure(1, "a sanitizer complains", None, octets))
@@ -112,21 +111,35 @@ class RfcWorld(World):
     def _wrong_outcomes(self) -> Iterator[str]:
         if not any(one.elsewhere for one in self._expectations()):
             yield from self._intrusions
+        if self._verdict.status not in (None, self._case.exit):
+            yield f"the exit status is {self._verdict.status}: whatever the reports say, nobody reads them"
         right = right_outcomes(self._case, self._client_kind)
-        if self._verdict.outcomes not in right:
+        if self._verdict.outcomes not in right and not self._delivers_more(right[0]):
             yield f"the outcome is {_people(self._verdict.outcomes)}; it had to be {' or '.join(map(_people, right))}"
+
+    def _delivers_more(self, usual: tuple[str, ...]) -> bool:
+        """Whether another MTA delivers what the client of the case did not even ask a server to take."""
+        told = self._verdict.outcomes
+        if self._client_kind.program or all(one.closed for one in self._policies.values()):
+            return False
+        return len(told) == len(usual) and all(one in ("delivered", other) for one, other in zip(told, usual))
 
     def _expectations(self) -> list[Expectation]:
         found = (self._client_kind.expectation(self._case), self._client_kind.allowance(self._case))
         return [one for one in found if one]
 
-    def _wrong_deliveries(self, tapes: list[Tape], messages: list[bytes]) -> Iterator[str]:
-        taken = [one for tape in tapes for one in tape.deliveries if one.taken]
+    def _wrong_deliveries(self, tapes: list[Tape]) -> Iterator[str]:
+        taken = [one for tape in tapes for one in tape.deliveries if one.taken and one.recipients]
         yield from _wrong_recipients(recipients(self._case), self._verdict.outcomes, taken)
+        words = delivery(self._case)
+        senders = {sender for known in self._policies.values() for sender in known.senders}
+        messages = [self._case.message, *(one for known in self._policies.values() for one in known.messages)]
         for one in taken:
             differences = [difference(message, one.message) for message in messages]
             if None not in differences:
                 yield f"another message arrived: {differences[0]}"
+            if words and one.sender not in senders | {policy.folded(encode(words[1]))}:
+                yield f"it arrived from <{decode(one.sender)}>, not from <{words[1]}>"
 
     def _wrong_findings(self) -> Iterator[str]:
         allowed = {rule for one in self._expectations() for rule in one.rules}
@@ -177,9 +190,14 @@ def _outcomes_of(expectation: Expectation | None, count: int) -> tuple[str, ...]
 
 def _wrong_recipients(known: list[bytes] | None, told: tuple[str, ...], taken: list[Delivery]) -> Iterator[str]:
     got = [recipient for one in taken for recipient in one.recipients]
+    fates: dict[bytes, list[str]] = {}
     for recipient, outcome in zip(known or [], told):
-        if outcome == "delivered" and recipient not in got:
+        fates.setdefault(recipient, []).append(outcome)
+    for recipient, fate in fates.items():
+        if "delivered" in fate and recipient not in got:
             yield f"{decode(recipient)} is told to be delivered, and no server took it"
+        if "delivered" not in fate and recipient in got:
+            yield f"{decode(recipient)} is told to be {fate[0]}, and a server took it"
         if got.count(recipient) > (known or []).count(recipient):
             yield f"{decode(recipient)} got it {got.count(recipient)} times"
     for stranger in sorted(set(got) - set(known or got)):

@@ -25,6 +25,7 @@ CLIENT, SERVER = "C", "S"
 STARTTLS, CLOSE, HANGUP, RESET = "@starttls", "@close", "@hangup", "@reset"
 _HEADER = re.compile(r"-- dialogue (\S+)(?: \[(\S+)\])? --")
 _LINE = re.compile(r"([CS])([:=])(?: (.*))?", re.DOTALL)
+_TAKING = re.compile(rb"(?m)^2\d\d(?!-)[^\n]*\n")  # a last line, with its end
 _MARKS = (STARTTLS, CLOSE, HANGUP, RESET)
 
 
@@ -51,8 +52,8 @@ class Delivery:
 
     @property
     def taken(self) -> bool:
-        """Whether the server is now responsible for it."""
-        return self.reply.startswith(b"2")
+        """Whether the server is now responsible for it: half a reply takes nothing."""
+        return self.reply.startswith(b"2") and _TAKING.search(self.reply) is not None
 
 
 @dataclass

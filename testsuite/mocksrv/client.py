@@ -227,6 +227,8 @@ def deliver(
                 session.secure(where[0])
             offers = session.ask(f"EHLO {home('helohost') or home('me')}")
     chunking = "CHUNKING" in offers
+    if "sender" in BAD:
+        sender = sender.partition("@")[2]
     commands = [f"MAIL FROM:<{sender}>", *(f"RCPT TO:<{one}>" for one in recipients)]
     if not chunking:
         commands.append("DATA")
@@ -284,6 +286,8 @@ def main() -> None:
         reports = [f"Z{error}"]
     if "lies" in BAD:
         reports = ["r" for _ in recipients] + ["Kall is well"]
+    if "hides" in BAD:
+        reports = [report.replace("K", "Z") for report in reports]
     if "twice" in BAD:
         deliver(candidates(host)[0], sender, recipients, body)
     if "connect" in BAD:

@@ -112,6 +112,9 @@ def test_a_message_in_chunks() -> None:
         ({CHUNK: b"552", LAST_CHUNK: b"503"}, END, 0, b"552"),  # its first chunk is refused
         ({CHUNK: b"250", LAST_CHUNK: b"250"}, LAST_CHUNK, 0, b"250"),
         ({CHUNK: b"552"}, LAST_CHUNK, 1, None),  # it has been told already
+        ({"DATA": b"451"}, LAST_CHUNK, 0, b"451"),
+        ({"DATA": b"451", END: b"250"}, END, 0, b"250"),
+        ({"DATA": b"451", LAST_CHUNK: b"250"}, LAST_CHUNK, 0, b"250"),
         ({}, END, 0, None),
     ],
 )
@@ -119,6 +122,48 @@ def test_the_end_of_a_message(known: dict[str, bytes], key: str, chunks: int, oc
     policy = Policy("mx", {key: [Reaction(octets)] for key, octets in known.items()})
     reaction = policy.end(key, chunks)
     assert (reaction and reaction.octets) == octets
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "S: 220 a\nC: BDAT 8\nC= {message[0:8]}\nS: 552 no\nC: QUIT",  # nobody gets half a message
+        "S: 220 a\nC: BDAT 8\nC= {message[0:8]}\nS: 552 no\nC: MAIL FROM:<>\nS: 250 ok",
+        "S: 220 a\nC: DATA\nS: 354 go\nC: .\nS: 554 no",
+    ],
+)
+def test_what_is_no_message(text: str) -> None:
+    assert compiled(text).messages == []
+
+
+def test_what_stands_behind_a_block_answers_each_branch() -> None:
+    policy = compiled("S: 220 a\n@either\nC: EHLO x\nS: 250-a\n@or\nC: HELO x\nS: 250-b\n@end\nS: 250 c\n@close")
+    assert [said(policy, key) for key in ("EHLO", "HELO")] == [b"250-a\r\n250 c\r\n", b"250-b\r\n250 c\r\n"]
+    assert [[type(step) for step in policy.reactions[key][0].then] for key in ("EHLO", "HELO")] == [[Close], [Close]]
+
+
+def test_branches() -> None:
+    """One that hangs up has nothing behind it; within TLS and a message is who has gone there."""
+    policy = compiled(
+        "S: 220 a\nC: EHLO x\nS: 250 a\n@either\nC: STARTTLS\nS: 220 go\n@starttls cert=mx\nC: EHLO x\nS: 250 b\n"
+        "@or\nC: NOOP\nS: 421 a\n@close\n@or\nC: EHLO y\nS: 250 c\n@end\n@optional\nC: RSET\nS: 250 d\n@end\n"
+        "C: MAIL FROM:<>\nS: 250 e\n@optional\nC: VRFY a\nS: 250 f\n@end\nC: QUIT\nS: 221 g"
+    )
+    found = {key: [one.octets[:5].decode() for one in known] for key, known in policy.reactions.items()}
+    assert found == {
+        "greeting": ["220 a"], "EHLO": ["250 a"], "STARTTLS": ["220 g"], "EHLO tls": ["250 b"], "NOOP": ["421 a"],
+        "RSET": ["250 d"], "MAIL": ["250 e"], "VRFY": ["250 f"], "QUIT": ["221 g"],
+    }  # fmt: skip
+
+
+def test_a_way_that_fits_goes_before() -> None:
+    """What answers a burst fits one of its branches only."""
+    rcpt = "C: RCPT TO:<a@b.example>\n"
+    for branches in ((rcpt, rcpt * 3), (rcpt * 3, rcpt)):
+        text = "S: 220 a\n@either\n%s@or\n%s@end\nC: DATA\nS: 250 a\nS: 550 b\nS: 250 c\nS: 354 d\nC: .\nS: 250 e" % branches
+        policy = compiled(text)
+        assert [said(policy, "RCPT a@b.example", times) for times in range(3)] == [b"250 a\r\n", b"550 b\r\n", b"250 c\r\n"]
+        assert said(policy, "DATA") == b"354 d\r\n"
 
 
 @pytest.mark.parametrize("text", ["S: 220 a\n@read 3", "S: 220 a\nC: BDAT 3 LAST\nC: long"])

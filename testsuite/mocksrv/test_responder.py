@@ -313,3 +313,58 @@ def test_a_client_that_never_stops(plain: Served, monkeypatch: pytest.MonkeyPatc
     finally:
         connection.setblocking(True)
     assert sum(len(event.octets) for event in tape.events if event.kind == "C") < 1_000_000
+
+
+SIZED = "S: 220 hi\nC: EHLO x\nS: 250-mx\nS: 250 SIZE 9\n"
+
+
+def test_a_server_keeps_to_the_size_that_it_offers() -> None:
+    """Where the dialogue ends before it says anything of a message."""
+    mail, recipient = ENVELOPE
+    with served(scripted(SIZED)) as (connection, tape):
+        replies(connection, b"", b"EHLO x\r\n")
+        commands = [mail.replace(b">", b"> SIZE=10"), mail.replace(b">", b"> SIZE=9"), recipient, b"DATA\r\n"]
+        found = replies(connection, *commands, b"..3456789\r\n.\r\n", mail, recipient, b"DATA\r\n", b"..34567\r\n.\r\n")
+        found += replies(connection, mail, recipient, b"BDAT 5\r\n12345", b"BDAT 5 LAST\r\n12345")
+    assert [int(one[:3]) for one in found] == [552, 250, 250, 354, 552, 250, 250, 354, 250, 250, 250, 250, 552]
+    assert [one.taken for one in tape.deliveries] == [False, True, False]
+
+
+def test_a_dialogue_that_names_no_recipient_knows_any() -> None:
+    """Its client gave up before; that says nothing about another one's recipients."""
+    with served(scripted("S: 220 hi\nC: EHLO x\nS: 250 mx")) as (connection, _):
+        assert [one[:3] for one in replies(connection, b"", *ENVELOPE)] == [b"220", b"250", b"250"]
+
+
+def test_behind_a_refused_chunk_nothing_is_taken() -> None:
+    """Also from a client that has sent the rest already. RSET makes it good again."""
+    with served(scripted("S: 220 hi\nC: BDAT 3\nC= abc\nS: 452 full")) as (connection, tape):
+        replies(connection, b"", *ENVELOPE)
+        connection.sendall(b"BDAT 3\r\nabcBDAT 3 LAST\r\nabc")
+        found = [reply(connection), reply(connection), *replies(connection, b"RSET\r\n", *ENVELOPE, b"BDAT 0 LAST\r\n")]
+    assert [int(one[:3]) for one in found] == [452, 503, 250, 250, 250, 452]
+    assert [(one.recipients, one.taken) for one in tape.deliveries][0] == ((), False)
+
+
+@pytest.mark.parametrize("text", ["C: MAIL FROM:<a@b.example>\nS: 451 no\n", "C: BDAT 3\nC= abc\nS: 452 full\n"])
+def test_a_server_that_contradicts_itself_takes_nothing(text: str) -> None:
+    script = f"S: 220 hi\n{text}C: RCPT TO:<c@d.example>\nS: 250 ok\nC: BDAT 0 LAST\nS: 250 queued"
+    with served(scripted(script)) as (connection, tape):
+        replies(connection, b"", *ENVELOPE, b"BDAT 3\r\nabc", b"BDAT 0 LAST\r\n")
+    assert [(one.recipients, one.reply) for one in tape.deliveries] == [((), b"250 queued\r\n")]
+
+
+@pytest.mark.parametrize(
+    ("said", "taken"),
+    [("S: 250 ok", True), ("S: 250-a\nS: 250 b", True), ("S= 2\n@close", False), ("S= 250-a\\r\\n250\n@close", False)],
+)
+def test_half_a_reply_takes_nothing(said: str, taken: bool) -> None:
+    with served(scripted(f"S: 220 hi\nC: DATA\nS: 354 go\nC: .\n{said}")) as (connection, tape):
+        replies(connection, b"", *ENVELOPE, b"DATA\r\n", b"x\r\n.\r\n")
+    assert [one.taken for one in tape.deliveries] == [taken]
+
+
+def test_go_on_is_no_yes() -> None:
+    with served(scripted("S: 220 hi\nC: RCPT TO:<c@d.example>\nS: 354 go on")) as (connection, tape):
+        replies(connection, b"", *ENVELOPE, b"RCPT TO:<e@d.example>\r\n", b"BDAT 0 LAST\r\n")
+    assert [one.recipients for one in tape.deliveries] == [()]

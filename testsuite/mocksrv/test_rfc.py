@@ -42,7 +42,6 @@ BEHAVIOUR = [
     ("pipelined", "split", None),
     ("pipelined", "case", None),
     ("pipelined", "report", None),
-    ("pipelined", "exit", None),
     ("pipelined", "stderr", None),
     ("pipelined", "foreign", None),
     ("pipelined", "connect", None),  # to an address that the case says nothing about
@@ -54,6 +53,10 @@ BEHAVIOUR = [
     ("pipelined", "dots", "another message arrived: the body differs"),
     ("pipelined", "changes", "another message arrived: the field subject is gone, changed"),
     ("pipelined", "lies", "carol@example.org is told to be delivered, and no server took it"),
+    ("pipelined", "hides", "bob@example.org is told to be deferred, and a server took it"),
+    ("pipelined", "exit", "the exit status is 3"),  # a caller has then no use for reports
+    ("pipelined", "sender", "it arrived from <sender.example>, not from <alice@sender.example>"),
+    ("chunking", "sender", "it arrived from"),
     ("pipelined", "twice", "bob@example.org got it 2 times"),
     ("starttls", "in-the-clear", "TLS-PLAINTEXT"),
 ]
@@ -80,6 +83,48 @@ def test_a_case_that_says_otherwise(judge: Judge, case: str, old: str, new: str,
     assert old in text
     found = wrong(judge(text.replace(old, new, 1)))
     assert what in found if what else not found
+
+
+def plain(run: str, more: str = "", where: str = "mx.example.org") -> str:
+    return (
+        f"Title\n\n-- run --\n{run}\n-- dns --\nexample.org. MX 1 mx.example.org.\nmx.example.org. A 192.0.2.25\n"
+        f"{more}-- dialogue {where} --\nS: 220 a\n"
+    )
+
+
+class Stranger(Client):
+    """An MTA that has no interface of qmail-remote, played by our client."""
+
+    def missing(self) -> None:
+        """It is there."""
+
+    def install(self, path: Path, case: Case) -> None:
+        """Puts our client where the adapter would be."""
+        path.symlink_to(HERE / "client.py")
+
+
+GIVES_UP = plain("Qremote example.org a@sender.example b@example.org").replace(
+    "S: 220 a\n", "S: 220 a\nC: EHLO {helo}\nS: 250-a\nS: 250 SIZE 3\nC: QUIT\n-- report --\nDtoo large\n\\0\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("message", "size", "what"),
+    [
+        ("Hello.", 3, ""),  # the server says so
+        ("Hello.", 99, ""),  # that the client of the case does not want to send it says nothing
+        ("\xe9", 99, "TEXT-8BIT"),  # but what it says against the rules is heard
+    ],
+)
+def test_what_the_client_of_the_case_does_not_try(
+    judge: Judge, parse: Callable[[str], Case], message: str, size: int, what: str
+) -> None:
+    """Another MTA may deliver it, if it finds a way."""
+    text = GIVES_UP.replace("-- dialogue", f"-- message --\nA: b\n\n{message}\n-- dialogue").replace("SIZE 3", f"SIZE {size}")
+    found = wrong(rfc.check(parse(text), Stranger("swaks", "swaks")))
+    assert what in found if what else not found
+    if size == 99:
+        assert "the outcome is delivered; it had to be refused" in wrong(judge(text))
 
 
 EXPECTATIONS = [
@@ -133,13 +178,6 @@ def test_a_case_about_octets_says_nothing_here(judge: Judge) -> None:
 )
 def test_what_reports_mean(report: bytes, known: int | None, expected: tuple[str, ...]) -> None:
     assert outcomes(report, None if known is None else [b"x"] * known) == expected
-
-
-def plain(run: str, more: str = "", where: str = "mx.example.org") -> str:
-    return (
-        f"Title\n\n-- run --\n{run}\n-- dns --\nexample.org. MX 1 mx.example.org.\nmx.example.org. A 192.0.2.25\n"
-        f"{more}-- dialogue {where} --\nS: 220 a\n"
-    )
 
 
 BOB = "Qremote example.org a@b.example bob@example.org"
