@@ -133,7 +133,9 @@ class RfcWorld(World):
         yield from _wrong_recipients(recipients(self._case), self._verdict.outcomes, taken)
         words = delivery(self._case)
         senders = {sender for known in self._policies.values() for sender in known.senders}
-        messages = [self._case.message, *(one for known in self._policies.values() for one in known.messages)]
+        # What comes of several commands only the dialogues tell.
+        told = [one for known in self._policies.values() for one in known.messages] if words is None else []
+        messages = [self._case.message, *told]
         for one in taken:
             differences = [difference(message, one.message) for message in messages]
             if None not in differences:
