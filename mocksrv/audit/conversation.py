@@ -3,6 +3,8 @@
 The client's octets are one stream; a `Turn` is the part of it that gets one reply. The tape tells the order in which
 the server saw things: what stands before a reply was said without waiting for it (`Turn.ahead`). A conversation can
 stop making sense, as when message text comes before 354: then it goes `astray`, and nothing behind that is read.
+A client need not notice a reply to nothing, and who takes it for the next one is a reply ahead from then on: it is
+`misled`, and nobody can say for what it did not wait.
 """
 
 import re
@@ -24,7 +26,7 @@ _DOT = re.compile(rb"\n(\.\r?\n)")
 
 @dataclass(frozen=True)
 class Astray:
-    """Where the conversation can no longer be followed. `why` is the ID of the rule that says what was wrong."""
+    """Where the conversation can no longer be followed. `why` is the ID of the rule that says what was wrong, if any."""
 
     why: str
     start: int
@@ -104,6 +106,7 @@ class _Reader:
         self._chunk: Command | None = None  # whose chunk is being sent
         self._response = False  # whether the next line belongs to AUTH
         self._tls = False
+        self._misled = False  # whether the server has said what answers nothing
 
     def read(self) -> Conversation:
         talk = self._talk
@@ -151,6 +154,7 @@ class _Reader:
         self._lines = []
         if turn is None:
             self._talk.surplus.append(reply)
+            self._misled = True
             return
         turn.reply = reply
         if verb == "DATA" and code // 100 == 3:
@@ -175,7 +179,7 @@ class _Reader:
     def _secure(self) -> None:
         """What is within TLS begins anew, also in the middle of a line."""
         self._tls = True
-        self._talk.handshake_due = self._response = False
+        self._talk.handshake_due = self._response = self._misled = False
         self._text = self._chunk = self._ahead = None
         self._talk.read = self._have
         self._said, self._lines = b"", []
@@ -214,7 +218,9 @@ class _Reader:
         if not end and not (ended and self._early()):
             return False
         end = end or self._have
-        command = Command(talk.read, end, talk.stream[talk.read : end], self._ahead or (), tls=self._tls)
+        command = Command(
+            talk.read, end, talk.stream[talk.read : end], self._ahead or (), tls=self._tls, misled=self._misled
+        )
         if self._early():
             self._say_early(command)
         elif self._response:
@@ -234,7 +240,9 @@ class _Reader:
         self._talk.read = turn.end
 
     def _say_early(self, command: Command) -> None:
-        if command.known:
+        if command.misled:
+            self._go_astray("", "something else may have been taken for the reply to DATA")
+        elif command.known:
             self._go_astray("PIPE-LAST", f"{command.verb} was sent before the reply to DATA")
         else:
             self._go_astray("TEXT-EARLY", "message text was sent before the reply to DATA")

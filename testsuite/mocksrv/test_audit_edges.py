@@ -86,6 +86,13 @@ EDGES = [
     ("RSET in a group", PIPE + MAIL + "C: RSET\n" + MAIL + RCPT + "C: DATA\n" + OK * 4 + "S: 354 go\nC: .\n" + OK
      + QUIT, ""),
     ("NOOP in a group", PIPE + "C: NOOP\n" + MAIL + OK + OK + QUIT, "PIPE-LAST"),
+    ("a reply too many is taken for the next", PLAIN + OK + MAIL + RCPT + OK + "C: DATA\n" + OK + "C: QUIT\nS: 354 go\n@hangup\n", ""),
+    ("the same, and MAIL is refused", PIPE + OK + MAIL + RCPT + "S: 550 no\n" + "C: DATA\nS: 503 no\n" + QUIT, ""),
+    ("354 too many", PLAIN + ENVELOPE + "S: 354 go\nC: DATA\nC: Subject: hi\nC: .\nS: 354 go\n@hangup\n", ""),
+    ("354 too many, and nobody wants it", PIPE + OK + MAIL + RCPT + "C: DATA\n" + OK + "S: 550 no\nS: 354 go\nC: a\nC: .\n" + OK
+     + QUIT, ""),
+    ("a reply too many, forgotten within TLS", HELLO + "S: 250 STARTTLS\nC: STARTTLS\nS: 220 ready\nS: 250 x\n@starttls\n"
+     "C: EHLO a.b\n" + MAIL + "S: 250 x\n" + OK + QUIT, "EHLO-WAIT"),
     ("101 recipients", PIPE + MAIL + RCPT * 101 + OK * 102 + QUIT, ""),
     # Order.
     ("MAIL after a message that was refused", PLAIN + DATA + "C: .\nS: 550 x\n" + MAIL + OK + QUIT, ""),
