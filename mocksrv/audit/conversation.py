@@ -21,12 +21,13 @@ _REPLY_LINE = re.compile(rb"([0-9]{3})(?:([ -])[^\n]*|\r)?\n")
 _REPLY_LENGTH = 512  # 5321#4.5.3.1.5
 _CHUNK = re.compile(rb"([0-9]{1,20})(?: .*)?", re.DOTALL)
 _HELLO = b"\x16\x03"  # how a TLS handshake begins (RFC 8446, section 5.1)
+_WAITING = ("PIPE-LAST", "TEXT-EARLY", "TLS-EARLY", "TLS-PLAINTEXT")  # who counts replies can be misled to these
 _DOT = re.compile(rb"\n(\.\r?\n)")
 
 
 @dataclass(frozen=True)
 class Astray:
-    """Where the conversation can no longer be followed. `why` is the ID of the rule that says what was wrong, if any."""
+    """Where the conversation can no longer be followed. `why` is the ID of the rule that says why, if there is one."""
 
     why: str
     start: int
@@ -240,9 +241,7 @@ class _Reader:
         self._talk.read = turn.end
 
     def _say_early(self, command: Command) -> None:
-        if command.misled:
-            self._go_astray("", "something else may have been taken for the reply to DATA")
-        elif command.known:
+        if command.known:
             self._go_astray("PIPE-LAST", f"{command.verb} was sent before the reply to DATA")
         else:
             self._go_astray("TEXT-EARLY", "message text was sent before the reply to DATA")
@@ -294,4 +293,6 @@ class _Reader:
 
     def _go_astray(self, why: str, what: str, start: int | None = None) -> None:
         at = self._talk.read if start is None else start
+        if self._misled and why in _WAITING:
+            why = ""
         self._talk.astray = Astray(why, at, f"{what}; what follows cannot be told apart and was not judged")

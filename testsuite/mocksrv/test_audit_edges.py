@@ -93,6 +93,9 @@ EDGES = [
      + QUIT, ""),
     ("a reply too many, forgotten within TLS", HELLO + "S: 250 STARTTLS\nC: STARTTLS\nS: 220 ready\nS: 250 x\n@starttls\n"
      "C: EHLO a.b\n" + MAIL + "S: 250 x\n" + OK + QUIT, "EHLO-WAIT"),
+    ("a reply too many is taken for 220", HELLO + "S: 250 STARTTLS\nS: 220 x\nC: STARTTLS\nC= \\x16\\x03\\x01\\n\n@hangup\n", ""),
+    ("a reply too many is taken for a refusal of TLS", HELLO + "S: 250 STARTTLS\nS: 250 x\nC: STARTTLS\n" + MAIL
+     + "S: 220 x\nC: QUIT\n@hangup\n", ""),
     ("101 recipients", PIPE + MAIL + RCPT * 101 + OK * 102 + QUIT, ""),
     # Order.
     ("MAIL after a message that was refused", PLAIN + DATA + "C: .\nS: 550 x\n" + MAIL + OK + QUIT, ""),
