@@ -1,7 +1,7 @@
 """Whether the message that arrived is the one that was given, though a client may have put it in another form.
 
 A client may put trace fields in front and complete the header, recode parts, and fold fields anew. It may not change
-what a reader is shown, nor drop a field.
+what a reader is shown, nor drop a field; both also of the parts, and of messages in the message.
 """
 
 import binascii
@@ -9,73 +9,89 @@ import re
 from collections.abc import Iterator
 
 from mocksrv import mime
-from mocksrv.mime import Entity
-from mocksrv.octets import canonical, decode
+from mocksrv.mime import Entity, Field
+from mocksrv.octets import canonical
 
-_HEADER = re.compile(rb"(?:[!-9;-~]+[ \t]*:[^\r\n]*\r\n(?:[ \t][^\r\n]*\r\n)*)*")
 # What recoding may change or add; and what may be taken away (RFC 5321, section 4.4; RFC 5322, section 3.6.3).
-_FREE = {b"mime-version", b"content-transfer-encoding", b"content-type", b"return-path", b"bcc"}
+_FREE = {"mime-version", "content-transfer-encoding", "content-type", "return-path", "bcc"}
+# RFC 5322, section 3.6, and RFC 2045: of which a second one would be at odds with the first.
+_ONCE = {
+    "date", "from", "sender", "reply-to", "to", "cc", "message-id", "in-reply-to", "references", "subject",
+    "content-type", "content-transfer-encoding",
+}  # fmt: skip
+_PLAIN = ("text", "plain")
 
 
 def difference(given: bytes, arrived: bytes) -> str | None:
     """What is not the same in the message that arrived; None if nothing is."""
     given, arrived = canonical(given), canonical(arrived)
-    if arrived.endswith(given) and _is_header(arrived[: len(arrived) - len(given)]):
-        return None
-    (header, body), (arrived_header, arrived_body) = _split(given), _split(arrived)
-    lost = _first_lost(_fields(header), _fields(arrived_header))
+    return None if given == arrived else next(_differences(mime.read(given), mime.read(arrived)), None)
+
+
+def _differences(one: Entity, other: Entity) -> Iterator[str]:
+    where = f" in {one.place}" if one.numbers else ""
+    lost = _first_lost(one.fields, other.fields)
     if lost is not None:
-        return f"the field {decode(lost)} is gone, changed or out of order"
-    if body == arrived_body:
-        return None
-    one, other = _leaves(given), _leaves(arrived)
-    if len(one) != len(other):
-        return f"{len(other)} parts arrived; it has {len(one)}"
-    for number, (part, came) in enumerate(zip(one, other), 1):
-        if part != came:
-            return f"the content of part {number} differs" if len(one) > 1 else "the body differs"
-    return None
+        yield f"the field {lost.name} is gone, changed or out of order{where}"
+    for name in _ONCE:
+        if 0 < _count(one, name) < _count(other, name):
+            yield f"the field {name} came once more{where}"
+    if lost_type := _lost_type(one, other):
+        yield f"the {lost_type} is gone or changed{where}"
+    if len(one.inside) != len(other.inside):
+        yield f"{len(other.inside)} parts arrived{where}; it has {len(one.inside)}"
+    for part, came in zip(one.inside, other.inside):
+        yield from _differences(part, came)
+    if not (one.inside or other.inside or _same_content(one, other)):
+        yield f"the content of {one.place} differs" if one.numbers else "the body differs"
 
 
-def _is_header(octets: bytes) -> bool:
-    return _split(octets) == (octets, b"")
-
-
-def _split(message: bytes) -> tuple[bytes, bytes]:
-    """The fields in front, and what stands behind them and the empty line, if there is one."""
-    found = _HEADER.match(message)
-    header = found[0] if found else b""
-    return header, message[len(header) :].removeprefix(b"\r\n")
-
-
-def _fields(header: bytes) -> list[tuple[bytes, bytes]]:
-    """Names and values without white space, for where a field is folded may change."""
-    found = re.findall(rb"(?m)^([!-9;-~]+)[ \t]*:((?:[^\r\n]|\r\n[ \t])*)", header)
-    return [(name.lower(), b"".join(value.split())) for name, value in found]
-
-
-def _first_lost(given: list[tuple[bytes, bytes]], arrived: list[tuple[bytes, bytes]]) -> bytes | None:
+def _first_lost(given: list[Field], arrived: list[Field]) -> Field | None:
     rest = iter(arrived)
-    wanted = (field for field in given if field[0] not in _FREE)
-    return next((field[0] for field in wanted if field not in rest), None)
+    wanted = (field for field in given if field.name not in _FREE)
+    return next((field for field in wanted if not any(_same_field(field, other) for other in rest)), None)
 
 
-def _leaves(message: bytes) -> list[tuple[str, bytes]]:
-    """Type and decoded content of every part that has no parts."""
-    return list(_leaves_of(mime.read(message)))
+def _same_field(given: Field, arrived: Field) -> bool:
+    """Where a field is folded may change: there white space may come, as any may be more or less."""
+    first, *more = (b" ".join(line.split()) for line in arrived.lines)
+    pieces = [re.sub(rb"^[^:]*: ?", b"", first), *more]
+    return given.name == arrived.name and bool(
+        re.fullmatch(rb" ?".join(map(re.escape, pieces)), b" ".join(given.body.split()))
+    )
 
 
-def _leaves_of(entity: Entity) -> Iterator[tuple[str, bytes]]:
-    if entity.inside:
-        yield from (leaf for one in entity.inside for leaf in _leaves_of(one))
-        return
-    content = mime.content(entity)
-    if entity.encoding == "base64":
-        content = _decoded(content)
+def _count(entity: Entity, name: str) -> int:
+    return sum(field.name == name for field in entity.fields)
+
+
+def _lost_type(one: Entity, other: Entity) -> str | None:
+    """The type, or its parameter, that is another one now. What was not said may be."""
+    known, now = (one.main_type, one.subtype), (other.main_type, other.subtype)
+    if known != now and (known, now) != (("", ""), _PLAIN):
+        return f"type {'/'.join(known if any(known) else _PLAIN)}"
+    given, arrived = mime.parameters(one), mime.parameters(other)
+    names = (name for name in given if not name.startswith("boundary"))
+    return next((f"parameter {name} of the type" for name in names if arrived.get(name) != given[name]), None)
+
+
+def _same_content(one: Entity, other: Entity) -> bool:
+    given, arrived = _content(one), _content(other)
+    encodings = {one.encoding, other.encoding}
+    if len(encodings) == 1 or encodings <= {*mime.IDENTITY}:
+        return given == arrived
+    if not encodings <= {*mime.IDENTITY, "quoted-printable", "base64"}:
+        return False
     # A line end before a delimiter belongs to the delimiter; before the end of the message to the text.
-    kind = f"{entity.main_type}/{entity.subtype}" if entity.main_type else "text/plain"  # RFC 2045, section 5.2
-    text = kind.startswith("text/") or entity.encoding != "base64"
-    yield kind, canonical(content).rstrip(b"\r\n") if text else content
+    return given in (arrived, arrived + b"\r\n") or given + b"\r\n" == arrived
+
+
+def _content(entity: Entity) -> bytes:
+    """What a leaf decodes to."""
+    content = mime.content(entity)
+    content = _decoded(content) if entity.encoding == "base64" else content
+    text = entity.main_type in ("", "text") or entity.encoding != "base64"
+    return canonical(content) if text else content
 
 
 def _decoded(base64: bytes) -> bytes:

@@ -258,6 +258,14 @@ def content(entity: Entity) -> bytes:
     return b"".join(line + b"\r\n" for line in entity.body)
 
 
+def parameters(entity: Entity) -> dict[str, bytes]:
+    """Those of its Content-Type, without white space in them; of two of a name the first."""
+    found: dict[str, bytes] = {}
+    for name, value in _parameters(entity.first("content-type") or b"", 0):
+        found.setdefault(name, b"".join(value.split()))
+    return found
+
+
 def is_base64(line: bytes) -> bool:
     """Whether only base64 and white space stand in it."""
     return bool(_BASE64.fullmatch(line))

@@ -66,7 +66,7 @@ class Policy:
         The client of the dialogue may have sent it the other way, or in more chunks: a refusal counts all the same.
         """
         other = LAST_CHUNK if key == END else END
-        before = [*self.reactions.get(CHUNK, [])[chunks:], *(self.reactions.get("DATA", [])[:1] if other == END else ())]
+        before = self.reactions.get(CHUNK, [])[chunks:] + (self.reactions.get("DATA", [])[:1] if other == END else [])
         refused = [one for one in before if not one.good]
         return next(iter([*self.reactions.get(key, []), *refused, *self.reactions.get(other, [])]), None)
 

@@ -21,6 +21,8 @@ from mocksrv.messages import difference
 from mocksrv.octets import decode, encode
 from mocksrv.player import Player
 from mocksrv.responder import Responder
+from mocksrv.script import CaseError
+from mocksrv.steps import Dialogue
 from mocksrv.tape import Delivery, Tape
 from mocksrv.transcript import Failure, Transcript
 from mocksrv.world import Result, World, patience
@@ -79,7 +81,13 @@ class RfcWorld(World):
         self._verdict, self._client_kind = verdict, verdict.client
         spoken = [one for one in self._case.dialogues if not (one.never or one.refused or one.unanswered)]
         self._intrusions: list[str] = []
-        self._policies = {one.line: policy.of_dialogue(one, self._facts) for one in spoken}
+        self._policies = {one.line: self._policy(one) for one in spoken}
+
+    def _policy(self, dialogue: Dialogue) -> policy.Policy:
+        try:
+            return policy.of_dialogue(dialogue, self._facts)
+        except policy.Unfit as reason:
+            raise CaseError(f"{self._case.path}:{dialogue.line}: {reason} (this needs `scope: exact`)") from reason
 
     def _install(self, path: Path) -> None:
         self._client_kind.install(path, self._case)
@@ -133,7 +141,9 @@ class RfcWorld(World):
         yield from _wrong_recipients(recipients(self._case), self._verdict.outcomes, taken)
         words = delivery(self._case)
         senders = {sender for known in self._policies.values() for sender in known.senders}
-        messages = [self._case.message, *(one for known in self._policies.values() for one in known.messages)]
+        # What comes of several commands only the dialogues tell.
+        told = [one for known in self._policies.values() for one in known.messages] if words is None else []
+        messages = [self._case.message, *told]
         for one in taken:
             differences = [difference(message, one.message) for message in messages]
             if None not in differences:

@@ -3,6 +3,8 @@
 The client's octets are one stream; a `Turn` is the part of it that gets one reply. The tape tells the order in which
 the server saw things: what stands before a reply was said without waiting for it (`Turn.ahead`). A conversation can
 stop making sense, as when message text comes before 354: then it goes `astray`, and nothing behind that is read.
+A client need not notice a reply to nothing, and who takes it for the next one is a reply ahead from then on: it is
+`misled`, and nobody can say for what it did not wait.
 """
 
 import re
@@ -19,12 +21,13 @@ _REPLY_LINE = re.compile(rb"([0-9]{3})(?:([ -])[^\n]*|\r)?\n")
 _REPLY_LENGTH = 512  # 5321#4.5.3.1.5
 _CHUNK = re.compile(rb"([0-9]{1,20})(?: .*)?", re.DOTALL)
 _HELLO = b"\x16\x03"  # how a TLS handshake begins (RFC 8446, section 5.1)
+_WAITING = ("PIPE-LAST", "TEXT-EARLY", "TLS-EARLY", "TLS-PLAINTEXT")  # who counts replies can be misled to these
 _DOT = re.compile(rb"\n(\.\r?\n)")
 
 
 @dataclass(frozen=True)
 class Astray:
-    """Where the conversation can no longer be followed. `why` is the ID of the rule that says what was wrong."""
+    """Where the conversation can no longer be followed. `why` is the ID of the rule that says why, if there is one."""
 
     why: str
     start: int
@@ -104,6 +107,7 @@ class _Reader:
         self._chunk: Command | None = None  # whose chunk is being sent
         self._response = False  # whether the next line belongs to AUTH
         self._tls = False
+        self._misled = False  # whether the server has said what answers nothing
 
     def read(self) -> Conversation:
         talk = self._talk
@@ -151,6 +155,7 @@ class _Reader:
         self._lines = []
         if turn is None:
             self._talk.surplus.append(reply)
+            self._misled = True
             return
         turn.reply = reply
         if verb == "DATA" and code // 100 == 3:
@@ -175,7 +180,7 @@ class _Reader:
     def _secure(self) -> None:
         """What is within TLS begins anew, also in the middle of a line."""
         self._tls = True
-        self._talk.handshake_due = self._response = False
+        self._talk.handshake_due = self._response = self._misled = False
         self._text = self._chunk = self._ahead = None
         self._talk.read = self._have
         self._said, self._lines = b"", []
@@ -187,9 +192,7 @@ class _Reader:
         talk = self._talk
         while not talk.astray and talk.read < self._have:
             if self._ahead is None:
-                ahead = tuple(turn for turn in self._unanswered if turn is not self._text)
-                # Who was told something unasked took it for the reply to what it said next: it did wait.
-                self._ahead = ahead[len(talk.surplus) :]
+                self._ahead = tuple(turn for turn in self._unanswered if turn is not self._text)
             begins = not (self._tls or self._text or self._chunk) and talk.stream.startswith(_HELLO, talk.read)
             if talk.handshake_due and begins:  # with a server that does not keep its word: there is nothing to judge
                 talk.read = self._have
@@ -216,7 +219,9 @@ class _Reader:
         if not end and not (ended and self._early()):
             return False
         end = end or self._have
-        command = Command(talk.read, end, talk.stream[talk.read : end], self._ahead or (), tls=self._tls)
+        command = Command(
+            talk.read, end, talk.stream[talk.read : end], self._ahead or (), tls=self._tls, misled=self._misled
+        )
         if self._early():
             self._say_early(command)
         elif self._response:
@@ -288,4 +293,6 @@ class _Reader:
 
     def _go_astray(self, why: str, what: str, start: int | None = None) -> None:
         at = self._talk.read if start is None else start
+        if self._misled and why in _WAITING:
+            why = ""
         self._talk.astray = Astray(why, at, f"{what}; what follows cannot be told apart and was not judged")

@@ -103,7 +103,7 @@ def refused(talk: Conversation) -> Iterator[Seen]:
 def unwanted(talk: Conversation) -> Iterator[Seen]:
     for before, turn in zip(talk.turns, talk.turns[1:]):
         if isinstance(turn, Text) and turn.octets and not (turn.transaction and turn.transaction.wanted):
-            if not (isinstance(before, Command) and untimely(before)):  # that is DATA-ORDER
+            if not (isinstance(before, Command) and (before.misled or untimely(before))):  # that is DATA-ORDER
                 yield Seen(turn.start, turn.octets[:_AROUND], "message text, and no recipient was accepted")
 
 

@@ -13,6 +13,11 @@ from mocksrv.audit.turns import HELLOS, Command, Text, Turn
 _LAST = ("VRFY", "EXPN", "TURN", "NOOP", "AUTH", "ETRN", "ATRN")
 
 
+def _commands(talk: Conversation) -> Iterator[Command]:
+    """Those of which can be told for what replies the client had waited."""
+    return (command for command in talk.commands if not command.misled)
+
+
 def _verbs(turns: tuple[Turn, ...]) -> list[str]:
     return [turn.verb for turn in turns if isinstance(turn, Command)]
 
@@ -40,7 +45,7 @@ def greeting_refused(talk: Conversation) -> Iterator[Seen]:
 
 @rule("EHLO-WAIT", "5321#4.3.1", "The client waits for the reply to EHLO or HELO before it goes on.")
 def hello_wait(talk: Conversation) -> Iterator[Seen]:
-    for command in talk.commands:
+    for command in _commands(talk):
         if _verbs(command.ahead[-1:])[:1] in (["EHLO"], ["HELO"]):
             yield seen(command, f"{command.verb} was sent before the reply to {_name(command.ahead[-1])}")
 
@@ -57,7 +62,7 @@ def hello_missing(talk: Conversation) -> Iterator[Seen]:
 @rule("PIPE-UNOFFERED", "5321#4.3.1", "Without PIPELINING the client waits for the reply to each command.")
 def pipe_unoffered(talk: Conversation) -> Iterator[Seen]:
     special = {"EHLO", "HELO", "STARTTLS", "QUIT"}  # whatever is offered
-    for command in talk.commands:
+    for command in _commands(talk):
         ahead = _ahead(talk, command)
         if not ahead or special & {*_verbs(ahead)} or command.offered("PIPELINING"):
             continue
@@ -72,14 +77,14 @@ def _ahead(talk: Conversation, turn: Turn) -> tuple[Turn, ...]:
 @rule("PIPE-LAST", "2920#3.1", "DATA, VRFY, EXPN, TURN, NOOP and AUTH end a group: their reply is waited for.")
 def pipe_last(talk: Conversation) -> Iterator[Seen]:
     yield from astray(talk, "PIPE-LAST")
-    for command in talk.commands:
+    for command in _commands(talk):
         if command.offered("PIPELINING") and command.ahead and {*_verbs(command.ahead[-1:])} & {*_LAST}:
             yield seen(command, f"{command.verb} was sent before the reply to {_name(command.ahead[-1])}")
 
 
 @rule("MAIL-NESTED", "5321#4.1.4", "MAIL is sent only when no mail transaction is open.")
 def mail_nested(talk: Conversation) -> Iterator[Seen]:
-    for command in talk.commands:
+    for command in _commands(talk):
         if command.verb == "MAIL" and command.transaction:
             if not any(carrier.verb == "BDAT" and carrier.refused for carrier in command.transaction.carriers):
                 yield seen(command, "MAIL while the transaction of an earlier MAIL is open")
@@ -88,7 +93,7 @@ def mail_nested(talk: Conversation) -> Iterator[Seen]:
 @rule("RCPT-ORDER", "5321#3.3", "RCPT comes after a MAIL that was accepted.")
 def rcpt_order(talk: Conversation) -> Iterator[Seen]:
     last: Command | None = None
-    for command in talk.commands:
+    for command in _commands(talk):
         if command.verb == "RCPT" and _lonely(command):
             if not (last and last.verb == "RCPT"):  # one of them is enough
                 yield seen(command, "RCPT, and " + ("MAIL was refused" if command.mail else "there was no MAIL"))
@@ -103,7 +108,7 @@ def _lonely(command: Command) -> bool:
 @rule("DATA-ORDER", "5321#3.3", "DATA or BDAT comes after a RCPT that was accepted, unless the reply is still due.")
 def data_order(talk: Conversation) -> Iterator[Seen]:
     envelope: list[Command] = []
-    for command in talk.commands:
+    for command in _commands(talk):
         if command.verb in ("DATA", "BDAT"):
             if untimely(command) and not any(_lonely(one) for one in envelope if one.verb == "RCPT"):
                 yield seen(command, f"{command.verb}, and there is no recipient that the server accepted")

@@ -29,7 +29,7 @@ def argument(talk: Conversation) -> Iterator[Seen]:
 @rule("TLS-LAST", "3207#4", "STARTTLS is the last command of a group: its reply is waited for.")
 def last(talk: Conversation) -> Iterator[Seen]:
     for command in talk.commands:
-        before = command.ahead[-1] if command.ahead else None
+        before = command.ahead[-1] if command.ahead and not command.misled else None
         if isinstance(before, Command) and before.verb == "STARTTLS":
             yield seen(command, f"{command.verb} was sent before the reply to STARTTLS")
 

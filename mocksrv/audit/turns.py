@@ -71,6 +71,7 @@ class Command(Turn):
     after_last: bool = False  # whether BDAT LAST has ended the last transaction
     size: int | None = None  # of a chunk
     chunk: tuple[int, int] = (0, 0)  # where it is in the stream
+    misled: bool = False  # whether the server had said before what answers nothing
 
     @property
     def content(self) -> bytes:

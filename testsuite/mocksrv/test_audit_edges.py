@@ -48,8 +48,6 @@ EDGES = [
     ("a handshake that the server does not answer", HELLO + "S: 250 STARTTLS\nC: STARTTLS\nS: 220 ready\n"
      "C= \\x16\\x03\\x01\\n\n@hangup\n", ""),
     ("a reply too many", PLAIN + MAIL + OK + OK + RCPT + "C: DATA\n" + OK + "S: 354 go\nC: .\nC: QUIT\n@hangup\n", ""),
-    ("a reply too many, and two commands at once", PLAIN + MAIL + OK + OK + RCPT + RCPT + "C: DATA\n" + OK
-     + "S: 503 no\n" + QUIT, "PIPE-UNOFFERED"),
     ("a chunk on its way when the one before is refused", PIPE + ENVELOPE + "C: BDAT 4\nC: ab\nS: 552 no\nC: BDAT 4 LAST\n"
      "C: cd\nS: 503 no\n" + QUIT, ""),
     # Octets of commands.
@@ -91,6 +89,16 @@ EDGES = [
     ("RSET in a group", PIPE + MAIL + "C: RSET\n" + MAIL + RCPT + "C: DATA\n" + OK * 4 + "S: 354 go\nC: .\n" + OK
      + QUIT, ""),
     ("NOOP in a group", PIPE + "C: NOOP\n" + MAIL + OK + OK + QUIT, "PIPE-LAST"),
+    ("a reply too many is taken for the next", PLAIN + OK + MAIL + RCPT + OK + "C: DATA\n" + OK + "C: QUIT\nS: 354 go\n@hangup\n", ""),
+    ("the same, and MAIL is refused", PIPE + OK + MAIL + RCPT + "S: 550 no\n" + "C: DATA\nS: 503 no\n" + QUIT, ""),
+    ("354 too many", PLAIN + ENVELOPE + "S: 354 go\nC: DATA\nC: Subject: hi\nC: .\nS: 354 go\n@hangup\n", ""),
+    ("354 too many, and nobody wants it", PIPE + OK + MAIL + RCPT + "C: DATA\n" + OK + "S: 550 no\nS: 354 go\nC: a\nC: .\n" + OK
+     + QUIT, ""),
+    ("a reply too many, forgotten within TLS", HELLO + "S: 250 STARTTLS\nC: STARTTLS\nS: 220 ready\nS: 250 x\n@starttls\n"
+     "C: EHLO a.b\n" + MAIL + "S: 250 x\n" + OK + QUIT, "EHLO-WAIT"),
+    ("a reply too many is taken for 220", HELLO + "S: 250 STARTTLS\nS: 220 x\nC: STARTTLS\nC= \\x16\\x03\\x01\\n\n@hangup\n", ""),
+    ("a reply too many is taken for a refusal of TLS", HELLO + "S: 250 STARTTLS\nS: 250 x\nC: STARTTLS\n" + MAIL
+     + "S: 220 x\nC: QUIT\n@hangup\n", ""),
     ("101 recipients", PIPE + MAIL + RCPT * 101 + OK * 102 + QUIT, ""),
     # Order.
     ("MAIL after a message that was refused", PLAIN + DATA + "C: .\nS: 550 x\n" + MAIL + OK + QUIT, ""),

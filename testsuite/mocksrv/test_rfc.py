@@ -161,6 +161,12 @@ def test_a_case_about_octets_says_nothing_here(judge: Judge) -> None:
     assert (verdict.skipped, verdict.cell) == ("it is about the exact octets", "unsupported")
 
 
+def test_a_dialogue_that_makes_sense_only_as_it_is(judge: Judge) -> None:
+    text = (HERE / "cases/pipelined.case").read_text().replace("C: EHLO", "@read 3\nC: EHLO", 1)
+    with pytest.raises(CaseError, match="test.case:16: @read stands where no message is .*scope: exact"):
+        judge(text)
+
+
 @pytest.mark.parametrize(
     ("report", "known", "expected"),
     [
