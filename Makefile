@@ -107,6 +107,7 @@ lint: deps-ci ## the style and the structure of the sources
 	clang-format --dry-run --Werror src/*.[ch] bench/*.[ch]
 	shellcheck .ci/run $$(grep -l '^#!/bin/sh' ci/*)
 	for page in man/*.[1-8]; do mandoc -T lint -W warning $$page || exit; done
+	mypy --python-version 3.11 --cache-dir=/dev/null mocksrv
 
 bench: $(PROGRAM) $(MODULE) $(BUILD)/bench ## what is fast and what is not, next to plain loops; a minute, judges nothing
 	$(BUILD)/bench $(PROGRAM) $(BUILD)/empty

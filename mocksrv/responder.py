@@ -65,6 +65,7 @@ class Responder(Player):
         self._mute = False  # whether it has closed its direction of the connection
         self._limit = 0  # octets of a message that it says to take at most; 0 if it says nothing
         self._size = 0  # of the message, as the client declares it or as it has come
+        self._sender: bytes | None = None
         self._begin()
         self._be_patient()
 
@@ -181,7 +182,7 @@ class Responder(Player):
 
     def _begin(self) -> None:
         """Forgets what a transaction has gathered."""
-        self._sender: bytes | None = None
+        self._sender = None
         self._recipients: list[bytes] = []
         self._chunks: list[bytes] = []
         self._chunked = 0  # octets in them
