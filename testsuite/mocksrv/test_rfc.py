@@ -167,6 +167,52 @@ def test_a_dialogue_that_makes_sense_only_as_it_is(judge: Judge) -> None:
         judge(text)
 
 
+TWO = """Title
+
+-- run --
+MISBEHAVE=backwards RETRY=1 Qremote example.org a@sender.example b@example.org
+-- dns --
+example.org. MX 10 mx1.example.org.
+example.org. MX 20 mx2.example.org.
+mx1.example.org. A 192.0.2.1
+mx2.example.org. A 192.0.2.2
+-- dialogue mx1.example.org --
+@refuse
+-- dialogue mx2.example.org --
+S: 220 a
+C: EHLO {helo}
+S: 250 a
+C: MAIL FROM:<a@sender.example>
+S: 250 ok
+C: RCPT TO:<b@example.org>
+S: 250 ok
+C: DATA
+S: 354 go
+C: {message}
+S: 250 ok
+C: QUIT
+-- report --
+r\\0
+K\\0
+"""
+PASSED_OVER = "the client connects to 192.0.2.2 and passes over mx1.example.org., which is preferred"
+ORDERS = [
+    ("", "", PASSED_OVER),
+    ("MISBEHAVE=backwards", "", ""),
+    ("MX 20", "MX 10", ""),
+    ("MX 20 mx2.example.org.", "MX 20 mx2.example.org.\nexample.org. MX 30 mx1.example.org.", ""),
+    ("192.0.2.1\n", "192.0.2.1 ;@delay=0.01s\n", ""),  # who knows when it was found
+    ("-- dns --", "-- control/smtproutes --\n:mx2.example.org:25\n-- dns --", ""),
+    ("Title\n", "Title\naddress: 192.0.2.1\n", ""),  # it is this machine
+]
+
+
+@pytest.mark.parametrize(("old", "new", "what"), ORDERS)
+def test_preferred_exchangers_come_first(judge: Judge, old: str, new: str, what: str) -> None:
+    assert old in TWO
+    assert wrong(judge(TWO.replace(old, new, 1) if old else TWO)) == what
+
+
 @pytest.mark.parametrize(
     ("report", "known", "expected"),
     [
