@@ -4,6 +4,7 @@ The servers answer by policy. Judged are the outcome for each recipient, the mes
 finds.
 """
 
+import select
 import socket
 import subprocess
 from collections.abc import Iterator
@@ -28,6 +29,7 @@ from mocksrv.tape import Delivery, Tape
 from mocksrv.transcript import Failure, Transcript
 from mocksrv.world import Result, World, patience
 
+_FAREWELL = 1.0  # seconds from the end of the client to those of its conversations
 _RECIPIENT_LETTERS = {"r": None, "h": "refused", "s": "deferred"}
 _MESSAGE_LETTERS = {"K": "delivered", "D": "refused", "Z": "deferred"}
 
@@ -112,6 +114,12 @@ class RfcWorld(World):
     def _gave_up(self) -> None:
         """No client has our timeouts."""
         self._hanging = None
+
+    def _kill(self) -> None:
+        """Then the servers, too, come to their end: no tape is written any more while it is read."""
+        super()._kill()
+        while self._playing and select.select([self._ended], [], [], _FAREWELL)[0]:
+            self._on_player_end()
 
     def _judge(self, directory: Path) -> None:
         tapes = [transcript.tape for transcript in self._verdict.transcripts]

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from mocksrv import clients, player, rfc, sandbox
+from mocksrv import clients, player, rfc, sandbox, world
 from mocksrv.case import Case, read_case
 from mocksrv.clients import Client, delivery
 from mocksrv.rfc import Verdict, outcomes
@@ -165,6 +165,16 @@ def test_a_dialogue_that_makes_sense_only_as_it_is(judge: Judge) -> None:
     text = (HERE / "cases/pipelined.case").read_text().replace("C: EHLO", "@read 3\nC: EHLO", 1)
     with pytest.raises(CaseError, match="test.case:16: @read stands where no message is .*scope: exact"):
         judge(text)
+
+
+def test_a_tape_is_whole_when_it_is_read(judge: Judge, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also that of a client that was killed in the middle of it."""
+    monkeypatch.setattr(player, "WAIT", 30.0)
+    monkeypatch.setattr(world, "LIMIT", 0.5)
+    text = (HERE / "cases/pipelined.case").read_text()
+    verdict = judge(text.replace("\nQremote", "\nTIMEOUT=30 MISBEHAVE='no-quit linger' Qremote"))
+    assert wrong(verdict).startswith("the client has not ended")
+    assert "END-NO-QUIT" in wrong(verdict)
 
 
 TWO = """Title
