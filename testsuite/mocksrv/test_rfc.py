@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 
 from mocksrv import clients, player, rfc, sandbox, world
+from mocksrv.adapters import ADAPTERS
+from mocksrv.audit import RULES
 from mocksrv.case import Case, read_case
 from mocksrv.clients import Client, delivery
 from mocksrv.rfc import Verdict, outcomes
@@ -287,6 +289,17 @@ def test_every_case_of_the_corpus_can_be_played_so() -> None:
     """What cannot says `scope: exact`. That Qremote passes is shown beside the exact level, by the pytest plugin."""
     exact = [path for path in (ROOT / "fixtures/cases").rglob("*.case") if read_case(path).scope == "exact"]
     assert len(exact) < 10
+
+
+def test_what_cases_expect_of_clients_can_come_true() -> None:
+    """There are such clients, such rules, and so many recipients."""
+    for case in map(read_case, (ROOT / "fixtures/cases").rglob("*.case")):
+        for key in case.meta:
+            name = key.removeprefix("expect-")
+            if name != key and (one := case.expectation(name)):
+                assert name in {"qremote", "others", *ADAPTERS}, case.path
+                assert {*one.rules} <= RULES.keys(), case.path
+                assert len(one.outcomes) in (0, 1, len(outcomes(case.report or b"", rfc.recipients(case)))), case.path
 
 
 def test_plain_deliveries_are_recognized(parse: Callable[[str], Case]) -> None:
