@@ -240,6 +240,8 @@ class Responder(Player):
 
     def _deliver(self, key: str, message: bytes) -> None:
         self._size = len(message)
+        if self._policy.early:
+            self._interrupt(self._policy.early[0])  # if the message has not even so many octets
         reaction = self._policy.end(key, max(0, len(self._chunks) - 1)) or self._default(key)
         if self._interrupted and self._policy.early:
             reaction = self._policy.early[1]

@@ -4,6 +4,7 @@ The servers answer by policy. Judged are the outcome for each recipient, the mes
 finds.
 """
 
+import select
 import socket
 import subprocess
 from collections.abc import Iterator
@@ -15,18 +16,20 @@ from pathlib import Path
 from mocksrv import home, policy, sandbox
 from mocksrv.audit import Finding, audit
 from mocksrv.case import Case, Expectation
-from mocksrv.claims import LooseClaims
+from mocksrv.claims import LooseClaims, is_reachable
 from mocksrv.clients import Client, delivery
 from mocksrv.messages import difference
 from mocksrv.octets import decode, encode
 from mocksrv.player import Player
 from mocksrv.responder import Responder
 from mocksrv.script import CaseError
+from mocksrv.sniffer import Attempt
 from mocksrv.steps import Dialogue
 from mocksrv.tape import Delivery, Tape
 from mocksrv.transcript import Failure, Transcript
 from mocksrv.world import Result, World, patience
 
+_FAREWELL = 1.0  # seconds from the end of the client to those of its conversations
 _RECIPIENT_LETTERS = {"r": None, "h": "refused", "s": "deferred"}
 _MESSAGE_LETTERS = {"K": "delivered", "D": "refused", "Z": "deferred"}
 
@@ -81,6 +84,7 @@ class RfcWorld(World):
         self._verdict, self._client_kind = verdict, verdict.client
         spoken = [one for one in self._case.dialogues if not (one.never or one.refused or one.unanswered)]
         self._intrusions: list[str] = []
+        self._tried: list[str] = []  # addresses, in order
         self._policies = {one.line: self._policy(one) for one in spoken}
 
     def _policy(self, dialogue: Dialogue) -> policy.Policy:
@@ -98,6 +102,10 @@ class RfcWorld(World):
     def _player_for(self, connection: socket.socket, transcript: Transcript) -> Player:
         return Responder(connection, transcript, self._policies[transcript.dialogue.line])
 
+    def _claim(self, attempt: Attempt) -> None:
+        self._tried.append(attempt.address)
+        super()._claim(attempt)
+
     def _on_intrusion(self, what: str) -> None:
         """It meets nobody, and the client may go on."""
         if what not in self._intrusions:
@@ -107,11 +115,17 @@ class RfcWorld(World):
         """No client has our timeouts."""
         self._hanging = None
 
+    def _kill(self) -> None:
+        """Then the servers, too, come to their end: no tape is written any more while it is read."""
+        super()._kill()
+        while self._playing and select.select([self._ended], [], [], _FAREWELL)[0]:
+            self._on_player_end()
+
     def _judge(self, directory: Path) -> None:
         tapes = [transcript.tape for transcript in self._verdict.transcripts]
         self._verdict.findings = [(tape, finding) for tape in tapes for finding in audit(tape)]
         self._verdict.outcomes = outcomes(self._verdict.stdout, recipients(self._case))
-        for what in (*self._wrong_outcomes(), *self._wrong_deliveries(tapes), *self._wrong_findings()):
+        for what in (*self._wrong_outcomes(), *passed_over(self._case, self._tried), *self._wrong_deliveries(tapes), *self._wrong_findings()):
             self._fail(Failure(1, what))
         if octets := home.sanitizer_text(directory):
             self._fail(Failure(1, "a sanitizer complains", None, octets))
@@ -161,6 +175,23 @@ class RfcWorld(World):
         for rule in required.rules if required else ():
             if rule not in found:
                 yield f"expect-{self._client_kind.name} says that {rule} is broken, and it is not"
+
+
+def passed_over(case: Case, tried: list[str]) -> Iterator[str]:
+    """Exchangers that were not tried before worse ones (RFC 5321, section 5.1), if all that counts is in the zone."""
+    words, local = delivery(case), case.meta.get("address", [])
+    if not words or case.control.keys() & {"smtproutes", "dnsservers"} or len(case.servers) != 1:
+        return
+    zone = case.servers[0].zone
+    known = [(preference, name, zone.addresses(name)) for preference, name in zone.exchangers(words[0].rstrip("."))]
+    if zone.faults or zone.delays or any(one in local for _, _, addresses in known for one in addresses):
+        return
+    best = {address: preference for preference, _, addresses in reversed(known) for address in addresses}
+    for preference, name, addresses in known:
+        before = next((at for at, one in enumerate(tried) if one in addresses), len(tried))
+        hasty = [one for one in tried[:before] if best.get(one, preference) > preference]
+        if hasty and any(map(is_reachable, addresses)):
+            yield f"the client connects to {hasty[0]} and passes over {name}, which is preferred"
 
 
 def recipients(case: Case) -> list[bytes] | None:

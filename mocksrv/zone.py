@@ -67,6 +67,15 @@ class Zone:
             found += [data.address for rrset in chain if rrset.rdtype == kind for data in rrset]
         return found
 
+    def exchangers(self, host: str) -> list[tuple[int, str]]:
+        """Preference and name of each mail exchanger of a host, CNAMEs followed; none of what is no name."""
+        try:
+            chain, _ = self._follow(dns.name.from_text(host), dns.rdatatype.MX)
+        except dns.exception.DNSException:
+            return []
+        found = [data for rrset in chain if rrset.rdtype == dns.rdatatype.MX for data in rrset]
+        return sorted((data.preference, data.exchange.to_text()) for data in found)
+
     def answer(self, query: dns.message.Message, tcp: bool) -> Answer:
         """The answer to a query that holds one question."""
         question = query.question[0]

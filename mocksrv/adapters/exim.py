@@ -53,7 +53,7 @@ host:
   route_list = <+ * "<; {host}"
   transport = smtp
 """
-_FATE = r"(?im)^[-: 0-9]+ \S+ (=>|->|\*\*|==) (?:.* <)?(?:{raw}|{quoted})[>:]? (.*)"
+_FATE = r"(?m)^[-: 0-9]+ \S+ (=>|->|\*\*|==) (?:.* <)?(?:{raw}|{quoted})[>:]? (.*)"
 
 
 class Exim(Adapter):
@@ -95,7 +95,8 @@ def _configuration(job: Job) -> str:
 
 
 def _fate(log: str, recipient: str) -> Fate | None:
-    found = re.search(_FATE.format(raw=re.escape(recipient), quoted=re.escape(quoted(recipient))), log)
+    pattern = _FATE.format(raw=re.escape(recipient), quoted=re.escape(quoted(recipient)))
+    found = re.search(pattern, log) or re.search(pattern, log, re.IGNORECASE)  # it may be known by other capitals
     if not found:
         return None
     letter = {"**": "D", "==": "Z"}.get(found[1], "K")

@@ -78,8 +78,9 @@ def _fates(log: str, recipients: tuple[str, ...]) -> list[Fate] | None:
     if len(found) < len(recipients):
         return None
     letters = {"Ok": "K", "TempFail": "Z"}
-    results = {address.lower(): Fate(letters.get(result, "D"), text) for address, result, text in found}
+    results = {address: Fate(letters.get(result, "D"), text) for address, result, text in found}
+    folded = {address.lower(): fate for address, fate in results.items()}  # it may be known by other capitals
     try:
-        return [results[recipient.lower()] for recipient in recipients]
+        return [results.get(recipient) or folded[recipient.lower()] for recipient in recipients]
     except KeyError as error:
         raise AdapterError(f"no result for {error}") from error

@@ -109,6 +109,8 @@ def candidates(host: str) -> list[tuple[str, str, int]]:
         _, relay, text = route.split(":")
         port = int(text)
     names = [relay] if route else [name for _, name in sorted(ask(host, "MX"))] or [host]
+    if "backwards" in BAD:
+        names.reverse()
     return [(name, address, port) for name in names for kind in ("A", "AAAA") for address in ask(name, kind)]
 
 

@@ -20,7 +20,7 @@ from typing import BinaryIO
 import pytest
 
 from mocksrv import sandbox
-from mocksrv.adapters import ADAPTERS, adapter_named
+from mocksrv.adapters import ADAPTERS, adapter_named, exim, opensmtpd
 from mocksrv.adapters.base import Fate, Reports, quoted
 from mocksrv.certs import Recipes
 from mocksrv.nameserver import DnsServer, bound_socket
@@ -261,3 +261,21 @@ def test_reports_follow_from_fates(fates: list[Fate], octets: str) -> None:
 def test_addresses_are_quoted(address: str, written: str) -> None:
     """qmail's form becomes RFC 5321's."""
     assert quoted(address) == written
+
+
+TWINS = ("bob@example.org", "BOB@example.org")
+
+
+def test_mailboxes_that_differ_in_capitals_only() -> None:
+    """Each has its own fate; but a client may write the one that it has as it likes."""
+    line = "2026-11-24 20:00:00 1abc-00-1 {} {}@example.org R=dns T=smtp{}\n"
+    log = line.format("=>", "bob", ' C="250 ok"') + line.format("**", "BOB", ": 550 no")
+    assert [exim._fate(log, one) for one in TWINS] == [
+        Fate("K", 'R=dns T=smtp C="250 ok"'), Fate("D", "R=dns T=smtp: 550 no")
+    ]  # fmt: skip
+    assert exim._fate(log, "Bob@example.org") == Fate("K", 'R=dns T=smtp C="250 ok"')
+    line = '1 mta delivery evpid=2 from=<a@b> to=<{}@example.org> rcpt=<-> result="{}" stat="{}"\n'
+    log = line.format("bob", "Ok", "250 ok") + line.format("BOB", "PermFail", "550 no")
+    assert opensmtpd._fates(log, TWINS) == [Fate("K", "250 ok"), Fate("D", "550 no")]
+    log = line.format("bob", "Ok", "250 ok") + line.format("carol", "Ok", "250 yes")
+    assert opensmtpd._fates(log, ("Bob@example.org", "carol@example.org")) == [Fate("K", "250 ok"), Fate("K", "250 yes")]

@@ -138,6 +138,16 @@ def test_a_server_that_interrupts() -> None:
     assert tape.deliveries == []
 
 
+def test_a_server_that_interrupts_a_shorter_message() -> None:
+    """Another client may have made less of it, or send it in other pieces."""
+    for end in (b"DATA\r\nx\r\n.\r\n", b"BDAT 3 LAST\r\nx\r\n"):
+        with served(scripted("S: 220 hi\nC: DATA\nS: 354 go\n@read 99\nS: 552 no\n@close")) as (connection, tape):
+            replies(connection, b"", *ENVELOPE)
+            connection.sendall(end)
+            assert connection.makefile("rb").read().split(b"\r\n")[-2] == b"552 no"
+        assert tape.deliveries == []
+
+
 @pytest.mark.parametrize("octets", [b"x\n.\n", b"x\n.\r\n", b"x\r\n.\n", b".\n"])
 def test_an_end_between_wrong_line_ends(plain: Served, monkeypatch: pytest.MonkeyPatch, octets: bytes) -> None:
     """It counts if nothing follows, or neither side would ever go on."""

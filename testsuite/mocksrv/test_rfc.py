@@ -5,7 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from mocksrv import clients, player, rfc, sandbox
+from mocksrv import clients, player, rfc, sandbox, world
+from mocksrv.adapters import ADAPTERS
+from mocksrv.audit import RULES
 from mocksrv.case import Case, read_case
 from mocksrv.clients import Client, delivery
 from mocksrv.rfc import Verdict, outcomes
@@ -167,6 +169,62 @@ def test_a_dialogue_that_makes_sense_only_as_it_is(judge: Judge) -> None:
         judge(text)
 
 
+def test_a_tape_is_whole_when_it_is_read(judge: Judge, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also that of a client that was killed in the middle of it."""
+    monkeypatch.setattr(player, "WAIT", 30.0)
+    monkeypatch.setattr(world, "LIMIT", 0.5)
+    text = (HERE / "cases/pipelined.case").read_text()
+    verdict = judge(text.replace("\nQremote", "\nTIMEOUT=30 MISBEHAVE='no-quit linger' Qremote"))
+    assert wrong(verdict).startswith("the client has not ended")
+    assert "END-NO-QUIT" in wrong(verdict)
+
+
+TWO = """Title
+
+-- run --
+MISBEHAVE=backwards RETRY=1 Qremote example.org a@sender.example b@example.org
+-- dns --
+example.org. MX 10 mx1.example.org.
+example.org. MX 20 mx2.example.org.
+mx1.example.org. A 192.0.2.1
+mx2.example.org. A 192.0.2.2
+-- dialogue mx1.example.org --
+@refuse
+-- dialogue mx2.example.org --
+S: 220 a
+C: EHLO {helo}
+S: 250 a
+C: MAIL FROM:<a@sender.example>
+S: 250 ok
+C: RCPT TO:<b@example.org>
+S: 250 ok
+C: DATA
+S: 354 go
+C: {message}
+S: 250 ok
+C: QUIT
+-- report --
+r\\0
+K\\0
+"""
+PASSED_OVER = "the client connects to 192.0.2.2 and passes over mx1.example.org., which is preferred"
+ORDERS = [
+    ("", "", PASSED_OVER),
+    ("MISBEHAVE=backwards", "", ""),
+    ("MX 20", "MX 10", ""),
+    ("MX 20 mx2.example.org.", "MX 20 mx2.example.org.\nexample.org. MX 30 mx1.example.org.", ""),
+    ("192.0.2.1\n", "192.0.2.1 ;@delay=0.01s\n", ""),  # who knows when it was found
+    ("-- dns --", "-- control/smtproutes --\n:mx2.example.org:25\n-- dns --", ""),
+    ("Title\n", "Title\naddress: 192.0.2.1\n", ""),  # it is this machine
+]
+
+
+@pytest.mark.parametrize(("old", "new", "what"), ORDERS)
+def test_preferred_exchangers_come_first(judge: Judge, old: str, new: str, what: str) -> None:
+    assert old in TWO
+    assert wrong(judge(TWO.replace(old, new, 1) if old else TWO)) == what
+
+
 @pytest.mark.parametrize(
     ("report", "known", "expected"),
     [
@@ -231,6 +289,17 @@ def test_every_case_of_the_corpus_can_be_played_so() -> None:
     """What cannot says `scope: exact`. That Qremote passes is shown beside the exact level, by the pytest plugin."""
     exact = [path for path in (ROOT / "fixtures/cases").rglob("*.case") if read_case(path).scope == "exact"]
     assert len(exact) < 10
+
+
+def test_what_cases_expect_of_clients_can_come_true() -> None:
+    """There are such clients, such rules, and so many recipients."""
+    for case in map(read_case, (ROOT / "fixtures/cases").rglob("*.case")):
+        for key in case.meta:
+            name = key.removeprefix("expect-")
+            if name != key and (one := case.expectation(name)):
+                assert name in {"qremote", "others", *ADAPTERS}, case.path
+                assert {*one.rules} <= RULES.keys(), case.path
+                assert len(one.outcomes) in (0, 1, len(outcomes(case.report or b"", rfc.recipients(case)))), case.path
 
 
 def test_plain_deliveries_are_recognized(parse: Callable[[str], Case]) -> None:
