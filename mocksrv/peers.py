@@ -3,9 +3,11 @@
 Rows are cases by topic, columns are clients. A cell says what came of it, and whether that is what the case says.
 """
 
+import multiprocessing
 import os
+import signal
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -13,11 +15,10 @@ from html import escape
 from itertools import groupby
 from pathlib import Path
 
-from mocksrv import page, rfc, verdicts
+from mocksrv import page, rfc, sandbox, verdicts
 from mocksrv.audit import RULES
 from mocksrv.case import read_case
 from mocksrv.clients import Client
-from mocksrv.sandbox import SandboxError
 from mocksrv.script import CaseError
 
 _WORKERS = 3 * (os.cpu_count() or 1)  # most of a delivery is waiting
@@ -64,10 +65,28 @@ def compare(paths: Sequence[Path], clients: Sequence[Client], folder: Path) -> l
     """Plays each case with each client; the page of each delivery is put below the folder. Raises CaseError."""
     cases = [read_case(path) for path in paths]
     jobs = [(path, client) for path in paths for client in clients]
-    with ProcessPoolExecutor(_WORKERS) as pool:
-        cells = list(pool.map(partial(_cell, folder), *zip(*jobs), chunksize=1)) if jobs else []
+    cells = _in_parallel(partial(_cell, folder), jobs)
     rows = [tuple(cells[start : start + len(clients)]) for start in range(0, len(cells), len(clients) or 1)]
     return [Line(case.path.parent.name, case.path.stem, case.title, row) for case, row in zip(cases, rows)]
+
+
+def _in_parallel(function: Callable[..., Cell], jobs: Sequence[tuple[Path, Client]]) -> list[Cell]:
+    """What the function returns for each job. ^C ends all processes where they stand, and with them their sandboxes."""
+    with ProcessPoolExecutor(_WORKERS, initializer=_begin) as pool:
+        try:
+            # Not `map`: it cancels what has not begun, which the pool does not expect of jobs that its processes had.
+            return [future.result() for future in [pool.submit(function, *job) for job in jobs]]
+        except KeyboardInterrupt:
+            for process in multiprocessing.active_children():
+                process.kill()
+            raise
+
+
+def _begin() -> None:
+    """In a process of the pool, which would else outlive its parent, and begin the next job after ^C."""
+    sandbox.die_with_parent()
+    if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:  # as it is in the background
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def as_html(lines: Sequence[Line], clients: Sequence[Client], absent: Sequence[str]) -> str:
@@ -99,7 +118,7 @@ def _cell(folder: Path, path: Path, client: Client) -> Cell:
     """Plays one case, in a process of the pool."""
     try:
         verdict = rfc.check(read_case(path), client)
-    except (CaseError, SandboxError, OSError) as error:
+    except (CaseError, sandbox.SandboxError, OSError) as error:
         return Cell("error", False, (str(error),))
     if verdict.skipped is not None:
         return Cell("unsupported", True, (verdict.skipped,))
