@@ -146,7 +146,7 @@ def _show(options: argparse.Namespace) -> int:
     reading = _case_reading if options.file.suffix == ".case" else _tape_reading
     text, html = reading(options.file)
     if options.html:
-        options.html.write_text(html, errors="replace")
+        page.write(options.html, html)
     else:
         _tell(text)
     return 0
@@ -183,15 +183,18 @@ def _wrong(tape: Tape) -> dict[int, tuple[str, ...]]:
 
 def _peers(options: argparse.Namespace) -> int:
     told = options.clients or [str(default_program()), *ADAPTERS]
-    found = [clients.find(one) for one in told]
+    found = [clients.find(one) for one in dict.fromkeys(told)]
     absent = [f"{client.name}: {why}" for client in found if (why := client.missing())]
     present = [client for client in found if client.missing() is None]
     paths = sorted(options.cases.rglob("*.case"))
-    options.out.mkdir(exist_ok=True)
+    if not paths:
+        raise CaseError(f"no cases in {options.cases}")
+    if not present:
+        raise CaseError("; ".join(absent))
+    options.out.mkdir(parents=True, exist_ok=True)
     lines = peers.compare(paths, present, options.out / "peers")
-    (options.out / "peers.html").write_text(peers.as_html(lines, present, absent))
-    text = peers.as_text(lines, present, absent)
-    (options.out / "peers.txt").write_text(text)
-    print(text.partition("\n\ncase ")[0])
-    print(f"\nmore: {options.out}/peers.html, {options.out}/peers.txt")
+    page.write(options.out / "peers.html", peers.as_html(lines, present, absent))
+    (options.out / "peers.txt").write_text(peers.as_text(lines, present, absent), "utf-8", "replace")
+    more = f"more: {options.out}/peers.html, {options.out}/peers.txt"
+    _tell("\n\n".join([*peers.summary(lines, present), *absent, more]))
     return 0

@@ -49,6 +49,7 @@ class Responder(Player):
     """One connection to a server with a policy."""
 
     judges_outcome = False
+    _sender: bytes | None  # of the transaction that has begun
 
     def __init__(self, connection: socket.socket, transcript: Transcript, policy: Policy) -> None:
         super().__init__(connection, transcript, policies.NO_FACTS, {})
@@ -174,7 +175,7 @@ class Responder(Player):
 
     def _begin(self) -> None:
         """Forgets what a transaction has gathered."""
-        self._sender: bytes | None = None
+        self._sender = None
         self._recipients: list[bytes] = []
         self._chunks: list[bytes] = []
         self._chunked = 0  # octets in them

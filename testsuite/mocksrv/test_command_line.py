@@ -1,9 +1,11 @@
 """What every command has in common: how it complains, how it is interrupted, and where its output goes."""
 
+import contextlib
 import os
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -59,8 +61,11 @@ def test_what_is_not_understood(words: tuple[str | Path, ...], complaint: str) -
 
 @pytest.mark.skipif(sandbox.available() is not None, reason=f"sandbox: {sandbox.available()}")
 @pytest.mark.parametrize("words", [("run", "-v", CASE), ("peers", HERE / "client.py")], ids=lambda words: words[0])
-def test_an_interruption(words: tuple[str | Path, ...], tmp_path: Path) -> None:
-    """^C ends it, without a word: somebody knows why."""
+@pytest.mark.parametrize(("kill", "by", "status"), [(os.killpg, signal.SIGINT, 130), (os.kill, signal.SIGKILL, -9)])
+def test_an_interruption(
+    words: tuple[str | Path, ...], kill: Callable[[int, int], None], by: signal.Signals, status: int, tmp_path: Path
+) -> None:
+    """^C ends it, without a word: somebody knows why. Nothing that it began lives longer, and keeps its output open."""
     client, begun = tmp_path / "client", tmp_path / "begun"
     client.write_text(f"#!/bin/sh\n>{begun}/it\nsleep {PATIENCE}\n")
     client.chmod(0o755)
@@ -74,9 +79,13 @@ def test_an_interruption(words: tuple[str | Path, ...], tmp_path: Path) -> None:
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # else ignored, if tests run in the background
     ) as process:  # fmt: skip
         with (begun / "it").open("rb"):  # once somebody opens the other end
-            os.killpg(process.pid, signal.SIGINT)
-            output, _ = process.communicate(timeout=PATIENCE)
-        assert (process.returncode, output) == (130, b"")
+            kill(process.pid, by)
+            try:
+                output, _ = process.communicate(timeout=PATIENCE)
+            finally:
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(process.pid, signal.SIGKILL)
+        assert (process.returncode, output) == (status, b"")
 
 
 @pytest.mark.parametrize("words", [("audit", TAPE), ("audit", "--rules"), ("show", CASE)], ids=lambda words: words[0])
