@@ -1,34 +1,69 @@
 """The command line: `python3 -m mocksrv COMMAND ...`."""
 
 import argparse
+import os
+import signal
 import sys
 
 from mocksrv import commands, serve
+from mocksrv.octets import harmless
+from mocksrv.script import CaseError
 
 
 def main(arguments: list[str]) -> int:
     """Runs the command line. Returns the exit status: 0 if all is well, 2 for what cannot be understood."""
-    arguments, client = _split(arguments)
+    _prepare_output()
+    try:
+        status = _run(arguments)
+        sys.stdout.flush()
+    except KeyboardInterrupt:
+        return 128 + signal.SIGINT
+    except BrokenPipeError:  # `audit | head`
+        _discard_output()
+        return 128 + signal.SIGPIPE
+    except (CaseError, OSError) as error:
+        try:
+            sys.stdout.flush()
+        except OSError:  # which may be the reason
+            _discard_output()
+        print(harmless(commands.complaint(error)), file=sys.stderr)
+        return commands.NOT_UNDERSTOOD
+    return status
+
+
+def _run(arguments: list[str]) -> int:
+    at = arguments.index("--") if "--" in arguments else len(arguments)
+    behind = arguments[at + 1 :]
     parser = argparse.ArgumentParser(prog="mocksrv", description="A scriptable SMTP and DNS peer.")
     subparsers = parser.add_subparsers(required=True, metavar="COMMAND")
     adders = (serve.add_command, commands.add_run, commands.add_audit, commands.add_show, commands.add_peers)
     for add_command in adders:
         add_command(subparsers)
-    options = parser.parse_args(arguments)
-    if client is not None and "cases" not in options:
-        parser.error("only `run` takes something behind --")
-    options.client = client
+    options = parser.parse_args(arguments[:at])
+    if at < len(arguments):
+        if "client" not in options:
+            parser.error("only `run` takes something behind --")
+        if len(behind) != 1:
+            parser.error("expected one CLIENT behind --")
+        options.client = behind[0]
     status: int = options.run(options)
     return status
 
 
-def _split(arguments: list[str]) -> tuple[list[str], str | None]:
-    if "--" not in arguments:
-        return arguments, None
-    at = arguments.index("--")
-    if len(arguments) != at + 2:
-        raise SystemExit("mocksrv: expected one CLIENT after --")
-    return arguments[:at], arguments[-1]
+def _prepare_output() -> None:
+    """Any character can be told, in one way or another; and where somebody closed a descriptor, nothing is told."""
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:
+            setattr(sys, name, open(os.devnull, "w"))  # takes the descriptor, too: no connection must become it
+        elif hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def _discard_output() -> None:
+    """What is still in the buffer can go nowhere else."""
+    with open(os.devnull, "w") as nowhere:
+        os.dup2(nowhere.fileno(), sys.stdout.fileno())
 
 
 if __name__ == "__main__":

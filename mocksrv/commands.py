@@ -12,12 +12,15 @@ from mocksrv.audit import audit, findings_text, rules_text
 from mocksrv.case import Case, read_case
 from mocksrv.clients import Client
 from mocksrv.home import default_program
+from mocksrv.octets import harmless
 from mocksrv.pattern import Facts
+from mocksrv.sandbox import SandboxError
 from mocksrv.script import CaseError
 from mocksrv.tape import Tape, read_tapes
-from mocksrv.world import check
+from mocksrv.world import Result, check
 
-NOT_UNDERSTOOD = 2  # exit status
+FAILED, NOT_UNDERSTOOD = 1, 2  # exit statuses
+_Run = Callable[[Path, Client, argparse.Namespace], tuple[Result, str]]  # plays a case, and says what to tell of it
 _ROOT = Path(__file__).parent.parent
 
 
@@ -25,7 +28,7 @@ def add_run(commands: Any) -> None:
     """Adds `run`."""
     usage = "mocksrv run [-v] [--bless] [--match exact|rfc] CASE... [-- CLIENT]"
     run = commands.add_parser("run", help="play cases with a client, and judge it", usage=usage)
-    run.set_defaults(run=_run_all)
+    run.set_defaults(run=_run_all, client=None)
     run.add_argument("cases", nargs="+", type=Path, metavar="CASE")
     run.add_argument("-v", "--verbose", action="store_true", help="show the annotated dialogue and the reports")
     run.add_argument("--bless", action="store_true", help="rewrite C lines, report and exit from what the program did")
@@ -38,7 +41,7 @@ def add_run(commands: Any) -> None:
 def add_audit(commands: Any) -> None:
     """Adds `audit`."""
     parser = commands.add_parser("audit", help="name every breach of the protocol in transcripts")
-    parser.set_defaults(run=_audit)
+    parser.set_defaults(run=lambda options: _audit(parser, options))
     parser.add_argument("transcripts", nargs="*", type=Path, metavar="TRANSCRIPT")
     parser.add_argument("--rules", action="store_true", help="list the rules")
 
@@ -60,95 +63,92 @@ def add_peers(commands: Any) -> None:
     parser.add_argument("--out", type=Path, default=Path("build"), metavar="FOLDER", help="for peers.html and more")
 
 
-def _understood(command: Callable[[argparse.Namespace], int]) -> Callable[[argparse.Namespace], int]:
-    """The command, for which a file that cannot be read is no traceback."""
+def complaint(error: Exception) -> str:
+    """What is wrong, for people."""
+    if not isinstance(error, OSError):
+        return str(error)
+    return "mocksrv: " + ": ".join(filter(None, (error.filename and str(error.filename), error.strerror or str(error))))
 
-    def run(options: argparse.Namespace) -> int:
-        try:
-            return command(options)
-        except (CaseError, OSError) as error:
-            print(f"mocksrv: {error}", file=sys.stderr)
-            return NOT_UNDERSTOOD
 
-    return run
+def _tell(text: str) -> None:
+    """Prints lines in which anything may be."""
+    print("\n".join(harmless(line.expandtabs()) for line in text.removesuffix("\n").split("\n")))
 
 
 # run
 
 
 def _run_all(options: argparse.Namespace) -> int:
-    try:
-        client = clients.find(options.client or str(default_program()))
-    except CaseError as error:
-        print(f"mocksrv: {error}", file=sys.stderr)
-        return NOT_UNDERSTOOD
+    client = clients.find(options.client or str(default_program()))
     plain = client.program is not None and not client.told.startswith("qmail:")
     match = options.match or ("exact" if plain else "rfc")
     if match == "exact" and client.program is None:
-        print(f"mocksrv: no case says what {client.name} says, octet for octet: --match=rfc", file=sys.stderr)
-        return NOT_UNDERSTOOD
+        raise CaseError(f"no case says what {client.name} says, octet for octet: --match=rfc")
+    if match == "rfc" and options.bless:
+        raise CaseError("--bless is about what a case says octet for octet: it takes a path, and no --match=rfc")
     run = _run_exact if match == "exact" else _run_rfc
-    return 0 if all([run(path, client, options) for path in options.cases]) else 1
+    return max([_run_one(run, path, client, options) for path in options.cases])
 
 
-def _run_exact(path: Path, client: Client, options: argparse.Namespace) -> bool:
-    assert client.program is not None
+def _run_one(run: _Run, path: Path, client: Client, options: argparse.Namespace) -> int:
+    """Plays one case, tells what came of it, and returns what that is as an exit status."""
     try:
-        result = bless.bless(path, client.program) if options.bless else check(read_case(path), client.program)
-    except (CaseError, OSError, bless.Refused) as error:
+        result, told = run(path, client, options)
+    except bless.Refused as error:
         print(error, file=sys.stderr)
-        return False
-    if result.skipped:
-        print(f"{path}: skipped: {result.skipped}")
-        return False
-    if options.verbose:
-        print(show.annotated(result))
-    print(f"{path}: ok" if result.passed else f"FAILED {show.explain(result)}")
-    return result.passed
-
-
-def _run_rfc(path: Path, client: Client, options: argparse.Namespace) -> bool:
-    try:
-        verdict = rfc.check(read_case(path), client)
+        return FAILED
+    except SandboxError as error:
+        print(f"{path}: {error}", file=sys.stderr)
+        return FAILED
     except (CaseError, OSError) as error:
-        print(error, file=sys.stderr)
-        return False
-    if verdict.skipped:
-        print(f"{path}: skipped: {verdict.skipped}")
-        return False
-    if options.verbose or not verdict.passed:
-        print(verdicts.as_text(verdict))
-    print(f"{path}: ok" if verdict.passed else f"FAILED {path}: {len(verdict.failures)} things are wrong")
-    return verdict.passed
+        print(harmless(complaint(error)), file=sys.stderr)
+        return NOT_UNDERSTOOD
+    _tell(f"{path}: skipped: {result.skipped}" if result.skipped else told)
+    return 0 if result.passed else FAILED
+
+
+def _run_exact(path: Path, client: Client, options: argparse.Namespace) -> tuple[Result, str]:
+    assert client.program is not None
+    result = bless.bless(path, client.program) if options.bless else check(read_case(path), client.program)
+    told = [show.annotated(result)] if options.verbose and not result.skipped else []
+    told.append(f"{path}: ok" if result.passed else f"FAILED {show.explain(result)}")
+    return result, "\n".join(told)
+
+
+def _run_rfc(path: Path, client: Client, options: argparse.Namespace) -> tuple[Result, str]:
+    verdict = rfc.check(read_case(path), client)
+    told = [verdicts.as_text(verdict)] if options.verbose or not verdict.passed else []
+    told.append(f"{path}: ok" if verdict.passed else f"FAILED {path}: {len(verdict.failures)} wrong")
+    return verdict, "\n".join(told)
 
 
 # audit
 
 
-@_understood
-def _audit(options: argparse.Namespace) -> int:
+def _audit(parser: argparse.ArgumentParser, options: argparse.Namespace) -> int:
+    if not options.rules and not options.transcripts:
+        parser.error("expected a TRANSCRIPT, or --rules")
     if options.rules:
-        print(rules_text(), end="")
+        _tell(rules_text())
     breaches = 0
     for path in options.transcripts:
         for tape in read_tapes(path):
             findings = audit(tape)
             breaches += sum(not finding.rule.advice for finding in findings)
-            print(f"-- dialogue {tape.host} --\n{findings_text(tape, findings, path)}", end="")
-    return 1 if breaches else 0
+            _tell(f"-- dialogue {tape.host} --\n{findings_text(tape, findings, path)}")
+    return FAILED if breaches else 0
 
 
 # show
 
 
-@_understood
 def _show(options: argparse.Namespace) -> int:
     reading = _case_reading if options.file.suffix == ".case" else _tape_reading
     text, html = reading(options.file)
     if options.html:
-        options.html.write_text(html, errors="replace")
+        page.write(options.html, html)
     else:
-        print(text, end="")
+        _tell(text)
     return 0
 
 
@@ -181,18 +181,20 @@ def _wrong(tape: Tape) -> dict[int, tuple[str, ...]]:
 # peers
 
 
-@_understood
 def _peers(options: argparse.Namespace) -> int:
     told = options.clients or [str(default_program()), *ADAPTERS]
-    found = [clients.find(one) for one in told]
+    found = [clients.find(one) for one in dict.fromkeys(told)]
     absent = [f"{client.name}: {why}" for client in found if (why := client.missing())]
     present = [client for client in found if client.missing() is None]
     paths = sorted(options.cases.rglob("*.case"))
-    options.out.mkdir(exist_ok=True)
+    if not paths:
+        raise CaseError(f"no cases in {options.cases}")
+    if not present:
+        raise CaseError("; ".join(absent))
+    options.out.mkdir(parents=True, exist_ok=True)
     lines = peers.compare(paths, present, options.out / "peers")
-    (options.out / "peers.html").write_text(peers.as_html(lines, present, absent))
-    text = peers.as_text(lines, present, absent)
-    (options.out / "peers.txt").write_text(text)
-    print(text.partition("\n\ncase ")[0])
-    print(f"\nmore: {options.out}/peers.html, {options.out}/peers.txt")
+    page.write(options.out / "peers.html", peers.as_html(lines, present, absent))
+    (options.out / "peers.txt").write_text(peers.as_text(lines, present, absent), "utf-8", "replace")
+    more = f"more: {options.out}/peers.html, {options.out}/peers.txt"
+    _tell("\n\n".join([*peers.summary(lines, present), *absent, more]))
     return 0

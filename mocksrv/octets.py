@@ -40,6 +40,11 @@ def visible(octets: bytes) -> str:
     return "".join(_visible_character(character) for character in decode(octets))
 
 
+def harmless(line: str) -> str:
+    """A line for people as it is or, if anything in it could command a terminal or is no character, made visible."""
+    return line if line.isprintable() else visible(encode(line))
+
+
 def _visible_character(character: str) -> str:
     if character.isprintable() and character != "\\":
         return character

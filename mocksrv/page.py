@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from html import escape
+from pathlib import Path
 
 from mocksrv.octets import decode, visible
 from mocksrv.pattern import Data, Facts, Slice
@@ -56,6 +57,11 @@ def document(title: str, style: str, body: str) -> str:
     """HTML around a body."""
     head = f'<meta charset=utf-8><meta name=viewport content="width=device-width"><title>{escape(title)}</title>'
     return f"<!doctype html>\n<html lang=en>{head}\n<style>{style}</style>\n{body}</html>\n"
+
+
+def write(path: Path, html: str) -> None:
+    """Writes a page, whatever is in it and whatever the encoding of this place is."""
+    path.write_text(html, "utf-8", "replace")
 
 
 def linked(text: str) -> str:

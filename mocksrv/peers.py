@@ -3,21 +3,22 @@
 Rows are cases by topic, columns are clients. A cell says what came of it, and whether that is what the case says.
 """
 
+import multiprocessing
 import os
+import signal
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
-from functools import partial
 from html import escape
 from itertools import groupby
 from pathlib import Path
+from urllib.parse import quote
 
-from mocksrv import page, rfc, verdicts
+from mocksrv import page, rfc, sandbox, verdicts
 from mocksrv.audit import RULES
 from mocksrv.case import read_case
 from mocksrv.clients import Client
-from mocksrv.sandbox import SandboxError
 from mocksrv.script import CaseError
 
 _WORKERS = 3 * (os.cpu_count() or 1)  # most of a delivery is waiting
@@ -63,16 +64,40 @@ class Line:
 def compare(paths: Sequence[Path], clients: Sequence[Client], folder: Path) -> list[Line]:
     """Plays each case with each client; the page of each delivery is put below the folder. Raises CaseError."""
     cases = [read_case(path) for path in paths]
-    jobs = [(path, client) for path in paths for client in clients]
-    with ProcessPoolExecutor(_WORKERS) as pool:
-        cells = list(pool.map(partial(_cell, folder), *zip(*jobs), chunksize=1)) if jobs else []
+    folders = [folder / name.replace("/", "_") for name in names(clients)]
+    jobs = [(path, client, own) for path in paths for client, own in zip(clients, folders)]
+    cells = _in_parallel(jobs)
     rows = [tuple(cells[start : start + len(clients)]) for start in range(0, len(cells), len(clients) or 1)]
     return [Line(case.path.parent.name, case.path.stem, case.title, row) for case, row in zip(cases, rows)]
 
 
+def names(clients: Sequence[Client]) -> list[str]:
+    """What each column is called: as cases call the client or, if that is the name of several, as people did."""
+    times = Counter(client.name for client in clients)
+    return [client.name if times[client.name] == 1 else client.told for client in clients]
+
+
+def _in_parallel(jobs: Sequence[tuple[Path, Client, Path]]) -> list[Cell]:
+    """Does each job. ^C ends all processes where they stand, and with them their sandboxes."""
+    with ProcessPoolExecutor(_WORKERS, initializer=_begin) as pool:
+        try:
+            # Not `map`: it cancels what has not begun, which the pool does not expect of jobs that its processes had.
+            return [future.result() for future in [pool.submit(_cell, *job) for job in jobs]]
+        except KeyboardInterrupt:
+            for process in multiprocessing.active_children():
+                process.kill()
+            raise
+
+
+def _begin() -> None:
+    """In a process of the pool, which would else outlive its parent, and begin the next job after ^C."""
+    sandbox.die_with_parent()
+    if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:  # as it is in the background
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def as_html(lines: Sequence[Line], clients: Sequence[Client], absent: Sequence[str]) -> str:
     """The page. `absent` says which clients could not be run, and why."""
-    names = "".join(f"<th>{escape(client.name)}</th>" for client in clients)
     topics = "".join(_topics(lines, len(clients)))
     missing = "".join(f"<p class=dim>{escape(one)}</p>\n" for one in absent)
     body = (
@@ -80,35 +105,40 @@ def as_html(lines: Sequence[Line], clients: Sequence[Client], absent: Sequence[s
         "<p>Each cell says what came of the case: delivered, refused, deferred, or a breach of protocol. Red: not what "
         "the case says. Each leads to what was said.</p>\n"
         f"{missing}{_summary(lines, clients)}{_broken_rules(lines, clients)}<h2>Cases</h2>\n"
-        f"<table><thead><tr><th>case</th>{names}</tr></thead>\n<tbody>{topics}</tbody></table>\n"
+        f"<table><thead><tr><th>case</th>{_heads(clients)}</tr></thead>\n<tbody>{topics}</tbody></table>\n"
     )
     return page.document("What mail clients do with our cases", _STYLE, body)
 
 
 def as_text(lines: Sequence[Line], clients: Sequence[Client], absent: Sequence[str]) -> str:
     """The same in plain text: sums, broken rules, and every case."""
-    names = [client.name for client in clients]
-    sums = [[kind, *map(str, numbers)] for kind, numbers in _sums(lines, len(clients))]
-    rules = [[rule, *map(str, numbers)] for rule, numbers in _rule_sums(lines, len(clients))]
     cases = [[f"{line.topic}/{line.name}", *(cell.mark for cell in line.cells)] for line in lines]
-    blocks = [("", sums), *([("broken rules", rules)] if rules else []), ("case", cases)]
-    return "\n\n".join([*(_aligned([[first, *names], *rows]) for first, rows in blocks), *absent]) + "\n"
+    blocks = [*summary(lines, clients), _aligned([["case", *names(clients)], *cases]), *absent]
+    return "\n\n".join(blocks) + "\n"
 
 
-def _cell(folder: Path, path: Path, client: Client) -> Cell:
-    """Plays one case, in a process of the pool."""
+def summary(lines: Sequence[Line], clients: Sequence[Client]) -> list[str]:
+    """Sums and broken rules as blocks of plain text."""
+    sums = [[kind, *map(str, numbers)] for kind, numbers in _sums(lines, len(clients))]
+    rules = [[f"{rule}{_advice(rule)}", *map(str, numbers)] for rule, numbers in _rule_sums(lines, len(clients))]
+    blocks = [("", sums), *([("broken rules", rules)] if rules else [])]
+    return [_aligned([[first, *names(clients)], *rows]) for first, rows in blocks]
+
+
+def _cell(path: Path, client: Client, folder: Path) -> Cell:
+    """Plays one case, in a process of the pool. Its page is put below the folder, which is that of the client."""
     try:
         verdict = rfc.check(read_case(path), client)
-    except (CaseError, SandboxError, OSError) as error:
+    except (CaseError, sandbox.SandboxError, OSError) as error:
         return Cell("error", False, (str(error),))
     if verdict.skipped is not None:
         return Cell("unsupported", True, (verdict.skipped,))
-    href = f"{client.name}/{path.parent.name}/{path.stem}.html"
-    (folder / href).parent.mkdir(parents=True, exist_ok=True)
-    (folder / href).write_text(verdicts.as_html(verdict), errors="replace")
+    file = folder / path.parent.name / f"{path.stem}.html"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    page.write(file, verdicts.as_html(verdict))
     rules = tuple(dict.fromkeys(finding.rule.id for _, finding in verdict.findings))
     why = tuple(failure.what for failure in verdict.failures)
-    return Cell(verdict.cell, verdict.passed, why, rules, f"{folder.name}/{href}")
+    return Cell(verdict.cell, verdict.passed, why, rules, str(file.relative_to(folder.parent.parent)))
 
 
 def _sums(lines: Sequence[Line], count: int) -> Iterator[tuple[str, list[int]]]:
@@ -127,9 +157,14 @@ def _rule_sums(lines: Sequence[Line], count: int) -> Iterator[tuple[str, list[in
     """In how many cases each client breaks each rule that anybody breaks."""
     counters = [Counter(rule for line in lines for rule in line.cells[column].rules) for column in range(count)]
     for rule in RULES:
-        if numbers := [counter[rule] for counter in counters]:
-            if any(numbers):
-                yield rule, numbers
+        numbers = [counter[rule] for counter in counters]
+        if any(numbers):
+            yield rule, numbers
+
+
+def _advice(rule: str) -> str:
+    """What is said behind a rule that is none for a verdict."""
+    return " (advice)" if RULES[rule].advice else ""
 
 
 def _summary(lines: Sequence[Line], clients: Sequence[Client]) -> str:
@@ -139,19 +174,22 @@ def _summary(lines: Sequence[Line], clients: Sequence[Client]) -> str:
 
 def _broken_rules(lines: Sequence[Line], clients: Sequence[Client]) -> str:
     rows = (
-        (f"{rule}: {escape(RULES[rule].sentence)} {page.linked(RULES[rule].rfc)}", numbers)
+        (f"{rule}: {escape(RULES[rule].sentence)} {page.linked(RULES[rule].rfc)}{_advice(rule)}", numbers)
         for rule, numbers in _rule_sums(lines, len(clients))
     )
     return "<h2>In how many cases which rule was broken</h2>\n" + _number_table("rule", rows, clients)
 
 
+def _heads(clients: Sequence[Client]) -> str:
+    return "".join(f"<th>{escape(name)}</th>" for name in names(clients))
+
+
 def _number_table(first: str, rows: Iterable[tuple[str, list[int]]], clients: Sequence[Client]) -> str:
-    head = "".join(f"<th>{escape(client.name)}</th>" for client in clients)
     body = "".join(
         f"<tr><th>{label}</th>{''.join(f'<td class=number>{number or str()}</td>' for number in numbers)}</tr>\n"
         for label, numbers in rows
     )
-    return f"<table><thead><tr><th>{first}</th>{head}</tr></thead>\n<tbody>{body}</tbody></table>\n"
+    return f"<table><thead><tr><th>{first}</th>{_heads(clients)}</tr></thead>\n<tbody>{body}</tbody></table>\n"
 
 
 def _topics(lines: Sequence[Line], count: int) -> Iterator[str]:
@@ -163,7 +201,7 @@ def _topics(lines: Sequence[Line], count: int) -> Iterator[str]:
 
 def _html(cell: Cell) -> str:
     kind = "wrong" if not cell.right else "dim" if cell.word == "unsupported" else "right"
-    text = escape(cell.word) if cell.href is None else f'<a href="{escape(cell.href)}">{escape(cell.word)}</a>'
+    text = escape(cell.word) if cell.href is None else f'<a href="{quote(cell.href)}">{escape(cell.word)}</a>'
     return f'<td class={kind} title="{escape(chr(10).join(cell.why))}">{text}</td>'
 
 

@@ -51,6 +51,7 @@ class Responder(Player):
     """One connection to a server with a policy."""
 
     judges_outcome = False
+    _sender: bytes | None  # of the transaction that has begun
 
     def __init__(self, connection: socket.socket, transcript: Transcript, policy: Policy) -> None:
         super().__init__(connection, transcript, policies.NO_FACTS, {})

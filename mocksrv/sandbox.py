@@ -105,6 +105,11 @@ def unprivileged_exec() -> Iterator[None]:
         _prctl(_PR_SET_SECUREBITS, 0)
 
 
+def die_with_parent() -> None:
+    """Ends this process when the one that forked it ends, however that happens."""
+    _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
 def ip(commands: list[str]) -> None:
     """Runs commands of ip(8). Raises SandboxError with what it says."""
     done = subprocess.run(
@@ -120,11 +125,16 @@ def _live(
 ) -> NoReturn:
     """The forked child: makes the namespaces, and in them the process that runs the function and writes its outcome."""
     try:
-        _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        die_with_parent()
         _unshare(all_users, nested)
+        reader, parent = os.pipe()
         if os.fork() == 0:
             # The first process of a process namespace takes all others with it; it dies with its parent.
-            _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+            os.close(parent)
+            die_with_parent()
+            if select.select([reader], [], [], 0)[0]:  # nobody holds the other end: it has died already
+                os._exit(0)
+            os.close(reader)
             _furnish(nested)
             _send(writer, function(*args), None)
         else:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from mocksrv import oneline, player, teller
+from mocksrv import oneline, player
 from mocksrv.case import Case, read_case
 from mocksrv.home import helo
 from mocksrv.oneline import Line
@@ -19,6 +19,7 @@ from mocksrv.policy import GREETING, Policy, Reaction, Unfit, of_dialogue
 from mocksrv.script import CaseError
 from mocksrv.server import BACKLOG, Role, Server, endpoint
 from mocksrv.steps import Dialogue, Reset, Stall
+from mocksrv.teller import Teller
 
 _EPILOG = """\
 REPLY is a code with or without a text: 451, '550 5.1.1 no such user'. In place of a list of keywords, --ehlo takes one.
@@ -87,7 +88,7 @@ def _run(parser: argparse.ArgumentParser, options: argparse.Namespace) -> int:
 
 
 def _serve(options: argparse.Namespace, roles: list[Role], listener: socket.socket, record: BinaryIO | None) -> int:
-    voice = teller.Teller(teller.stdout(), options.quiet)
+    voice = Teller(sys.stdout, options.quiet)
     server = Server(listener, roles, voice, record, options.connections)
     voice.on_broken(server.stop)
 

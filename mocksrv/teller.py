@@ -5,7 +5,6 @@ What clients say is shown as octets that people can see, and never as it came: i
 
 import os
 import re
-import sys
 import threading
 import time
 from collections import deque
@@ -13,7 +12,7 @@ from collections.abc import Callable, Iterator
 from typing import TextIO
 
 from mocksrv import player
-from mocksrv.octets import encode, visible
+from mocksrv.octets import harmless, visible
 from mocksrv.tape import CLIENT, CLOSE, HANGUP, RESET, SERVER, Event, Tape, event_lines
 from mocksrv.transport import Breach
 
@@ -47,16 +46,12 @@ class Teller:
         before, after = (f"\x1b[{colour}m", "\x1b[m") if colour else ("", "")
         with self._lock:
             try:
-                self._stream.write("".join(f"{prefix}{before}{_harmless(line)}{after}\n" for line in lines))
+                self._stream.write("".join(f"{prefix}{before}{harmless(line)}{after}\n" for line in lines))
                 self._stream.flush()
             except OSError:  # `serve | head`
                 with open(os.devnull, "w") as nowhere:  # what is still in the buffer can go there at the end
                     os.dup2(nowhere.fileno(), self._stream.fileno())
                 self._broken()
-
-
-def _harmless(line: str) -> str:
-    return line if line.isprintable() else visible(encode(line))
 
 
 class LiveTape(Tape):
@@ -176,10 +171,3 @@ class Excerpt:
             return next(event_lines([Event(self.kind, self._line)]))
         middle = self._length - _HEAD - _TAIL
         return f"{self.kind}= {visible(self._line[:_HEAD])} ... {middle} octets ... {visible(self._line[-_TAIL:])}"
-
-
-def stdout() -> TextIO:
-    """Standard output, on which any character can be told, in one way or another."""
-    if hasattr(sys.stdout, "reconfigure"):
-        sys.stdout.reconfigure(errors="backslashreplace")
-    return sys.stdout

@@ -42,6 +42,12 @@ three: not here
 """
 
 
+def test_advice_is_told_as_such() -> None:
+    lines = [Line("alpha", "first", "First", (Cell("delivered", True, (), ("BDAT-WAIT",)), Cell("delivered", True)))]
+    assert "\nBDAT-WAIT (advice)  1" in peers.as_text(lines, CLIENTS, [])
+    assert "(advice)</th>" in peers.as_html(lines, CLIENTS, [])
+
+
 class Reader(html.parser.HTMLParser):
     """Collects text by what is around it, and complains about tags that do not fit."""
 

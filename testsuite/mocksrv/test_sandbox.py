@@ -127,3 +127,28 @@ def test_there_can_be_one_within_another() -> None:
 def test_it_can_be_forbidden(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MOCKSRV_SANDBOX", "none")
     assert sandbox.available.__wrapped__() == "MOCKSRV_SANDBOX=none"
+
+
+def test_nothing_outlives_its_parent(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Also where the parent dies before there was time to ask for a signal."""
+    fork, forks, ends, die_with_parent = os.fork, list[int](), list[int](), sandbox.die_with_parent
+
+    def fork_and_die() -> int:
+        if len(forks) == 1:
+            ends.extend(os.pipe())
+        forks.append(fork())
+        if len(forks) == 2 and forks[1]:
+            os._exit(0)
+        return forks[-1]
+
+    def ask_late() -> None:
+        if ends:
+            os.close(ends[1])
+            os.read(ends[0], 1)
+        die_with_parent()
+
+    monkeypatch.setattr(os, "fork", fork_and_die)
+    monkeypatch.setattr(sandbox, "die_with_parent", ask_late)
+    with pytest.raises(SandboxError, match="died"):
+        sandbox.run((tmp_path / "it").touch)
+    assert not (tmp_path / "it").exists()

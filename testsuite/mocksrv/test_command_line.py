@@ -1,0 +1,134 @@
+"""What every command has in common: how it complains, how it is interrupted, and where its output goes."""
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from mocksrv import sandbox
+from testsuite.mocksrv.serving import ENVIRONMENT, PATIENCE, ROOT
+
+HERE = Path(__file__).parent
+CASE, TAPE = HERE / "cases/pipelined.case", HERE / "tapes/TEXT-DOT.tape"
+MOCKSRV = [sys.executable, "-m", "mocksrv"]
+WICKED = b"\x1b]0;owned\x07\x9b31m\xe2\x80\xae"
+
+
+def command(*words: str | Path, within: str = 'exec "$@"', **environment: str) -> tuple[int, str, str]:
+    """Exit status, output and complaints of mocksrv; `within`: what a shell is to do with it."""
+    done = subprocess.run(
+        ["sh", "-c", within, "sh", *MOCKSRV, *map(str, words)], cwd=ROOT, capture_output=True, check=False,
+        env=ENVIRONMENT | environment, timeout=PATIENCE, stdin=subprocess.DEVNULL,
+    )  # fmt: skip
+    return done.returncode, done.stdout.decode(), done.stderr.decode()
+
+
+@pytest.mark.parametrize(
+    ("words", "complaint"),
+    [
+        (("audit",), "mocksrv audit: error: expected a TRANSCRIPT, or --rules"),
+        (("run", CASE, "--"), "mocksrv: error: expected one CLIENT behind --"),
+        (("run", CASE, "--", "curl", "-v"), "mocksrv: error: expected one CLIENT behind --"),
+        (("peers", "--", "curl"), "mocksrv: error: only `run` takes something behind --"),
+        (("serve", "--", "curl"), "mocksrv: error: only `run` takes something behind --"),
+        (("run", "/nowhere/a.case"), "mocksrv: /nowhere/a.case: No such file or directory\n"),
+        (("run", "--match=rfc", "/nowhere/a.case"), "mocksrv: /nowhere/a.case: No such file or directory\n"),
+        (("run", "README.md"), "README.md:"),
+        (("run", CASE, "--", "sendmail"), "no such client: sendmail"),
+        (("run", "--match=exact", CASE, "--", "exim"), "no case says what exim says, octet for octet: --match=rfc"),
+        (("run", "--bless", "--match=rfc", CASE), "--bless is about what a case says octet for octet"),
+        (("run", "--bless", CASE, "--", "curl"), "--bless is about what a case says octet for octet"),
+        (("audit", "/nowhere"), "mocksrv: /nowhere: No such file or directory\n"),
+        (("audit", CASE), f"{CASE}:1: expected `-- dialogue HOST"),
+        (("show", "/nowhere.case"), "mocksrv: /nowhere.case: No such file or directory\n"),
+        (("show", "--html", "/nowhere/page", CASE), "mocksrv: /nowhere/page: No such file or directory\n"),
+        (("show", "--html", "/dev/full", CASE), "mocksrv: No space left on device\n"),
+        (("peers", "sendmail"), "no such client: sendmail"),
+    ],
+    ids=lambda words: " ".join(Path(word).name for word in words) if isinstance(words, tuple) else "",
+)
+def test_what_is_not_understood(words: tuple[str | Path, ...], complaint: str) -> None:
+    status, told, complaints = command(*words)
+    assert (status, told) == (2, "")
+    assert complaints.startswith(complaint) or f"\n{complaint}" in complaints, complaints
+    assert "Traceback" not in complaints
+
+
+@pytest.mark.skipif(sandbox.available() is not None, reason=f"sandbox: {sandbox.available()}")
+@pytest.mark.parametrize("words", [("run", "-v", CASE), ("peers", HERE / "client.py")], ids=lambda words: words[0])
+@pytest.mark.parametrize(("kill", "by", "status"), [(os.killpg, signal.SIGINT, 130), (os.kill, signal.SIGKILL, -9)])
+def test_an_interruption(
+    words: tuple[str | Path, ...], kill: Callable[[int, int], None], by: signal.Signals, status: int, tmp_path: Path
+) -> None:
+    """^C ends it, without a word: somebody knows why. Nothing that it began lives longer, and keeps its output open."""
+    client, begun = tmp_path / "client", tmp_path / "begun"
+    client.write_text(f"#!/bin/sh\n>{begun}/it\nsleep {PATIENCE}\n")
+    client.chmod(0o755)
+    begun.mkdir()
+    words = tuple(client if word == HERE / "client.py" else word for word in words)
+    more = ["--out", tmp_path] if "peers" in words else []
+    os.mkfifo(begun / "it")
+    with subprocess.Popen(
+        [*MOCKSRV, *words, *more], cwd=ROOT, env=ENVIRONMENT | {"QREMOTE": str(client)}, start_new_session=True,
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # else ignored, if tests run in the background
+    ) as process:  # fmt: skip
+        with (begun / "it").open("rb"):  # once somebody opens the other end
+            kill(process.pid, by)
+            try:
+                output, _ = process.communicate(timeout=PATIENCE)
+            finally:
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(process.pid, signal.SIGKILL)
+        assert (process.returncode, output) == (status, b"")
+
+
+@pytest.mark.parametrize("words", [("audit", TAPE), ("audit", "--rules"), ("show", CASE)], ids=lambda words: words[0])
+def test_nobody_reads(words: tuple[str | Path, ...]) -> None:
+    """As in `audit | head`: no complaint, and the status says that it was not all."""
+    status, told, complaints = command(*words, within='{ "$@"; echo $? >&2; } | :')
+    assert (status, told, complaints) == (0, "", "141\n")
+
+
+def test_no_output() -> None:
+    """There may be none: whoever closed it does not want it."""
+    assert command("show", CASE, within='exec "$@" >&-') == (0, "", "")
+    assert command("serve", "--patience", "0", within='exec "$@" >&- 2>&-') == (2, "", "")
+
+
+def test_what_was_told_before_a_complaint() -> None:
+    status, told, complaints = command("audit", TAPE, "/nowhere")
+    assert (status, complaints) == (2, "mocksrv: /nowhere: No such file or directory\n")
+    assert "TEXT-DOT: a line begins with a single dot" in told
+
+
+def test_full_output() -> None:
+    assert command("audit", TAPE, within='exec "$@" >/dev/full') == (2, "", "mocksrv: No space left on device\n")
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "utf-8:strict"])
+def test_any_character(encoding: str, tmp_path: Path) -> None:
+    """Whatever the terminal can show, and whatever is in a file."""
+    path = tmp_path / "a.case"
+    path.write_bytes(CASE.read_bytes().replace(b"Two ", "✓ Zwölf ".encode() + WICKED, 1))
+    for words in (("show", path), ("run", "-v", path), ("run", "-v", "--match=rfc", path)):
+        status, told, complaints = command(*words, PYTHONIOENCODING=encoding, QREMOTE=str(HERE / "client.py"))
+        assert (status, complaints) == (0, "")
+        assert told.replace("\n", "").isprintable()
+        assert r"\x1b]0;owned\x07\x9b31m" in told
+
+
+def test_a_file_does_not_command_the_terminal(tmp_path: Path) -> None:
+    """Nor does a complaint about one."""
+    path = tmp_path / "a.tape"
+    for host, complaint in ((b"a\x1bc", ""), (b"a\x1b[31m", rf"{path}:1: not a HOST[:PORT]: a\x1b[31m")):
+        path.write_bytes(b"-- dialogue " + host + b" --\nS: 220 hi\n@close\n")
+        for name in ("audit", "show"):
+            _, told, complaints = command(name, path)
+            assert (told + complaints).replace("\n", "").isprintable()
+            assert r"a\x1bc" in told if not complaint else complaints == f"{complaint}\n"
