@@ -125,7 +125,8 @@ class RfcWorld(World):
         tapes = [transcript.tape for transcript in self._verdict.transcripts]
         self._verdict.findings = [(tape, finding) for tape in tapes for finding in audit(tape)]
         self._verdict.outcomes = outcomes(self._verdict.stdout, recipients(self._case))
-        for what in (*self._wrong_outcomes(), *passed_over(self._case, self._tried), *self._wrong_deliveries(tapes), *self._wrong_findings()):
+        found = [*self._wrong_outcomes(), *passed_over(self._case, self._tried)]
+        for what in (*found, *self._wrong_deliveries(tapes), *self._wrong_findings()):
             self._fail(Failure(1, what))
         if octets := home.sanitizer_text(directory):
             self._fail(Failure(1, "a sanitizer complains", None, octets))
