@@ -1,12 +1,14 @@
-"""One case file: text -> `Case`. What a case may say is told in CONTRIBUTING.md."""
+"""One case file: text -> `Case`. What a case may say is told in qremote-case(5)."""
 
 import ipaddress
 import re
+import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 
+from mocksrv.audit import RULES
 from mocksrv.certs import Recipes
 from mocksrv.dnslog import parse_question
 from mocksrv.octets import decode, encode, unescape
@@ -117,6 +119,9 @@ def _expectation(text: str) -> Expectation:
     rules = tuple(word for word in words if word not in (*OUTCOMES, _ELSEWHERE))
     if not colon or not words or not reason.strip() or not all(re.fullmatch(r"[A-Z0-9-]+", rule) for rule in rules):
         raise ValueError(f"expected `[{'|'.join(OUTCOMES)}] ... [{_ELSEWHERE}] [RULE] ...: why that is right`")
+    for rule in rules:
+        if rule not in RULES:
+            raise ValueError(f"the auditor has no rule {rule} (`mocksrv audit --rules` lists them)")
     outcomes = tuple(word for word in words if word in OUTCOMES)
     return Expectation(outcomes, _ELSEWHERE in words, rules, reason.strip())
 
@@ -128,6 +133,8 @@ class _Reader:
         self._path = path
         # Only LF ends a line: `splitlines` would also cut at characters that mail may hold.
         lines = text.removesuffix("\n").split("\n")
+        if lines[0].endswith("\r"):
+            self._fail(1, "expected lines that end with LF, not with CR LF")
         self._head, self._sections = self._split(lines)
 
     def case(self) -> Case:
@@ -152,6 +159,8 @@ class _Reader:
         for number, line in enumerate(lines, 1):
             if found := _HEADER.fullmatch(line):
                 sections.append(self._section(found[1], found[2] or "", number))
+            elif line.startswith("--") and not sections:
+                self._fail(number, "expected `-- NAME [ARGUMENT] --`, or no line that begins with --")
             else:
                 (sections[-1].body if sections else head).append(line)
         names = [section.name for section in sections]
@@ -187,11 +196,15 @@ class _Reader:
             if not colon or (key not in _META and not _EXPECT.fullmatch(key)):
                 known = ", ".join(f"`{one}: `" for one in (*_META, "expect-CLIENT"))
                 self._fail(number, f"expected one of {known} or a blank line")
+            if key in meta:
+                self._fail(number, f"a second `{key}`")
             meta[key] = value.split()
             self._check_meta(number, key, meta[key])
         return title, meta, []
 
     def _check_meta(self, line: int, key: str, values: list[str]) -> None:
+        if not values:
+            self._fail(line, f"nothing stands behind `{key}:`")
         for name, known in (("order", ("any",)), ("scope", _SCOPES)):
             if key == name and (len(values) != 1 or values[0] not in known):
                 self._fail(line, f"expected `{name}: {'|'.join(known)}`")
@@ -200,6 +213,8 @@ class _Reader:
                 _expectation(" ".join(values))
             except ValueError as error:
                 self._fail(line, str(error))
+        if key == "rfc" and not all(re.fullmatch(r"\d+(#[A-Z0-9]+(\.\d+)*)?", value) for value in values):
+            self._fail(line, "expected `rfc: NUMBER[#SECTION] ...`")
         if key == "address":
             for value in values:
                 try:
@@ -210,10 +225,15 @@ class _Reader:
     def _run(self) -> str:
         section = self._one("run")
         assert section is not None
-        lines = [line for line in section.body if line.strip()]
+        lines = [(number, line) for number, line in enumerate(section.body, section.line + 1) if line.strip()]
         if len(lines) != 1:
             self._fail(section.line, "`run` must have one line")
-        return lines[0]
+        ((number, line),) = lines
+        try:
+            shlex.split(line)  # as those do who look for the recipients in it
+        except ValueError as error:
+            self._fail(number, str(error))
+        return line
 
     def _servers(self) -> Iterator[NameServer]:
         for section in self._named("dns"):
@@ -296,6 +316,6 @@ class _Reader:
         if section is None:
             return 0
         text = "\n".join(section.content())
-        if not re.fullmatch(r"\d{1,3}", text):
-            self._fail(section.line, "`exit` must have one line, a number")
+        if not re.fullmatch(r"\d{1,3}", text) or int(text) > 255:
+            self._fail(section.line, "`exit` must have one line, a number up to 255")
         return int(text)

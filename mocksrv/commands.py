@@ -156,8 +156,9 @@ def _case_reading(path: Path) -> tuple[str, str]:
     case = read_case(path)
     facts = Facts(home.helo(case), case.message)
     parts = [*_given(case), *(page.of_dialogue(one, facts) for one in case.dialogues)]
-    parts.append(page.of_report("The reports", case.report or b""))
-    return show.reading(case), page.page(case.title, case.prose, parts)
+    parts.append(page.of_report("The reports", case.report or b"", case.run))
+    sections = ["", f"Where to read on: {', '.join(case.meta['rfc'])}"] if "rfc" in case.meta else []
+    return show.reading(case), page.page(case.title, [*case.prose, *sections], parts)
 
 
 def _given(case: Case) -> Iterator[page.Part]:

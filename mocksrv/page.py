@@ -8,6 +8,7 @@ from pathlib import Path
 
 from mocksrv.octets import decode, visible
 from mocksrv.pattern import Data, Facts, Slice
+from mocksrv.show import explained
 from mocksrv.steps import Dialogue, Hear, Say
 from mocksrv.tape import CLIENT, SERVER, Tape, event_lines
 
@@ -86,10 +87,9 @@ def of_tape(tape: Tape, wrong: Mapping[int, tuple[str, ...]]) -> Part:
     return Part(f"{tape.host} [{tape.address}]" if tape.address else tape.host, rows)
 
 
-def of_report(title: str, report: bytes) -> Part:
-    """What a client printed."""
-    records = report.removesuffix(b"\0").split(b"\0")
-    return Part(title, [Row("", visible(record).replace(r"\n", "\n").strip()) for record in records])
+def of_report(title: str, report: bytes, run: str) -> Part:
+    """What a client printed, and what each letter means; `run` is the section that has the recipients."""
+    return Part(title, [Row("", f"{letter} {text}", (meaning,)) for letter, meaning, text in explained(report, run)])
 
 
 def _steps(dialogue: Dialogue, facts: Facts) -> Iterator[Row]:

@@ -2,6 +2,7 @@
 
 import argparse
 import ipaddress
+import os
 import re
 import signal
 import socket
@@ -70,21 +71,13 @@ def _run(parser: argparse.ArgumentParser, options: argparse.Namespace) -> int:
         parser.error(f"--{said[0]} says what a policy in one line does; here, CASE says it")
     if options.match and not options.case:
         parser.error("--match is about a CASE")
-    address, port = options.listen
-    try:
-        # A case that cannot be served is told before anything happens.
-        roles = case_roles(read_case(options.case), options.match == "exact") if options.case else [_line_role(options)]
-        record = options.record.open("wb") if options.record else None
-        family = socket.AF_INET6 if ":" in address else socket.AF_INET
-        listener = _listener(address, port, family)
-    except (CaseError, _CannotListen) as error:
-        print(error, file=sys.stderr)
-        return 2
-    except OSError as error:
-        parser.error(f"{error.filename}: {error.strerror}")
     if options.patience:
         player.WAIT = options.patience  # of this process, which does nothing else
-    return _serve(options, roles, listener, record)
+    # What cannot be served is told before anything happens, and before the last record is gone.
+    roles = case_roles(read_case(options.case), options.match == "exact") if options.case else [_line_role(options)]
+    with _listener(*options.listen) as listener:
+        record = options.record.open("wb") if options.record else None
+        return _serve(options, roles, listener, record)
 
 
 def _serve(options: argparse.Namespace, roles: list[Role], listener: socket.socket, record: BinaryIO | None) -> int:
@@ -142,16 +135,13 @@ def _line_role(options: argparse.Namespace) -> Role:
     return Role(dialogue, line.policy())
 
 
-class _CannotListen(Exception):
-    """Says why."""
-
-
-def _listener(address: str, port: int, family: socket.AddressFamily) -> socket.socket:
+def _listener(address: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
     try:
         return socket.create_server((address, port), family=family, backlog=BACKLOG)
     except OSError as error:
-        what = error.strerror or error
-        raise _CannotListen(f"mocksrv: cannot listen on {endpoint((address, port))}: {what}") from error
+        number = error.errno or 0  # whose text is better than that of `create_server`, which has the address as a tuple
+        raise OSError(number, os.strerror(number), f"cannot listen on {endpoint((address, port))}") from error
 
 
 # What options may be

@@ -182,14 +182,20 @@ def _ends(lines: list[str], first: int, last: int) -> list[str]:
 
 def _decoded(result: Result) -> Iterator[str]:
     """The reports, each with its meaning."""
-    recipients = _recipients(result.case.run)
-    for index, record in enumerate(result.stdout.removesuffix(b"\0").split(b"\0")):
-        letter, text = decode(record[:1]), visible(record[1:]).replace(r"\n", "\n    ").strip()
-        who = (recipients[index] if index < len(recipients) else "recipient ?") if letter in "rhs" else "message"
-        yield f"{letter} = {who}: {_LETTERS.get(letter, 'no report at all')}"
+    for letter, meaning, text in explained(result.stdout, result.case.run):
+        yield f"{letter} = {meaning}"
         if text:
-            yield f"    {text}"
+            yield "    " + text.replace("\n", "\n    ")
     yield f"exit status {result.status}"
+
+
+def explained(report: bytes, run: str) -> Iterator[tuple[str, str, str]]:
+    """Each record of a report: its letter, what that means and for whom, and its text."""
+    recipients = _recipients(run)
+    for index, record in enumerate(report.removesuffix(b"\0").split(b"\0")):
+        letter, text = decode(record[:1]), visible(record[1:]).replace(r"\n", "\n").strip()
+        who = (recipients[index] if index < len(recipients) else "recipient ?") if letter in "rhs" else "message"
+        yield visible(record[:1]), f"{who}: {_LETTERS.get(letter, 'no report at all')}", text
 
 
 def _recipients(run: str) -> list[str]:

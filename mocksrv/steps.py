@@ -25,9 +25,11 @@ class Within:
 
     @staticmethod
     def parse(text: str) -> "Within":
-        """From `A..B`."""
-        low, high = text.split("..")
-        return Within(float(low), float(high))
+        """From `A..B`. Raises ValueError."""
+        low, high = map(float, text.split(".."))
+        if low > high:
+            raise ValueError(f"expected a time from A to B, not {text}")
+        return Within(low, high)
 
 
 @dataclass(frozen=True, kw_only=True)

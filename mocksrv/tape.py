@@ -24,6 +24,8 @@ from mocksrv.steps import SMTP_PORT
 CLIENT, SERVER = "C", "S"
 STARTTLS, CLOSE, HANGUP, RESET = "@starttls", "@close", "@hangup", "@reset"
 _HEADER = re.compile(r"-- dialogue (\S+)(?: \[(\S+)\])? --")
+_FORM = "`-- dialogue HOST[:PORT] [[ADDRESS]] --`"
+_CR = "expected lines that end with LF, not with CR LF"
 _LINE = re.compile(r"([CS])([:=])(?: (.*))?", re.DOTALL)
 _TAKING = re.compile(rb"(?m)^2\d\d(?!-)[^\n]*\n")  # a last line, with its end
 _MARKS = (STARTTLS, CLOSE, HANGUP, RESET)
@@ -116,14 +118,16 @@ def read_tapes(path: Path) -> list[Tape]:
         try:
             if found := _HEADER.fullmatch(line):
                 tapes.append(Tape(*parse_endpoint(found[1], SMTP_PORT), found[2] or ""))
+            elif line.startswith("--"):
+                raise ValueError(_CR if line.endswith("\r") else f"expected {_FORM}")
             elif line.strip() and not line.startswith("#"):
                 if not tapes:
-                    raise ValueError("expected `-- dialogue HOST[:PORT] [[ADDRESS]] --` before the first line")
+                    raise ValueError(f"expected {_FORM} before the first line")
                 tapes[-1].events.append(_event(line, number))
         except ValueError as error:
             raise CaseError(f"{path}:{number}: {error}") from error
     if not tapes:
-        raise CaseError(f"{path}:1: no `-- dialogue HOST[:PORT] [[ADDRESS]] --` in this file")
+        raise CaseError(f"{path}:1: no {_FORM} in this file")
     return tapes
 
 

@@ -14,7 +14,7 @@ def as_text(verdict: Verdict) -> str:
     lines = [verdict.case.title, "", f"$ {verdict.case.run}", ""]
     for transcript in verdict.transcripts:
         lines += [findings_text(transcript.tape, _findings(verdict, transcript.tape)), *_remarks(transcript.tape), ""]
-    lines += [f"{visible(record)}" for record in verdict.stdout.split(b"\0") if record]
+    lines += [visible(record) for record in verdict.stdout.split(b"\0") if record]
     lines += [f"outcome: {' '.join(verdict.outcomes)}", *wrong(verdict)]
     return "\n".join(lines)
 
@@ -30,10 +30,8 @@ def as_html(verdict: Verdict) -> str:
     assert verdict.client is not None
     judgement = ["This is as the case says."] if verdict.passed else wrong(verdict)
     introduction = [*case.prose, "", f"$ {case.run}", "", "\n\n".join(judgement)]
-    parts = [
-        page.of_tape(one.tape, notes(_findings(verdict, one.tape))) for one in verdict.transcripts
-    ]  # fmt: skip
-    parts.append(page.of_report("What came of it", verdict.stdout))
+    parts = [page.of_tape(one.tape, notes(_findings(verdict, one.tape))) for one in verdict.transcripts]
+    parts.append(page.of_report("What came of it", verdict.stdout, case.run))
     if verdict.stderr:
         lines = visible(verdict.stderr).split(r"\n")
         parts.append(page.Part("What else the client said", [page.Row("", line) for line in lines if line]))

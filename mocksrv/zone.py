@@ -146,7 +146,7 @@ def parse_zone(lines: Iterable[tuple[int, str]]) -> Zone:
             elif comment:
                 raise ValueError("a fault needs an owner and a type before it")
         except (ValueError, dns.exception.DNSException) as error:
-            raise ZoneError(number, f"{error}".removeprefix("<input>:1: ")) from error
+            raise ZoneError(number, str(error)) from error
     return zone
 
 
@@ -155,7 +155,11 @@ def _add(zone: Zone, text: str, faults: list[str]) -> None:
     if faults and len(words) == 2:
         key = dns.name.from_text(words[0]), dns.rdatatype.from_text(words[1])
     else:
-        rrsets = dns.zonefile.read_rrsets(text, rdclass=None, default_ttl=_TTL)
+        try:
+            rrsets = dns.zonefile.read_rrsets(text, rdclass=None, default_ttl=_TTL)
+        except (ValueError, dns.exception.DNSException) as error:
+            what = f"{error}".removeprefix("<input>:1: ")
+            raise ValueError(f"expected `NAME TYPE DATA` as in a zone file: {what}") from error
         if not rrsets:
             return  # a comment
         key = rrsets[0].name, rrsets[0].rdtype

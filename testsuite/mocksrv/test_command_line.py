@@ -123,6 +123,25 @@ def test_any_character(encoding: str, tmp_path: Path) -> None:
         assert r"\x1b]0;owned\x07\x9b31m" in told
 
 
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("", "1: no `-- dialogue HOST[:PORT] [[ADDRESS]] --` in this file"),
+        ("S: 220 hi\n", "1: expected `-- dialogue HOST[:PORT] [[ADDRESS]] --` before the first line"),
+        ("-- dialogue a --\n\n-- dialogue b c --\n", "3: expected `-- dialogue HOST[:PORT] [[ADDRESS]] --`"),
+        ("-- dialogue a:0 --\n", "1: not a HOST[:PORT]: a:0"),
+        ("-- dialogue a --\r\nS: 220 hi\r\n", "1: expected lines that end with LF, not with CR LF"),
+        ("-- dialogue a --\nX: 220 hi\n", "2: expected `S: `, `C: `, `S= `, `C= `, `@starttls`, "),
+        ("-- dialogue a --\nC= \\q\n", r"2: no such escape: \q (there are"),
+    ],
+)
+def test_broken_transcripts(text: str, complaint: str, tmp_path: Path) -> None:
+    path = tmp_path / "a.tape"
+    path.write_bytes(text.encode())
+    status, told, complaints = command("audit", path)
+    assert (status, told) == (2, "") and complaints.startswith(f"{path}:{complaint}"), complaints
+
+
 def test_a_file_does_not_command_the_terminal(tmp_path: Path) -> None:
     """Nor does a complaint about one."""
     path = tmp_path / "a.tape"

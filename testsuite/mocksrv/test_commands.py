@@ -177,6 +177,9 @@ def test_show(tmp_path: Path) -> None:
         page = tmp_path / "page.html"
         assert command("mocksrv", "show", "--html", page, file) == (0, "")
         assert text in page.read_text() and "</html>" in page.read_text()
+    command("mocksrv", "show", "--html", page, CASE)
+    assert "h 550 5.1.1 no such user</div><div class=beside><div>carol@example.org: refused for good" in page.read_text()
+    assert 'Where to read on: <a href="https://www.rfc-editor.org/rfc/rfc2920#section-3.1">' in page.read_text()
 
 
 def test_peers(tmp_path: Path) -> None:

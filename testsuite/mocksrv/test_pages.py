@@ -10,11 +10,13 @@ from pathlib import Path
 import pytest
 
 from mocksrv import oneline, responder, script, serve, server, tape, terms, zone
-from mocksrv.case import Case
+from mocksrv import case as case_format
+from mocksrv import commands as mocksrv_commands
+from mocksrv.case import Case, read_case
 from mocksrv.script import parse_dialogue
 from mocksrv.tape import read_tapes
 from testsuite.mocksrv.conftest import Play
-from testsuite.mocksrv.serving import ROOT
+from testsuite.mocksrv.serving import ROOT, serving, talk
 
 COMMAND_PAGE, FORMAT_PAGE = ROOT / "man/mocksrv.1", ROOT / "man/qremote-case.5"
 HEAD = "a\n\n-- run --\nQremote\n"
@@ -33,14 +35,32 @@ def examples(page: Path) -> list[str]:
     return [block.replace(r"\&", "").replace(r"\e", "\\") for block in found]
 
 
-def test_every_option_of_serve() -> None:
-    """And its limits, as they are."""
+def parsers() -> dict[str, argparse.ArgumentParser]:
+    """What understands each command."""
     commands = argparse.ArgumentParser().add_subparsers()
-    serve.add_command(commands)
+    for add in (serve.add_command, mocksrv_commands.add_run, mocksrv_commands.add_audit, mocksrv_commands.add_show):
+        add(commands)
+    mocksrv_commands.add_peers(commands)
+    return commands.choices
+
+
+@pytest.mark.parametrize("name", parsers())
+def test_every_option(name: str) -> None:
+    """In the section of the command; the synopsis has it, too."""
+    page = COMMAND_PAGE.read_text()
+    section = re.search(rf"(?ms)^\.Ss {name}\n(.*?)^\.S[sh] ", page)
+    synopsis = re.search(rf"(?ms)^\.Nm\n\.Cm {name}\n(.*?)^\.(Nm|Sh)", page)
+    assert section and synopsis
+    for action in parsers()[name]._actions:
+        for option in action.option_strings:
+            if option in ("-h", "--help", "--verbose"):
+                continue
+            assert f"\n.It Fl {option.removeprefix('-')}" in section[1], option
+            assert f".Op Fl {option.removeprefix('-')}" in synopsis[1] or name == "serve", option
+
+
+def test_limits_of_serve() -> None:
     page = plain(COMMAND_PAGE)
-    for action in commands.choices["serve"]._actions:
-        for option in action.option_strings[-1:]:
-            assert f"\n-{option.removeprefix('--')}" in page or option == "--help", option
     for limit in (server.MOST_SESSIONS, responder.LONGEST_LINE, responder.LONGEST_MESSAGE, responder.MOST_COMMANDS):
         assert f" {limit} " in page or f" {limit}," in page
     for offer in oneline.OFFERS:
@@ -52,7 +72,9 @@ def test_everything_in_a_case() -> None:
     page = plain(FORMAT_PAGE)
     for word in (
         *(f"@{name}" for name in script._DIRECTIVES), *(f"{name}=" for name in terms._OPTIONS if name != "ask"), "ask",
-        *(f";@{name}" for name in zone._FAULTS), *tape._MARKS, "dns-log", "expect-", "scope: exact | qmail", "order: any", "elsewhere", "others",
+        *(f";@{name}" for name in zone._FAULTS), *tape._MARKS, "dns-log",
+        *(f"{name}:" for name in case_format._META), "expect-", " | ".join(case_format._SCOPES), "order: any",
+        *case_format.OUTCOMES, case_format._ELSEWHERE, "\nothers:", *(f"--{name}" for name in case_format._ONCE),
         "{name:params}", "{name:b64}", "{name:addr}", "{name:token}", "{name:int}", "{helo}", "{message}", r"\xHH",
     ):  # fmt: skip
         assert word.replace(" ", "") in page.replace(" ", ""), word
@@ -92,12 +114,27 @@ def test_lint(page: Path) -> None:
 
 def test_examples_of_the_command(parse: Callable[[str], Case]) -> None:
     """What they name is there, and their options are understood."""
-    commands = argparse.ArgumentParser().add_subparsers()
-    serve.add_command(commands)
     lines = [line for block in examples(COMMAND_PAGE) for line in block.split("\n")]
     lines += re.findall(r"(?m)^\.Dl (mocksrv .*)$", COMMAND_PAGE.read_text())
-    called = [re.sub(r"['&]", "", line).split()[2:] for line in lines if line.startswith("mocksrv serve")]
-    assert len(called) >= 5
-    for words in called:
-        options = commands.choices["serve"].parse_args(words)
-        assert options.case is None or serve.case_roles(serve.read_case(ROOT / options.case), exact=False)
+    called = [re.sub(r" --( .*)|[|]", "", line).split()[1:] for line in lines if line.startswith("mocksrv ")]
+    assert {words[0] for words in called} == {*parsers()} - {"show"} and len(called) >= 8
+    for name, *words in called:
+        options = parsers()[name].parse_args(words)
+        if name == "serve" and options.case:
+            assert serve.case_roles(read_case(ROOT / options.case), exact=False)
+        for case in options.cases if name == "run" else ():
+            read_case(ROOT / case)
+
+
+def test_the_dialogue_with_curl() -> None:
+    """What the page shows is what is told, if a client says that."""
+    page = COMMAND_PAGE.read_text()
+    options = re.search(r"(?m)^\.Dl mocksrv serve (.*)", page)
+    shown = next(block for block in examples(COMMAND_PAGE) if block.startswith("listening on")).split("\n")[2:-1]
+    said = [line.partition("C: ")[2] for line in shown if "C: " in line]
+    assert options and said
+    with serving(*options[1].split()) as server:
+        with server.connected() as client:
+            talk(client, b"", *(f"{line}\r\n".encode() for line in said))
+        server.told(shown[-1])
+        assert [line for line in server.lines if line.startswith("1 ")][1:] == shown

@@ -92,7 +92,7 @@ HOSTILE = b'<script>alert("x")</script>&amp;\x1b[2J\x00\xff\r\n'
 
 def test_nothing_that_a_peer_says_is_markup() -> None:
     tape = Tape("<b>host</b>", 25, "192.0.2.1", [Event(SERVER, HOSTILE), Event(CLIENT, HOSTILE)], [], ["<i>remark</i>"])
-    text = page.page("<u>title</u>", ["<em>prose</em>"], [page.of_tape(tape, {1: ("<s>wrong</s>",)}), page.of_report("r", HOSTILE)])
+    text = page.page("<u>title</u>", ["<em>prose</em>"], [page.of_tape(tape, {1: ("<s>wrong</s>",)}), page.of_report("r", HOSTILE, "Qremote")])
     reader = read(text)
     assert not {"script", "b", "i", "u", "em", "s"} & reader.tags
     assert not {"\x1b", "\x00", "\udcff"} & set(text)

@@ -7,6 +7,7 @@ import re
 import shutil
 import signal
 import smtplib
+import socket
 import ssl
 import subprocess
 from collections.abc import Callable
@@ -328,7 +329,7 @@ def complain(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
         ("--listen [127.0.0.1]:25", "argument --listen: an IPv6 address stands in brackets, and no other"),
         ("--listen 1.2.3:25", "argument --listen: '1.2.3' does not appear to be an IPv4 or IPv6 address"),
         ("--listen 65536", "argument --listen: not an [ADDRESS:]PORT"),
-        ("--listen 192.0.2.1:1", "mocksrv: cannot listen on 192.0.2.1:1: "),
+        ("--listen 192.0.2.1:1", "mocksrv: cannot listen on 192.0.2.1:1: Cannot assign requested address\n"),
         ("--host a b", "argument --host: not a name: 'a b'"),
         ("--patience 0", "argument --patience: not a number of seconds: '0'"),
         ("--connections 0", "argument --connections: not a number from 1 up: '0'"),
@@ -343,6 +344,16 @@ def complain(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 def test_wrong_options(complain: Callable[..., str], options: str, complaint: str) -> None:
     name, _, value = options.partition(" ")
     assert complaint in complain(*filter(None, (name, value)))
+
+
+def test_what_was_recorded_stays(complain: Callable[..., str], tmp_path: Path) -> None:
+    """Where another server has the port."""
+    (tmp_path / "record").write_text("it")
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        where = "{}:{}".format(*other.getsockname())
+        complaint = complain("--listen", where, "--record", tmp_path / "record")
+        assert complaint == f"mocksrv: cannot listen on {where}: Address already in use\n"
+    assert (tmp_path / "record").read_text() == "it"
 
 
 @pytest.mark.parametrize(

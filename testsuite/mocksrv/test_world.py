@@ -82,7 +82,7 @@ def test_certificates_in_control_files(play: Play) -> None:
     """Behind the lines, which end where they end."""
     header = "-- control/tlshosts/mx.example.org.pem pem client.key mx --\nhi\n\n"
     report = "hi\n-----BEGIN PRIVATE KEY-----\n-----BEGIN CERTIFICATE-----\n"
-    assert play(case("grep -e hi -e BEGIN -e '^$' qmail/control/tlshosts/mx.example.org.pem", report, header)).passed
+    assert play(case("grep -e '^hi$' -e BEGIN -e '^$' qmail/control/tlshosts/mx.example.org.pem", report, header)).passed
 
 
 def test_addresses_of_this_machine(play: Play) -> None:
