@@ -79,7 +79,7 @@ def names(clients: Sequence[Client]) -> list[str]:
 
 def _in_parallel(jobs: Sequence[tuple[Path, Client, Path]]) -> list[Cell]:
     """Does each job. ^C ends all processes where they stand, and with them their sandboxes."""
-    with ProcessPoolExecutor(_WORKERS, initializer=_begin) as pool:
+    with ProcessPoolExecutor(_WORKERS, initializer=_begin, initargs=(os.getpid(),)) as pool:
         try:
             # Not `map`: it cancels what has not begun, which the pool does not expect of jobs that its processes had.
             return [future.result() for future in [pool.submit(_cell, *job) for job in jobs]]
@@ -89,9 +89,9 @@ def _in_parallel(jobs: Sequence[tuple[Path, Client, Path]]) -> list[Cell]:
             raise
 
 
-def _begin() -> None:
+def _begin(parent: int) -> None:
     """In a process of the pool, which would else outlive its parent, and begin the next job after ^C."""
-    sandbox.die_with_parent()
+    sandbox.die_with_parent(parent)
     if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:  # as it is in the background
         signal.signal(signal.SIGINT, signal.SIG_DFL)
 

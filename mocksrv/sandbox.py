@@ -55,9 +55,10 @@ def run(
     takes root, its processes can become other users; without, there is only one.
     """
     reader, writer = os.pipe()
+    caller = os.getpid()
     pid = os.fork()
     if pid == 0:
-        _live(function, args, writer, all_users, nested)
+        _live(caller, function, args, writer, all_users, nested)
     os.close(writer)
     octets = None
     try:
@@ -105,9 +106,11 @@ def unprivileged_exec() -> Iterator[None]:
         _prctl(_PR_SET_SECUREBITS, 0)
 
 
-def die_with_parent() -> None:
-    """Ends this process when the one that forked it ends, however that happens."""
+def die_with_parent(parent: int) -> None:
+    """Ends this process when the one that forked it ends, however that happens, and also if it has ended already."""
     _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:
+        os._exit(0)
 
 
 def ip(commands: list[str]) -> None:
@@ -121,17 +124,17 @@ def ip(commands: list[str]) -> None:
 
 
 def _live(
-    function: Callable[..., object], args: tuple[object, ...], writer: int, all_users: bool, nested: bool
+    caller: int, function: Callable[..., object], args: tuple[object, ...], writer: int, all_users: bool, nested: bool
 ) -> NoReturn:
     """The forked child: makes the namespaces, and in them the process that runs the function and writes its outcome."""
     try:
-        die_with_parent()
+        die_with_parent(caller)
         _unshare(all_users, nested)
         reader, parent = os.pipe()
         if os.fork() == 0:
             # The first process of a process namespace takes all others with it; it dies with its parent.
             os.close(parent)
-            die_with_parent()
+            die_with_parent(0)  # which has no number in here
             if select.select([reader], [], [], 0)[0]:  # nobody holds the other end: it has died already
                 os._exit(0)
             os.close(reader)
