@@ -60,10 +60,21 @@ class Secured(Filtered):
         self._said = self._heard()
 
     def seal(self, octets: bytes) -> bytes:
-        """The records for these octets."""
+        """The records for these octets. Raises TimeoutError, or Breach if the client leaves another handshake."""
         for start in range(0, len(octets), self._limit):
-            self._session.write(octets[start : start + self._limit])
+            self._write(octets[start : start + self._limit])
         return self._outgoing.read()
+
+    def _write(self, octets: bytes) -> None:
+        """In the middle of another handshake nothing can be written: first it must come to its end."""
+        while True:
+            try:
+                self._session.write(octets)
+                return
+            except ssl.SSLWantReadError:
+                self._take_in()
+            except (ssl.SSLZeroReturnError, ssl.SSLEOFError):
+                raise Breach("the client hung up in the middle of a handshake") from None
 
     def farewell(self, how: str | None) -> bytes:
         """None: close_notify; `abrupt`: nothing; `alert`: a fatal alert. What comes then is ignored, if it is TLS."""

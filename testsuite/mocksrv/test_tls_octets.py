@@ -5,10 +5,12 @@ import re
 import socket
 import ssl
 import struct
+import threading
+from collections.abc import Callable
 
 import pytest
 
-from testsuite.mocksrv.shaking import Played, context, hear, hear_all, shaken, shaking
+from testsuite.mocksrv.shaking import HOST, Played, context, hear, hear_all, shaken, shaking
 
 BOTH = pytest.mark.parametrize("version", ["1.2", "1.3"])
 IN_THE_CLEAR = "the client sent this in the clear, where only TLS records may be"
@@ -195,6 +197,42 @@ def test_renegotiation(refuses: bool) -> None:
     assert seen.count(("read", "HELLO_REQUEST")) == 1
     assert played.failure == ("the client broke TLS: no renegotiation" if refuses else None)
     assert refuses or seen.count(("write", "FINISHED")) == 2
+
+
+@pytest.mark.parametrize("goes_on", [True, False])
+def test_the_server_speaks_in_the_middle_of_renegotiation(goes_on: bool) -> None:
+    """It cannot: it waits for the end of the handshake."""
+
+    def client(plain: socket.socket) -> object:
+        incoming, outgoing, pause = ssl.MemoryBIO(), ssl.MemoryBIO(), threading.Event()
+        tls = context().wrap_bio(incoming, outgoing, server_hostname=HOST)
+
+        def done(operation: Callable[[], object], most: int = 2) -> object:
+            """What comes of it, with a pause before its second flight; nothing if it takes more than the most."""
+            result, flights = None, 0
+            while result is None:
+                with contextlib.suppress(ssl.SSLWantReadError):
+                    result = operation() or b""
+                flight = outgoing.read()
+                flights += bool(flight)
+                pause.wait(0.05 if flights > 1 else 0)
+                if flights > most:
+                    return None
+                plain.sendall(flight)
+                if result is None:
+                    incoming.write(plain.recv(65536))
+            return result
+
+        done(tls.do_handshake)
+        done(lambda: tls.write(b"x\r\n"))
+        heard = done(lambda: tls.read(100), 2 if goes_on else 1)
+        if heard:
+            done(lambda: tls.write(b"z\r\n"))
+        return heard
+
+    played = Played("@starttls cert=mx version=1.2\nC: x\n@renegotiate\nS: y\nC: z", client)
+    assert played.brought == (b"y\r\n" if goes_on else None)
+    assert re.fullmatch("None" if goes_on else "the client hung up (in the middle of a|before).*", str(played.failure))
 
 
 @pytest.mark.parametrize(
