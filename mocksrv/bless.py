@@ -5,12 +5,11 @@ A wrong blessing makes a wrong program right, so it is never done where CI is se
 
 import contextlib
 import os
-import re
 from collections.abc import Iterator
 from pathlib import Path
 
 from mocksrv.case import Case, read_case
-from mocksrv.octets import decode, encode, visible
+from mocksrv.octets import decode, encode, split_lines, visible
 from mocksrv.player import WAIT, Player
 from mocksrv.script import CaseError
 from mocksrv.show import explain, report_lines
@@ -131,7 +130,7 @@ class BlessingPlayer(Player):
 
 def _lines(octets: bytes) -> list[str]:
     """C lines for what was received."""
-    return [_c_line(line) for line in re.findall(rb"[^\n]*\n|[^\n]+$", octets)]
+    return [_c_line(line) for line in split_lines(octets)]
 
 
 def _c_line(line: bytes) -> str:

@@ -16,7 +16,7 @@ from mocksrv.octets import harmless
 from mocksrv.pattern import Facts
 from mocksrv.sandbox import SandboxError
 from mocksrv.script import CaseError
-from mocksrv.tape import Tape, read_tapes
+from mocksrv.tape import read_tapes
 from mocksrv.world import Result, check
 
 FAILED, NOT_UNDERSTOOD = 1, 2  # exit statuses
@@ -170,13 +170,9 @@ def _given(case: Case) -> Iterator[page.Part]:
 
 
 def _tape_reading(path: Path) -> tuple[str, str]:
-    tapes = read_tapes(path)
-    text = "\n".join(f"-- dialogue {tape.host} --\n{findings_text(tape, audit(tape))}" for tape in tapes)
-    return text, page.page(path.name, [], [page.of_tape(tape, _wrong(tape)) for tape in tapes])
-
-
-def _wrong(tape: Tape) -> dict[int, tuple[str, ...]]:
-    return verdicts.notes(audit(tape))
+    found = [(tape, audit(tape)) for tape in read_tapes(path)]
+    text = "\n".join(f"-- dialogue {tape.host} --\n{findings_text(tape, findings)}" for tape, findings in found)
+    return text, page.page(path.name, [], [page.of_tape(tape, verdicts.notes(findings)) for tape, findings in found])
 
 
 # peers

@@ -51,6 +51,11 @@ def _visible_character(character: str) -> str:
     return "".join(_NAMES.get(octet, f"\\x{octet:02x}") for octet in encode(character))
 
 
+def split_lines(octets: bytes) -> list[bytes]:
+    """The lines, each with its LF, and behind them what has none. CR ends no line."""
+    return re.findall(rb"[^\n]*\n|[^\n]+", octets)
+
+
 def canonical(message: bytes) -> bytes:
     """The message with CRLF line ends: CR, LF and CRLF each become CRLF, a missing last one is added."""
     lines = re.sub(rb"\r\n|\r|\n", b"\r\n", message)

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from itertools import groupby
 
+from mocksrv.octets import split_lines
 from mocksrv.pattern import Facts, Hole, Pattern, fixed_octets
 from mocksrv.steps import (
     Close, Delay, Dialogue, Drip, Either, HalfClose, Hear, Read, Reset, Say, Split, Stall, Starttls, Step,
@@ -334,7 +335,7 @@ def _replies(octets: bytes) -> tuple[list[bytes], bytes]:
 
 def _split(octets: bytes) -> Iterator[bytes]:
     reply = b""
-    for line in re.findall(rb"[^\n]*\n|[^\n]+$", octets):
+    for line in split_lines(octets):
         reply += line
         if _is_whole(line):
             yield reply

@@ -4,6 +4,7 @@ import struct
 
 from mocksrv.transport import Breach
 
+HELLO = b"\x16\x03"  # how a handshake begins, and no command
 _HEADER = 5
 _HANDSHAKE = 22
 _TYPES = range(20, 24)  # change of cipher, alert, handshake, data

@@ -15,6 +15,7 @@ from mocksrv import player
 from mocksrv import policy as policies
 from mocksrv.player import QUIET, Manner, Player
 from mocksrv.policy import CHUNK, END, GREETING, LAST_CHUNK, Policy, Reaction, mailbox, recipient_key, tls_key
+from mocksrv.records import HELLO
 from mocksrv.steps import Close, HalfClose, KeyUpdate, Renegotiate, Reset, Say, Stall, Starttls, Step
 from mocksrv.tape import CLOSE, STARTTLS, Delivery
 from mocksrv.terms import Terms
@@ -29,7 +30,6 @@ _PIECE = 512  # octets without a line end that are as good as a line where a mes
 _LENIENCE = 1.0  # seconds of silence after which a dot between wrong line ends counts as the end of a message
 _ENDS = (Close, Reset, Stall)
 _HANDING_OVER = ("DATA", "BDAT", END, LAST_CHUNK)
-_TLS = b"\x16\x03"  # how a handshake begins
 _SIZE = re.compile(rb"\d{1,20}")
 _LIMIT = re.compile(rb"(?im)^250[ -]SIZE[ =]+(\d{1,20})[ \t]*\r?$")
 _DECLARED = re.compile(rb"(?i) SIZE=(\d{1,20})(?= |$)")
@@ -51,7 +51,6 @@ class Responder(Player):
     """One connection to a server with a policy."""
 
     judges_outcome = False
-    _sender: bytes | None  # of the transaction that has begun
 
     def __init__(self, connection: socket.socket, transcript: Transcript, policy: Policy) -> None:
         super().__init__(connection, transcript, policies.NO_FACTS, {})
@@ -66,7 +65,7 @@ class Responder(Player):
         self._mute = False  # whether it has closed its direction of the connection
         self._limit = 0  # octets of a message that it says to take at most; 0 if it says nothing
         self._size = 0  # of the message, as the client declares it or as it has come
-        self._sender: bytes | None = None
+        self._sender: bytes | None = None  # of the transaction that has begun
         self._begin()
         self._be_patient()
 
@@ -108,8 +107,8 @@ class Responder(Player):
     def _next_line(self) -> bytes:
         """The next line; what was to be said until then has been said. Raises _Over if the client hangs up."""
         self._be_patient()
-        while b"\n" not in self._received or self._received.startswith(_TLS):
-            if self._received.startswith(_TLS):
+        while b"\n" not in self._received or self._received.startswith(HELLO):
+            if self._received.startswith(HELLO):
                 self._refuse_to_go_on(b"", "the client speaks TLS where it was not asked to")
             if len(self._received) > LONGEST_LINE:
                 self._refuse_to_go_on(b"500 5.5.2 line too long\r\n", f"a line of more than {LONGEST_LINE} octets")

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from itertools import groupby
 from pathlib import Path
 
-from mocksrv.octets import decode, encode, unescape, visible
+from mocksrv.octets import decode, encode, split_lines, unescape, visible
 from mocksrv.script import CaseError, parse_endpoint
 from mocksrv.steps import SMTP_PORT
 
@@ -108,7 +108,7 @@ def event_lines(events: Iterable[Event]) -> Iterator[str]:
             yield from (kind for _ in group)
         else:
             octets = b"".join(event.octets for event in group)
-            yield from (f"{kind}{_text(line)}" for line in re.findall(rb"[^\n]*\n|[^\n]+$", octets))
+            yield from (f"{kind}{_text(line)}" for line in split_lines(octets))
 
 
 def read_tapes(path: Path) -> list[Tape]:

@@ -4,7 +4,6 @@ What clients say is shown as octets that people can see, and never as it came: i
 """
 
 import os
-import re
 import threading
 import time
 from collections import deque
@@ -12,7 +11,7 @@ from collections.abc import Callable, Iterator
 from typing import TextIO
 
 from mocksrv import player
-from mocksrv.octets import harmless, visible
+from mocksrv.octets import harmless, split_lines, visible
 from mocksrv.tape import CLIENT, CLOSE, HANGUP, RESET, SERVER, Event, Tape, event_lines
 from mocksrv.transport import Breach
 
@@ -124,7 +123,7 @@ class Excerpt:
 
     def feed(self, octets: bytes) -> list[str]:
         """Takes more in. Returns what can be told now."""
-        lines = re.findall(rb"[^\n]*\n|[^\n]+", octets)
+        lines = split_lines(octets)
         now: list[str] = []
         # What stands in the middle of a lot would be pushed out again by what stands behind it.
         for line in lines[: _FIRST + 1]:

@@ -6,7 +6,6 @@ refused, and then nobody gets the message. `--crlf` is what its manual asks of t
 """
 
 import re
-
 from urllib.parse import quote
 
 from mocksrv.adapters.base import Adapter, Job, Reports, quoted, run

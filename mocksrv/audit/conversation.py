@@ -15,12 +15,12 @@ from dataclasses import dataclass, field
 
 from mocksrv.audit.course import follow
 from mocksrv.audit.turns import Command, Reply, Response, Text, Turn
+from mocksrv.records import HELLO
 from mocksrv.tape import CLIENT, CLOSE, HANGUP, RESET, SERVER, STARTTLS, Tape
 
 _REPLY_LINE = re.compile(rb"([0-9]{3})(?:([ -])[^\n]*|\r)?\n")
 _REPLY_LENGTH = 512  # 5321#4.5.3.1.5
 _CHUNK = re.compile(rb"([0-9]{1,20})(?: .*)?", re.DOTALL)
-_HELLO = b"\x16\x03"  # how a TLS handshake begins (RFC 8446, section 5.1)
 _WAITING = ("PIPE-LAST", "TEXT-EARLY", "TLS-EARLY", "TLS-PLAINTEXT")  # who counts replies can be misled to these
 _DOT = re.compile(rb"\n(\.\r?\n)")
 
@@ -193,7 +193,7 @@ class _Reader:
         while not talk.astray and talk.read < self._have:
             if self._ahead is None:
                 self._ahead = tuple(turn for turn in self._unanswered if turn is not self._text)
-            begins = not (self._tls or self._text or self._chunk) and talk.stream.startswith(_HELLO, talk.read)
+            begins = not (self._tls or self._text or self._chunk) and talk.stream.startswith(HELLO, talk.read)
             if talk.handshake_due and begins:  # with a server that does not keep its word: there is nothing to judge
                 talk.read = self._have
             elif talk.handshake_due:

@@ -1,15 +1,14 @@
 """Rules and findings as text."""
 
-import re
 from collections import deque
 from collections.abc import Iterable, Iterator
 from itertools import accumulate, groupby
 from pathlib import Path
 
 from mocksrv.audit.rules import RULES, Finding
+from mocksrv.octets import split_lines
 from mocksrv.tape import CLIENT, SERVER, Event, Tape, event_lines
 
-_LINE = re.compile(rb"[^\n]*\n|[^\n]+$")
 _RUN = 12  # so many lines without a finding are shown; of more, only the first and the last
 _WIDTH = 120  # octets of a line that are shown
 
@@ -48,12 +47,12 @@ def _lines(tape: Tape, findings: list[Finding]) -> Iterator[tuple[Event, list[Fi
             continue
         lengths = accumulate((len(event.octets) for _, event in events), initial=0)
         starts = dict(zip((index for index, _ in events), lengths))
-        last = events[-1][0]
-        for found in _LINE.finditer(b"".join(event.octets for _, event in events)):
-            due = []
-            while left and left[0].event <= last and starts[left[0].event] + left[0].offset < found.end():
+        last, end = events[-1][0], 0
+        for line in split_lines(b"".join(event.octets for _, event in events)):
+            due, end = [], end + len(line)
+            while left and left[0].event <= last and starts[left[0].event] + left[0].offset < end:
                 due.append(left.popleft())
-            yield Event(kind, found[0]), due
+            yield Event(kind, line), due
 
 
 def _shortened(lines: list[Event]) -> Iterator[str]:

@@ -12,18 +12,7 @@ from mocksrv.pattern import Facts
 from mocksrv.player import Player
 from mocksrv.script import parse_dialogue
 from mocksrv.transcript import Mismatch, Transcript
-
-
-class Recorder(socket.socket):
-    """A socket that remembers each write."""
-
-    def __init__(self, connection: socket.socket) -> None:
-        super().__init__(fileno=connection.detach())
-        self.writes: list[bytes] = []
-
-    def sendall(self, octets: bytes) -> None:  # type: ignore[override]
-        self.writes.append(octets)
-        super().sendall(octets)
+from testsuite.mocksrv.shaking import Recorder
 
 
 @pytest.fixture
