@@ -120,7 +120,7 @@ def as_text(lines: Sequence[Line], clients: Sequence[Client], absent: Sequence[s
 def summary(lines: Sequence[Line], clients: Sequence[Client]) -> list[str]:
     """Sums and broken rules as blocks of plain text."""
     sums = [[kind, *map(str, numbers)] for kind, numbers in _sums(lines, len(clients))]
-    rules = [[f"{rule}{_advice(rule)}", *map(str, numbers)] for rule, numbers in _rule_sums(lines, len(clients))]
+    rules = [[f"{rule}{RULES[rule].remark}", *map(str, numbers)] for rule, numbers in _rule_sums(lines, len(clients))]
     blocks = [("", sums), *([("broken rules", rules)] if rules else [])]
     return [_aligned([[first, *names(clients)], *rows]) for first, rows in blocks]
 
@@ -162,11 +162,6 @@ def _rule_sums(lines: Sequence[Line], count: int) -> Iterator[tuple[str, list[in
             yield rule, numbers
 
 
-def _advice(rule: str) -> str:
-    """What is said behind a rule that is none for a verdict."""
-    return " (advice)" if RULES[rule].advice else ""
-
-
 def _summary(lines: Sequence[Line], clients: Sequence[Client]) -> str:
     rows = ((escape(kind), numbers) for kind, numbers in _sums(lines, len(clients)))
     return _number_table("", rows, clients)
@@ -174,7 +169,7 @@ def _summary(lines: Sequence[Line], clients: Sequence[Client]) -> str:
 
 def _broken_rules(lines: Sequence[Line], clients: Sequence[Client]) -> str:
     rows = (
-        (f"{rule}: {escape(RULES[rule].sentence)} {page.linked(RULES[rule].rfc)}{_advice(rule)}", numbers)
+        (f"{rule}: {escape(RULES[rule].sentence)} {page.linked(RULES[rule].rfc)}{RULES[rule].remark}", numbers)
         for rule, numbers in _rule_sums(lines, len(clients))
     )
     return "<h2>In how many cases which rule was broken</h2>\n" + _number_table("rule", rows, clients)

@@ -81,7 +81,7 @@ class Totals:
             lines.append(f"{_count(self.broke, 'session')} in which mocksrv broke")
         for name, times in self.findings.most_common():
             rule = self.rules[name]
-            lines.append(f"{times:6} {name} ({_sections(rule.rfc)}): {rule.sentence}{' (advice)' * rule.advice}")
+            lines.append(f"{times:6} {name} ({_sections(rule.rfc)}): {rule.sentence}{rule.remark}")
         return lines if self.findings else [*lines, "no findings"]
 
 
@@ -251,7 +251,7 @@ def _handed_over(one: Delivery) -> str:
 
 def _shown(findings: list[Finding]) -> Iterator[str]:
     for one in findings[:_MOST_TOLD]:
-        yield f"{one.rule.id} ({_sections(one.rule.rfc)}): {one.what}{' (advice)' * one.rule.advice}"
+        yield f"{one.rule.id} ({_sections(one.rule.rfc)}): {one.what}{one.rule.remark}"
     if len(findings) > _MOST_TOLD:
         yield f"... {len(findings) - _MOST_TOLD} more findings ..."
 

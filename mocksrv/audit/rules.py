@@ -25,6 +25,11 @@ class Rule:
     sentence: str
     advice: bool = False
 
+    @property
+    def remark(self) -> str:
+        """What is said behind it, for people: that it is no duty, if it is none."""
+        return " (advice)" if self.advice else ""
+
 
 @dataclass(frozen=True)
 class Finding:

@@ -20,7 +20,7 @@ def rules_text() -> str:
 
 
 def _rows() -> list[tuple[str, str, str]]:
-    return [(one.id, one.rfc, f"{one.sentence}{' (advice)' if one.advice else ''}") for one in RULES.values()]
+    return [(one.id, one.rfc, f"{one.sentence}{one.remark}") for one in RULES.values()]
 
 
 def findings_text(tape: Tape, findings: Iterable[Finding], path: Path | None = None) -> str:
@@ -71,4 +71,5 @@ def _shown(line: Event) -> str:
 
 def _told(finding: Finding, path: Path | None) -> str:
     place = f"{path}:{finding.line}:" if path and finding.line else "^"
-    return f"{place} {finding.rule.id}: {finding.what}\n  [{finding.rule.rfc}] {finding.rule.sentence}"
+    rule = finding.rule
+    return f"{place} {rule.id}{rule.remark}: {finding.what}\n  [{rule.rfc}] {rule.sentence}"

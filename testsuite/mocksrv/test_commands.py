@@ -2,6 +2,7 @@
 
 import os
 import re
+import re
 import shutil
 import subprocess
 import sys
@@ -154,7 +155,9 @@ def test_audit() -> None:
     status, output = command("mocksrv", "audit", TAPES / "TEXT-DOT.tape")
     assert status == 1
     assert f"{TAPES}/TEXT-DOT.tape:14: TEXT-DOT: a line begins with a single dot\n  [5321#4.5.2] " in output
-    assert command("mocksrv", "audit", TAPES / "BDAT-WAIT.tape")[0] == 0, "what is advice is no breach"
+    status, output = command("mocksrv", "audit", TAPES / "BDAT-WAIT.tape")
+    assert status == 0, "what is advice is no breach"
+    assert re.search(r"(?m)^.*/BDAT-WAIT.tape:\d+: BDAT-WAIT \(advice\): BDAT was sent before the reply to RCPT$", output)
     status, output = command("mocksrv", "audit", "--rules")
     assert status == 0
     assert len(output.split("\n")) > 60 and "END-NO-QUIT" in output
