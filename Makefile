@@ -21,6 +21,9 @@ export HYPOTHESIS_STORAGE_DIRECTORY = $(CURDIR)/build/hypothesis
 # pytest's closing line is to be the last one, with no "Leaving directory" behind it.
 MAKEFLAGS += --no-print-directory
 
+# The number of both programs stands in one place.
+VERSION = $(shell sed -n 's/^__version__ = "\([^"]*\)".*/\1/p' mocksrv/__init__.py)
+
 PROGRAM = $(BUILD)/Qremote
 # TLS is a module of its own, so that only a delivery that uses it loads GnuTLS.
 MODULE = $(BUILD)/qremote-tls.so
@@ -56,6 +59,8 @@ $(BUILD)/obj/dns.o: FILE_FLAGS = $(shell pkg-config --cflags libcares)
 $(BUILD)/obj/config.o: FILE_FLAGS = -DQMAIL_HOME='"$(QMAIL)"'
 $(BUILD)/obj/config.o: $(BUILD)/qmail-home
 $(BUILD)/qmail-home: SETTING = $(QMAIL)
+$(BUILD)/obj/main.o: FILE_FLAGS = -DVERSION='"$(VERSION)"'
+$(BUILD)/obj/main.o: mocksrv/__init__.py
 $(BUILD)/obj/module.o: FILE_FLAGS = -DMODULE_DIRECTORY='"$(MODULES)"'
 $(BUILD)/obj/module.o: $(BUILD)/module-directory
 $(BUILD)/module-directory: SETTING = $(MODULES)

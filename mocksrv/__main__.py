@@ -5,7 +5,7 @@ import os
 import signal
 import sys
 
-from mocksrv import commands, serve
+from mocksrv import __version__, commands, serve
 from mocksrv.octets import harmless
 from mocksrv.script import CaseError
 
@@ -35,6 +35,7 @@ def _run(arguments: list[str]) -> int:
     at = arguments.index("--") if "--" in arguments else len(arguments)
     behind = arguments[at + 1 :]
     parser = argparse.ArgumentParser(prog="mocksrv", description="A scriptable SMTP and DNS peer.")
+    parser.add_argument("--version", action="version", version=f"mocksrv {__version__}")
     subparsers = parser.add_subparsers(required=True, metavar="COMMAND")
     adders = (serve.add_command, commands.add_run, commands.add_audit, commands.add_show, commands.add_peers)
     for add_command in adders:

@@ -19,6 +19,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdbool.h>
+#include <string.h>
 #include <unistd.h>
 
 enum { ARGUMENTS_LEAST = 4 };
@@ -146,12 +147,17 @@ int main(int argc, char **argv)
 {
 	static const char no_memory[] = "ZQremote is out of memory. (#4.3.0)\n";
 	static const char no_descriptor[] = "ZQremote is out of descriptors. (#4.3.0)\n";
+	static const char version[] = "Qremote " VERSION "\n";
 	struct run run = {0};
 	int reports;
 	bool away = take_reports_away(&reports);
 	ignore_write_signals();
 	if (!away) {
 		write_reports(1, (struct span){no_descriptor, sizeof no_descriptor}); /* its NUL ends the record */
+		return 0;
+	}
+	if (argc == 2 && strcmp(argv[1], "--version") == 0) {
+		write_reports(reports, (struct span){version, sizeof version - 1});
 		return 0;
 	}
 	watch_for_sudden_ends(reports);

@@ -2,9 +2,13 @@
 
 import os
 import subprocess
+import sys
+import tomllib
 from pathlib import Path
 
 import pytest
+
+import mocksrv
 
 ROOT = Path(__file__).parent.parent
 
@@ -52,3 +56,15 @@ def test_the_qmail_home_is_compiled_in(tmp_path: Path) -> None:
         make(f"BUILD={tmp_path}", *filter(None, [argument]), str(made))
         assert home in made.read_bytes()
         assert (b"/srv/mail" in made.read_bytes()) == (b"/srv" in home)
+
+
+@pytest.mark.spec("SYN-6")
+def test_one_version() -> None:
+    """Both programs tell the number that stands in mocksrv/__init__.py; the package takes it from there, too."""
+    told = [[ROOT / "build/Qremote"], [sys.executable, "-m", "mocksrv"]]
+    for command, name in zip(told, ("Qremote", "mocksrv"), strict=True):
+        done = subprocess.run([*command, "--version"], cwd=ROOT, capture_output=True, text=True, check=True)
+        assert (done.stdout, done.stderr) == (f"{name} {mocksrv.__version__}\n", "")
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    assert "version" in project["project"]["dynamic"]
+    assert project["tool"]["setuptools"]["dynamic"]["version"] == {"attr": "mocksrv.__version__"}
