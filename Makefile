@@ -110,7 +110,7 @@ lint: deps-ci ## the style and the structure of the sources
 	ci/check-globals
 	ci/check-purity
 	clang-format --dry-run --Werror src/*.[ch] bench/*.[ch]
-	shellcheck .ci/run $$(grep -l '^#!/bin/sh' ci/*)
+	shellcheck .ci/run $$(grep -l '^#!/bin/sh' admin/* ci/*)
 	for page in man/*.[1-8]; do mandoc -T lint -W warning $$page || exit; done
 	mypy --python-version 3.11 --cache-dir=/dev/null mocksrv
 
@@ -144,10 +144,19 @@ install: $(PROGRAM) $(MODULE) ## into $(DESTDIR)$(PREFIX); QMAIL=/var/qmail is w
 	for page in $(MAN); do \
 		install -D -m 644 $$page '$(DESTDIR)$(PREFIX)'/share/man/man$${page##*.}/$${page##*/} || exit; done
 
+# As in admin/qmail-remote, qmail-rspawn must always find what it runs.
 uninstall: ## what install put there
+	@[ "$$(readlink '$(QMAIL)/bin/qmail-remote')" != '$(PREFIX)/bin/Qremote' ] || [ '$(DESTDIR)' ] || { \
+		echo '$(QMAIL)/bin/qmail-remote is a link to it: first make restore-qmail-remote' >&2; exit 1; }
 	rm -f '$(DESTDIR)$(PREFIX)/bin/Qremote' '$(DESTDIR)$(MODULES)/$(notdir $(MODULE))'
 	-rmdir --ignore-fail-on-non-empty '$(DESTDIR)$(MODULES)'
 	for page in $(MAN); do rm -f '$(DESTDIR)$(PREFIX)'/share/man/man$${page##*.}/$${page##*/} || exit; done
+
+replace-qmail-remote: ## a link to the installed Qremote in the place of $(QMAIL)/bin/qmail-remote
+	@admin/qmail-remote replace '$(QMAIL)/bin' '$(PREFIX)/bin/Qremote'
+
+restore-qmail-remote: ## qmail's own qmail-remote again
+	@admin/qmail-remote restore '$(QMAIL)/bin' '$(PREFIX)/bin/Qremote'
 
 format: ## the C sources as .clang-format wants them
 	clang-format -i src/*.[ch] bench/*.[ch]

@@ -13,11 +13,15 @@ import mocksrv
 ROOT = Path(__file__).parent.parent
 
 
-def make(*arguments: str) -> None:
-    """Runs make for itself, not as a part of the make that runs the tests."""
+def make_environment() -> dict[str, str]:
+    """The environment for a make that runs for itself, not as a part of the make that runs the tests."""
     outer = ("MAKEFLAGS", "MFLAGS", "MAKELEVEL", "QMAIL", "PREFIX")
-    environment = {name: value for name, value in os.environ.items() if name not in outer}
-    done = subprocess.run(["make", "-s", *arguments], cwd=ROOT, env=environment, capture_output=True, check=False)
+    return {name: value for name, value in os.environ.items() if name not in outer}
+
+
+def make(*arguments: str) -> None:
+    """Runs make for itself."""
+    done = subprocess.run(["make", "-s", *arguments], cwd=ROOT, env=make_environment(), capture_output=True, check=False)
     assert done.returncode == 0, done
 
 
