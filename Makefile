@@ -37,20 +37,22 @@ WARNINGS = -Wall -Wextra -Wconversion -Wshadow -Wmissing-prototypes -Wstrict-pro
 FORTIFY = -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2
 COMPILE = $(CC) -std=c11 -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 $(FORTIFY) $(WARNINGS) -fstack-protector-strong \
 	$(CPPFLAGS) $(CFLAGS)
+# A line for each file; with V=1 the whole command.
+run = $(if $(filter 1,$(V)),,@printf '%-8s%s\n' '$(1)' '$@' &&)
 LINK = -Wl,-z,relro -Wl,-z,now -Wl,--as-needed $(LDFLAGS)
 
-all: $(PROGRAM) $(MODULE) ## build/Qremote (the default); nothing is installed
+all: $(PROGRAM) $(MODULE) ## build/Qremote (the default); nothing is installed (10 s; V=1 shows the commands)
 
 $(PROGRAM): $(OBJECTS)
-	$(COMPILE) -pie $(LINK) -o $@ $^ $(shell pkg-config --libs libcares)
+	$(call run,link) $(COMPILE) -pie $(LINK) -o $@ $^ $(shell pkg-config --libs libcares)
 
 $(BUILD)/obj/%.o: src/%.c Makefile $(BUILD)/flags | libraries
 	@mkdir -p $(@D)
-	$(COMPILE) -fPIE -MMD -MP $(FILE_FLAGS) -c -o $@ $<
+	$(call run,compile) $(COMPILE) -fPIE -MMD -MP $(FILE_FLAGS) -c -o $@ $<
 
 $(MODULE): src/tls.c src/buf.c $(wildcard src/*.h) Makefile $(BUILD)/flags | libraries
 	@mkdir -p $(@D)
-	$(COMPILE) -fPIC -shared -Wl,-z,defs $(LINK) -o $@ src/tls.c src/buf.c $(shell pkg-config --cflags --libs gnutls)
+	$(call run,link) $(COMPILE) -fPIC -shared -Wl,-z,defs $(LINK) -o $@ src/tls.c src/buf.c $(shell pkg-config --cflags --libs gnutls)
 
 -include $(OBJECTS:.o=.d)
 
@@ -81,29 +83,35 @@ libraries:
 # The pure floors for the tests, which call them through ctypes.  With -z defs it fails if they need anything above.
 $(BUILD)/libpure.so: $(PURE) $(wildcard src/*.h) src/LAYERS Makefile $(BUILD)/flags
 	@mkdir -p $(@D)
-	$(COMPILE) -fPIC -shared -Wl,-z,defs $(LINK) -o $@ $(PURE)
+	$(call run,link) $(COMPILE) -fPIC -shared -Wl,-z,defs $(LINK) -o $@ $(PURE)
 
 # From the objects of the pure floors, as they are in the program.  An empty program shows what a process costs.
 $(BUILD)/bench: $(wildcard bench/*.[ch]) $(PURE:src/%.c=$(BUILD)/obj/%.o) Makefile $(BUILD)/flags | libraries
-	echo 'int main(void) { return 0; }' | $(COMPILE) -fPIE -pie $(LINK) -o $(BUILD)/empty -x c -
-	$(COMPILE) -fPIE -pie -iquote src $(LINK) -o $@ $(filter %.c %.o,$^) $(shell pkg-config --cflags --libs gnutls)
+	@echo 'int main(void) { return 0; }' | $(COMPILE) -fPIE -pie $(LINK) -o $(BUILD)/empty -x c -
+	$(call run,link) $(COMPILE) -fPIE -pie -iquote src $(LINK) -o $@ $(filter %.c %.o,$^) $(shell pkg-config --cflags --libs gnutls)
 
-demo: deps ## one mail finds its way, told line by line
+demo: deps ## one mail finds its way, told line by line (seconds)
 	@$(MAKE) all
 	$(PYTHON) -m mocksrv run -v fixtures/cases/demo/a-mail-finds-its-way.case -- $(PROGRAM)
 
+# Any name that the shell would know in fixtures/cases, with or without what is common to all.
+case: deps ## CASE=TOPIC/NAME, or 'TOPIC/*', with build/Qremote: the dialogue line by line (seconds)
+	@$(MAKE) all
+	@$(PYTHON) -m mocksrv run -v $(or $(if $(CASE),$(wildcard $(CASE) $(CASE:%=fixtures/cases/%) \
+		$(CASE:%=fixtures/cases/%.case))),$(error no such case: CASE='$(CASE)')) -- $(PROGRAM)
+
 check: export WERROR ?= $(if $(CI),1)
-check: deps ## all tests, JOBS at a time
+check: deps ## all tests, JOBS at a time (3 min)
 	@$(MAKE) all $(BUILD)/libpure.so
 	@ci/fetch-mtas || :
 	@$(PYTHON) -m pytest -n $(JOBS) -q
 
-peers: deps ## the corpus with Qremote and other mail clients; build/peers.html and build/peers.txt tell
+peers: deps ## the corpus with Qremote and other mail clients; build/peers.html and build/peers.txt tell (10 min)
 	@$(MAKE) all
 	@ci/fetch-mtas || :
 	$(PYTHON) -m mocksrv peers
 
-lint: deps-ci ## the style and the structure of the sources
+lint: deps-ci ## the style and the structure of the sources (20 s)
 	@$(MAKE) all
 	ci/check-layers
 	ci/check-functions
@@ -114,17 +122,29 @@ lint: deps-ci ## the style and the structure of the sources
 	for page in man/*.[1-8]; do mandoc -T lint -W warning $$page || exit; done
 	mypy --python-version 3.11 --cache-dir=/dev/null mocksrv
 
-bench: $(PROGRAM) $(MODULE) $(BUILD)/bench ## what is fast and what is not, next to plain loops; a minute, judges nothing
+bench: $(PROGRAM) $(MODULE) $(BUILD)/bench ## what is fast and what is not, next to plain loops; judges nothing (1 min)
 	$(BUILD)/bench $(PROGRAM) $(BUILD)/empty
+
+debug: ## build/debug/Qremote, for gdb: see CONTRIBUTING.md (10 s)
+	@$(MAKE) BUILD=build/debug FORTIFY= CFLAGS='-Og -g3'
+
+# What a plain make would run, for clangd, which looks for it there.
+compile-commands: ## build/compile_commands.json, for editors (1 s)
+	@mkdir -p $(BUILD)
+	@$(MAKE) -Bn V=1 all | awk -v directory='$(CURDIR)' ' \
+		match($$0, /src\/[^ ]+\.c/) { file = substr($$0, RSTART, RLENGTH); gsub(/["\\]/, "\\\\&"); \
+			printf "%s\n{\"directory\": \"%s\", \"file\": \"%s\", \"command\": \"%s\"}", \
+				(count++ ? "," : "["), directory, file, $$0 } \
+		END { print "\n]" }' >$(BUILD)/compile_commands.json
 
 # -D_FORTIFY_SOURCE would hide functions from the sanitizers.  A report ends the program, and the harness looks for it.
 SANITIZE = -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all
-sanitize: deps ## the corpus, with a Qremote that watches its own memory
+sanitize: deps ## the corpus, with a Qremote that watches its own memory (2 min)
 	@$(MAKE) BUILD=build/asan FORTIFY= CFLAGS='$(SANITIZE)'
 	QREMOTE="$(CURDIR)/build/asan/Qremote" $(PYTHON) -m pytest -n $(JOBS) -q fixtures/cases
 
 ci: export WERROR = 1
-ci: deps-ci ## everything that must hold before a change is taken; the tests come last
+ci: deps-ci ## everything that must hold before a change is taken; the tests come last (10 min)
 	@$(MAKE) lint
 	@$(MAKE) BUILD=build/clang CC=clang
 	@$(MAKE) sanitize
@@ -164,9 +184,10 @@ format: ## the C sources as .clang-format wants them
 clean: ## all that was built
 	rm -rf build
 
-help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
+help: ## this list; the times are those of two processors
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-20s %s\n", $$1, $$2 }' Makefile
 
 FORCE:
-.PHONY: all demo check peers bench lint sanitize ci deps deps-ci install uninstall format clean help libraries FORCE
+.PHONY: all demo case check peers lint bench debug compile-commands sanitize ci deps deps-ci install uninstall \
+	replace-qmail-remote restore-qmail-remote format clean help libraries FORCE
 .DELETE_ON_ERROR:
