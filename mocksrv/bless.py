@@ -14,6 +14,7 @@ from mocksrv.player import WAIT, Player
 from mocksrv.script import CaseError
 from mocksrv.show import explain, report_lines
 from mocksrv.steps import Either, Hear, Step
+from mocksrv.templates import TEMPLATE
 from mocksrv.transcript import Transcript
 from mocksrv.world import Result, check
 
@@ -28,6 +29,8 @@ def bless(path: Path, program: Path) -> Result:
     """Rewrites the case from what the program does, and plays it once more. Raises Refused, CaseError or OSError."""
     if os.environ.get("CI"):
         raise Refused("nothing is blessed where CI is set")
+    if path.with_name(TEMPLATE).exists() and not path.exists():
+        raise Refused(f"{path}: {TEMPLATE} makes it, which is not blessed")
     result = check(read_case(path), program, BlessingPlayer)
     if result.skipped:
         return result

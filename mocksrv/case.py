@@ -11,9 +11,10 @@ from typing import NoReturn
 from mocksrv.audit import RULES
 from mocksrv.certs import Recipes
 from mocksrv.dnslog import parse_question
-from mocksrv.octets import decode, encode, unescape
+from mocksrv.octets import encode, unescape
 from mocksrv.script import CaseError, parse_dialogue, parse_endpoint
 from mocksrv.steps import Dialogue
+from mocksrv.templates import case_text, message_file
 from mocksrv.zone import Zone, ZoneError, parse_zone
 
 DNS_PORT = 53
@@ -55,12 +56,13 @@ class Control:
 @dataclass(frozen=True)
 class Expectation:
     """What a client does otherwise than the case says: the outcome for each recipient (or one for all), if it is
-    another one; whether it connects where the case says that nobody may; the auditor's rules that it breaks; and why
-    that is as it should be."""
+    another one; whether it connects where the case says that nobody may; the auditor's rules that it breaks, or may
+    break; and why that is as it should be."""
 
     outcomes: tuple[str, ...]
     elsewhere: bool
     rules: tuple[str, ...]
+    tolerated: tuple[str, ...]
     reason: str
 
 
@@ -108,22 +110,24 @@ class Case:
 
 
 def read_case(path: Path) -> Case:
-    """The case in a file. Raises CaseError, or OSError if the file cannot be read."""
-    return _Reader(path, decode(path.read_bytes())).case()
+    """The case of that path. Raises CaseError, or OSError if its file cannot be read."""
+    return _Reader(path, case_text(path)).case()
 
 
 def _expectation(text: str) -> Expectation:
-    """From `OUTCOME ... [elsewhere] RULE ...: reason`. Raises ValueError."""
+    """From `OUTCOME ... [elsewhere] RULE[?] ...: reason`. Raises ValueError."""
     said, colon, reason = text.partition(": ")
     words = said.split()
     rules = tuple(word for word in words if word not in (*OUTCOMES, _ELSEWHERE))
-    if not colon or not words or not reason.strip() or not all(re.fullmatch(r"[A-Z0-9-]+", rule) for rule in rules):
-        raise ValueError(f"expected `[{'|'.join(OUTCOMES)}] ... [{_ELSEWHERE}] [RULE] ...: why that is right`")
+    if not colon or not words or not reason.strip() or not all(re.fullmatch(r"[A-Z0-9-]+\??", rule) for rule in rules):
+        raise ValueError(f"expected `[{'|'.join(OUTCOMES)}] ... [{_ELSEWHERE}] [RULE[?]] ...: why that is right`")
     for rule in rules:
-        if rule not in RULES:
+        if rule.removesuffix("?") not in RULES:
             raise ValueError(f"the auditor has no rule {rule} (`mocksrv audit --rules` lists them)")
     outcomes = tuple(word for word in words if word in OUTCOMES)
-    return Expectation(outcomes, _ELSEWHERE in words, rules, reason.strip())
+    tolerated = tuple(rule.removesuffix("?") for rule in rules if rule.endswith("?"))
+    broken = tuple(rule for rule in rules if not rule.endswith("?"))
+    return Expectation(outcomes, _ELSEWHERE in words, broken, tolerated, reason.strip())
 
 
 class _Reader:
@@ -266,11 +270,10 @@ class _Reader:
             return b"".join(encode(line) + b"\n" for line in section.body)
         if section.content():
             self._fail(section.line + 1, "a message has a file or lines, not both")
-        for parent in self._path.absolute().parents:
-            file = parent / "messages" / section.argument
-            if parent.name == "fixtures" and file.is_file():
-                return file.read_bytes()
-        self._fail(section.line, f"no such file: fixtures/messages/{section.argument}")
+        file = message_file(self._path, section.argument)
+        if file is None or not file.is_file():
+            self._fail(section.line, f"no such file: fixtures/messages/{section.argument}")
+        return file.read_bytes()
 
     def _controls(self) -> Iterator[tuple[str, Control]]:
         for section in self._sections:

@@ -17,6 +17,7 @@ from mocksrv.pattern import Facts
 from mocksrv.sandbox import SandboxError
 from mocksrv.script import CaseError
 from mocksrv.tape import read_tapes
+from mocksrv.templates import find_cases
 from mocksrv.world import Result, check
 
 FAILED, NOT_UNDERSTOOD = 1, 2  # exit statuses
@@ -183,7 +184,7 @@ def _peers(options: argparse.Namespace) -> int:
     found = [clients.find(one) for one in dict.fromkeys(told)]
     absent = [f"{client.name}: {why}" for client in found if (why := client.missing())]
     present = [client for client in found if client.missing() is None]
-    paths = sorted(options.cases.rglob("*.case"))
+    paths = find_cases(options.cases)
     if not paths:
         raise CaseError(f"no cases in {options.cases}")
     if not present:

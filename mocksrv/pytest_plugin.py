@@ -1,10 +1,11 @@
-"""pytest plugin: every `*.case` file is two tests of the program under test (`home.default_program`).
+"""pytest plugin: every case is two tests of the program under test (`home.default_program`).
 
 One is at the exact level, the other, unless the case is about the exact octets, at that of the RFCs.
 """
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,6 +13,7 @@ from mocksrv import bless, clients, rfc, show, verdicts
 from mocksrv.case import read_case
 from mocksrv.home import default_program
 from mocksrv.script import CaseError
+from mocksrv.templates import TEMPLATE, made_by
 from mocksrv.world import Result, check
 
 
@@ -26,18 +28,33 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
-    """Collects case files."""
-    return _CaseFile.from_parent(parent, path=file_path) if file_path.suffix == ".case" else None
+    """Collects case files, and templates of cases."""
+    if file_path.suffix == ".case":
+        return _CaseFile.from_parent(parent, path=file_path)
+    return _Template.from_parent(parent, path=file_path) if file_path.name == TEMPLATE else None
 
 
 class _CaseFile(pytest.File):
     def collect(self) -> Iterator[pytest.Item]:
-        yield _CaseItem.from_parent(self, name=self.path.stem)
-        if not self.config.getoption("bless"):
-            yield _RfcItem.from_parent(self, name=f"{self.path.stem}[rfc]")
+        for case in self._cases():
+            yield _CaseItem.from_parent(self, name=case.stem, case=case)
+            if not self.config.getoption("bless"):
+                yield _RfcItem.from_parent(self, name=f"{case.stem}[rfc]", case=case)
+
+    def _cases(self) -> Iterator[Path]:
+        yield self.path
+
+
+class _Template(_CaseFile):
+    def _cases(self) -> Iterator[Path]:
+        return made_by(self.path)
 
 
 class _CaseItem(pytest.Item):
+    def __init__(self, case: Path, **others: Any) -> None:
+        super().__init__(**others)
+        self._case = case
+
     def runtest(self) -> None:
         result = self._result()
         if result.skipped:
@@ -50,8 +67,8 @@ class _CaseItem(pytest.Item):
 
     def _result(self) -> Result:
         if self.config.getoption("bless"):
-            return bless.bless(self.path, default_program())
-        return check(read_case(self.path), default_program())
+            return bless.bless(self._case, default_program())
+        return check(read_case(self._case), default_program())
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: object = None) -> str:
         if isinstance(excinfo.value, (CaseFailed, CaseError, bless.Refused)):
@@ -64,7 +81,7 @@ class _CaseItem(pytest.Item):
 
 class _RfcItem(_CaseItem):
     def _result(self) -> Result:
-        return rfc.check(read_case(self.path), clients.find(str(default_program())))
+        return rfc.check(read_case(self._case), clients.find(str(default_program())))
 
     def _explain(self, result: Result) -> str:
         assert isinstance(result, rfc.Verdict)

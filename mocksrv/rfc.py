@@ -167,7 +167,7 @@ class RfcWorld(World):
                 yield f"it arrived from <{decode(one.sender)}>, not from <{words[1]}>"
 
     def _wrong_findings(self) -> Iterator[str]:
-        allowed = {rule for one in self._expectations() for rule in one.rules}
+        allowed = {rule for one in self._expectations() for rule in (*one.rules, *one.tolerated)}
         for tape, finding in self._verdict.breaches:
             if finding.rule.id not in allowed:
                 yield f"{tape.host}: {finding.rule.id} [{finding.rule.rfc}] {finding.what}"

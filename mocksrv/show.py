@@ -13,6 +13,7 @@ from mocksrv.case import Case
 from mocksrv.octets import decode, first_difference, visible
 from mocksrv.pattern import Data, Facts, Slice
 from mocksrv.steps import Hear, Mark, Say, Step
+from mocksrv.templates import TEMPLATE
 from mocksrv.transcript import Failure, Transcript
 from mocksrv.world import Result
 
@@ -35,6 +36,8 @@ def explain(result: Result) -> str:
     if result.questions:
         lines += ["DNS questions:", *_indented(map(str, result.questions))]
     program = shlex.quote(_short(result.program))
+    if not result.case.path.exists():
+        lines += [f"its text: {_short(result.case.path.with_name(TEMPLATE))}"]
     lines += [f"alone: {sys.executable} -m mocksrv run {shlex.quote(_short(result.case.path))} -- {program}"]
     return "\n".join(lines)
 

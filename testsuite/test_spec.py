@@ -78,7 +78,7 @@ def said(page: str, clause: str) -> str:
 def proven_by_cases() -> dict[str, list[str]]:
     """The clauses in the `spec:` lines of the cases, and which files name them."""
     proven: dict[str, list[str]] = {}
-    for path in (ROOT / "fixtures/cases").rglob("*.case"):
+    for path in (path for path in (ROOT / "fixtures/cases").rglob("*") if path.suffix in (".case", ".template")):
         head = path.read_bytes().partition(b"\n\n")[0].decode(errors="replace")
         for words in re.findall(r"^spec:(.*)", head, re.M):
             for word in words.split():

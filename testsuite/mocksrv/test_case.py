@@ -86,7 +86,7 @@ ERRORS = [
     ("T\nprose\n", "2: expected one of `spec: `"),
     ("T\norder: none\n", "2: expected `order: any`"),
     ("T\nscope: none\n", "2: expected `scope: exact|qmail`"),
-    ("T\nexpect-exim: delivered\n", "2: expected `[delivered|refused|deferred] ... [elsewhere] [RULE] ...: why"),
+    ("T\nexpect-exim: delivered\n", "2: expected `[delivered|refused|deferred] ... [elsewhere] [RULE[?]] ...: why"),
     ("T\nexpect-exim: later: why\n", "2: expected `[delivered|"),
     ("T\nexpect-exim: deferred: \n", "2: expected `[delivered|"),
     ("T\nexpect-Exim: deferred: why\n", "2: expected one of"),

@@ -11,6 +11,7 @@ from mocksrv.clients import delivery
 from mocksrv.messages import difference
 from mocksrv.pattern import Facts
 from mocksrv.policy import of_dialogue
+from mocksrv.templates import find_cases
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -93,7 +94,7 @@ def test_not_the_same(given: bytes, arrived: bytes, what: str) -> None:
 
 def test_what_qremote_makes_of_a_message_is_the_same() -> None:
     """Whatever the corpus says that it sends of it."""
-    for path in sorted((ROOT / "fixtures/cases").rglob("*.case")):
+    for path in find_cases(ROOT / "fixtures/cases"):
         case = read_case(path)
         facts = Facts(home.helo(case), case.message)
         for dialogue in case.dialogues if delivery(case) else ():

@@ -15,6 +15,7 @@ from mocksrv import commands as mocksrv_commands
 from mocksrv.case import Case, read_case
 from mocksrv.script import parse_dialogue
 from mocksrv.tape import read_tapes
+from mocksrv.templates import filled
 from testsuite.mocksrv.conftest import Play
 from testsuite.mocksrv.serving import ROOT, serving, talk
 
@@ -88,7 +89,7 @@ def test_examples_of_the_format(parse: Callable[[str], Case], tmp_path: Path, bl
         path.write_text(block)
         assert len(read_tapes(path)) == 1
     elif "-- run --" in block:
-        parse(block)
+        parse(filled(block, "plain", b"").replace("-- message plain.eml --\n", ""))
     elif block.startswith("-- "):
         parse(HEAD + block)
     else:

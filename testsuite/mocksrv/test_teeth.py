@@ -7,12 +7,15 @@ import pytest
 from mocksrv import sandbox, teeth
 from mocksrv.case import Case, read_case
 from mocksrv.home import default_program
+from mocksrv.templates import TEMPLATE, made_by
 from mocksrv.world import play
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent.parent
 OURS = sorted(HERE.glob("cases/*.case"))
-CORPUS = sorted((ROOT / "fixtures/cases").rglob("*.case"))
+CASES = ROOT / "fixtures/cases"
+# What a template makes differs in the message alone: one of it is enough.
+CORPUS = [*sorted(CASES.rglob("*.case")), *(next(made_by(template)) for template in CASES.rglob(TEMPLATE))]
 
 pytestmark = pytest.mark.skipif(sandbox.available() is not None, reason=f"sandbox: {sandbox.available()}")
 
