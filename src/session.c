@@ -13,15 +13,17 @@ static const struct {
 	const char *name;    /* as in "took too long to answer NAME" */
 	const char *refusal; /* a sentence without its subject */
 	const char *detail;  /* subject and detail of the code (RFC 3463) where the server gives none */
+	bool temporary;      /* a refusal is temporary, whatever its class */
 } stages[] = {
-	[STAGE_GREETING] = {"the new connection", "does not take mail now.", "3.2"}, /* RFC 5321 section 3.1 */
-	[STAGE_EHLO] = {"EHLO", "refused EHLO.", "3.2"},                             /* section 4.1.1.1 */
-	[STAGE_HELO] = {"HELO", "refused HELO.", "3.2"},                             /* section 4.1.1.1 */
-	[STAGE_STARTTLS] = {"STARTTLS", "refused STARTTLS.", "7.0"},                 /* RFC 3207 section 4 */
-	[STAGE_MAIL] = {"MAIL", "refused MAIL.", "1.0"},                             /* section 4.1.1.2 */
-	[STAGE_RCPT] = {"RCPT", "does not like recipient.", "1.0"},                  /* section 4.1.1.3 */
-	[STAGE_DATA] = {"DATA", "refused DATA.", "3.0"},                             /* section 4.1.1.4 */
-	[STAGE_MESSAGE] = {"the message", "refused the message.", "6.0"},            /* section 4.1.1.4 */
+	[STAGE_GREETING] = {"the new connection", "does not take mail now.", "3.2", true}, /* RFC 5321 section 3.1 */
+	[STAGE_EHLO] = {"EHLO", "refused EHLO.", "3.2", true},                             /* section 4.1.1.1 */
+	[STAGE_HELO] = {"HELO", "refused HELO.", "3.2", true},                             /* section 4.1.1.1 */
+	[STAGE_STARTTLS] = {"STARTTLS", "refused STARTTLS.", "7.0", true},                 /* RFC 3207 section 4 */
+	[STAGE_MAIL] = {"MAIL", "refused MAIL.", "1.0", false},                            /* section 4.1.1.2 */
+	[STAGE_RCPT] = {"RCPT", "does not like recipient.", "1.0", false},                 /* section 4.1.1.3 */
+	[STAGE_DATA] = {"DATA", "refused DATA.", "3.0", false},                            /* section 4.1.1.4 */
+	[STAGE_BDAT] = {"BDAT", "offers CHUNKING, but refused BDAT.", "5.1", true},        /* RFC 3030 section 2 */
+	[STAGE_MESSAGE] = {"the message", "refused the message.", "6.0", false},           /* section 4.1.1.4 */
 };
 
 void session_fail(struct session *session, char letter, const char *code, const char *what, const struct reply *reply)
@@ -120,13 +122,21 @@ bool session_is_closing(const struct session *session)
 	return session->reply.code == 421;
 }
 
-/* The code for a report about a refusal.  One that leaves other servers to try is temporary by itself. */
+/* Whether a refusal makes it useless to come again (RES-8). */
+static bool is_permanent(const struct session *session, enum stage stage)
+{
+	/* RFC 5321 section 4.5.3.1.10: 552 is how some servers say that there are too many recipients. */
+	return reply_class(&session->reply) == 5 && !stages[stage].temporary &&
+	       !(stage == STAGE_RCPT && session->reply.code == 552);
+}
+
+/* The code for a report about a refusal; its first digit follows the letter. */
 static void refusal_code(const struct session *session, enum stage stage, char code[REPLY_ENHANCED_SIZE])
 {
-	int class = stage > STAGE_STARTTLS ? reply_class(&session->reply) : 4;
 	const char *detail = session_is_closing(session) ? stages[STAGE_GREETING].detail : stages[stage].detail;
 	if (!reply_enhanced(&session->reply, code))
-		snprintf(code, REPLY_ENHANCED_SIZE, "%d.%s", class, detail);
+		snprintf(code, REPLY_ENHANCED_SIZE, "?.%s", detail);
+	*code = is_permanent(session, stage) ? '5' : '4';
 }
 
 static const char *refusal(const struct session *session, enum stage stage)
@@ -137,10 +147,9 @@ static const char *refusal(const struct session *session, enum stage stage)
 void session_refused(struct session *session, enum stage stage)
 {
 	char code[REPLY_ENHANCED_SIZE];
-	bool permanent = reply_class(&session->reply) == 5 && stage > STAGE_STARTTLS;
 	refusal_code(session, stage, code);
 	session->out_of_step = session->out_of_step || session_is_closing(session);
-	session_fail(session, permanent ? 'D' : 'Z', code, refusal(session, stage), &session->reply);
+	session_fail(session, is_permanent(session, stage) ? 'D' : 'Z', code, refusal(session, stage), &session->reply);
 }
 
 void session_unexpected(struct session *session, enum stage stage)
@@ -151,13 +160,13 @@ void session_unexpected(struct session *session, enum stage stage)
 void session_report_recipient(const struct session *session, struct report *report)
 {
 	char code[REPLY_ENHANCED_SIZE];
-	int class = reply_class(&session->reply);
-	if (class == 2) {
+	if (reply_class(&session->reply) == 2) {
 		report->letter = 'r';
 		return;
 	}
 	refusal_code(session, STAGE_RCPT, code);
-	report_write(report, class == 5 ? 'h' : 's', code, session->who, refusal(session, STAGE_RCPT));
+	report_write(report, is_permanent(session, STAGE_RCPT) ? 'h' : 's', code, session->who,
+		     refusal(session, STAGE_RCPT));
 	report_add_reply(report, &session->reply);
 }
 

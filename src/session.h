@@ -18,6 +18,7 @@ enum stage {
 	STAGE_MAIL,
 	STAGE_RCPT,
 	STAGE_DATA,
+	STAGE_BDAT,
 	STAGE_MESSAGE
 };
 
