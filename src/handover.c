@@ -81,12 +81,10 @@ bool handover_put_chunk(struct handover *handover, bool last)
 /* Writes what is pending; false where the server spoke before it was all gone, or the stream broke. */
 static bool flush(struct session *session)
 {
-	size_t unread;
 	while (stream_pending(&session->stream) > 0) {
 		if (!stream_advance(&session->stream))
 			return false;
-		stream_input(&session->stream, &unread);
-		if (unread > 0 && stream_pending(&session->stream) > 0)
+		if (stream_pending(&session->stream) > 0 && session_has_input(session))
 			return false;
 	}
 	return true;
@@ -107,7 +105,7 @@ static bool put_message(struct handover *handover)
 		stream_commit(stream, body_encode(&handover->body, space, room));
 		if (body_is_done(&handover->body) && stream_put(stream, ".\r\n", 3))
 			return true;
-		if (!flush(session) || stream_has_input(stream) || stream->error)
+		if (!flush(session) || session_has_input(session) || stream->error)
 			return false;
 	}
 }

@@ -146,7 +146,7 @@ static void put_commands(struct transaction *transaction)
 	while (may_send(transaction)) {
 		if (put_next(transaction) || transaction->session->failure.letter)
 			continue;
-		if (stream_has_input(stream) || !stream_advance(stream))
+		if (session_has_input(transaction->session) || !stream_advance(stream))
 			return;
 	}
 }
@@ -168,6 +168,7 @@ static void judge_mail(struct transaction *transaction)
 /* Every recipient was refused: the message report tells so once, with the code of the last one that decides it. */
 static void report_refusal(struct transaction *transaction)
 {
+	struct session *session = transaction->session;
 	const struct envelope *envelope = transaction->envelope;
 	const struct report *decisive = &envelope->recipients[0].report;
 	for (size_t i = 1; i < envelope->count; i++) {
@@ -175,8 +176,8 @@ static void report_refusal(struct transaction *transaction)
 		if (report->letter == 's' || decisive->letter == 'h')
 			decisive = report;
 	}
-	session_fail(transaction->session, decisive->letter == 's' ? 'Z' : 'D', decisive->code,
-		     "accepted no recipient.", NULL);
+	session_fail(session, decisive->letter == 's' ? 'Z' : 'D', decisive->code, "accepted no recipient.", NULL);
+	report_give_up(&session->failure, session->host);
 }
 
 static void judge_recipient(struct transaction *transaction)
@@ -193,14 +194,17 @@ static void judge_recipient(struct transaction *transaction)
 		session_unexpected(session, STAGE_RCPT);
 		return;
 	}
-	/* While nobody was accepted, the end of the session says nothing about a recipient (MX-2). */
-	session->settled = !session_is_closing(session) || transaction->recipients > 0;
-	if (session->settled)
-		session_report_recipient(session, &recipient->report);
+	if (session_is_closing(session) && transaction->recipients == 0) {
+		session->settled = false; /* it says nothing about the recipient (MX-2) */
+		session_refused(session, STAGE_RCPT);
+		return;
+	}
+	session->settled = true;
+	session_report_recipient(session, &recipient->report);
 	if (class == 2)
 		transaction->recipients++;
 	if (session_is_closing(session))
-		session_refused(session, STAGE_RCPT);
+		session_ended(session, NULL);
 	else if (transaction->answered + 1 == transaction->content && transaction->recipients == 0)
 		report_refusal(transaction);
 }
@@ -231,9 +235,8 @@ static void print_acceptance(const struct transaction *transaction, char *what, 
 /* Whether the server offers CHUNKING and does not know BDAT: the first one is answered like an unknown command. */
 static bool lacks_bdat(const struct transaction *transaction)
 {
-	int code = transaction->session->reply.code;
 	return is_chunked(transaction) && transaction->answered == transaction->content &&
-	       (code == 500 || (code >= 502 && code <= 504));
+	       reply_is_unknown_command(&transaction->session->reply);
 }
 
 /* The reply to the end of the message, or to one that was cut short. */
@@ -253,7 +256,7 @@ static void judge_message(struct transaction *transaction, bool whole)
 		session->settled = true; /* whatever it took there, it must not come twice */
 	} else {
 		print_acceptance(transaction, what, sizeof what);
-		report_write(accepted, 'K', "", session->who, what);
+		report_write(accepted, 'K', "", session->full, what);
 		report_add_reply(accepted, &session->reply);
 	}
 }
@@ -340,13 +343,17 @@ static bool is_possible(struct transaction *transaction, const struct message *m
 	struct session *session = transaction->session;
 	struct form *form = &transaction->handover.form;
 	const struct capabilities *offers = &session->offers;
+	char what[120];
 	if (envelope_needs_utf8(transaction->envelope) && !offers->smtputf8) {
 		session->lacks_smtputf8 = true;
 		session_fail(session, 'D', "5.6.7", "does not offer SMTPUTF8, which a non-ASCII address needs.", NULL);
 	} else if (!form_choose(form, offers, message->octets, &message->facts, session->config->helohost)) {
 		session_fail(session, 'D', "5.6.3", form->recoding.trouble, NULL);
 	} else if (offers->size_limit > 0 && form->size > offers->size_limit) {
-		session_fail(session, 'D', "5.3.4", "does not take messages of this size.", NULL);
+		snprintf(what, sizeof what,
+			 "takes no message of more than %" PRIu64 " octets; this one has %" PRIu64 ".",
+			 offers->size_limit, form->size);
+		session_fail(session, 'D', "5.3.4", what, NULL);
 	}
 	return !session->failure.letter;
 }

@@ -143,7 +143,7 @@ def test_a_chunk_that_has_not_left_is_not_accepted() -> None:
     """The chunk is in the out buffer, but not all of it on its way: 250 is too early."""
     outcome, rest = sandbox.run(accepted_early, b"250 2.0.0 queued\r\n")
     assert rest < 60000
-    assert outcome.letters == "rZ" and "has no place behind the message. (#4.5.0)" in outcome.report
+    assert outcome.letters == "rZ" and "sent an unexpected reply to the message. (#4.5.0)" in outcome.report
 
 
 def answered_chunk_by_chunk() -> tuple[Outcome, list[int]]:
