@@ -17,6 +17,10 @@
 #include <string.h>
 #include <unistd.h>
 
+/* No candidate is begun later, in milliseconds (MX-2): else a domain of many that say nothing would hold a slot for
+ * days. */
+enum { BEGIN_WITHIN = 600 * 1000 };
+
 /* One walk over all candidates. */
 struct walk {
 	const struct delivery *delivery;
@@ -106,6 +110,17 @@ static void try_candidate(struct walk *walk, const struct candidate *candidate)
 	report_free(&accepted);
 }
 
+/* Time is up: whatever the others said, these might have taken the message. */
+static void report_untried(struct walk *walk, size_t count)
+{
+	struct report *result = walk->result;
+	if (result->letter != 'Z')
+		report_write(result, 'Z', "4.4.1", "Sorry,", "I wasn't able to establish an SMTP connection in time.");
+	buf_format(&result->text, "%zu more %s not tried, since %d seconds had passed.\n", count,
+		   count == 1 ? "was" : "were", BEGIN_WITHIN / 1000);
+	walk->settled = true;
+}
+
 static void try_all(struct walk *walk)
 {
 	struct candidate candidates[CANDIDATES_MAX];
@@ -118,8 +133,13 @@ static void try_all(struct walk *walk)
 			 "I couldn't find any host by that name: %s cannot be looked up in the DNS now.", unknown);
 		report_write(walk->result, 'Z', "4.4.3", "Sorry,", what);
 	}
-	for (size_t i = 0; i < count && !walk->settled; i++)
+	for (size_t i = 0; i < count && !walk->settled; i++) {
+		if (conn_now() - walk->delivery->begun > BEGIN_WITHIN) {
+			report_untried(walk, count - i);
+			return;
+		}
 		try_candidate(walk, &candidates[i]);
+	}
 }
 
 /*
