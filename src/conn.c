@@ -16,12 +16,17 @@
 #include <time.h>
 #include <unistd.h>
 
-static int64_t milliseconds_now(void *context)
+int64_t conn_now(void)
 {
 	struct timespec now;
-	(void)context;
 	clock_gettime(CLOCK_MONOTONIC, &now);
 	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+static int64_t transport_now(void *context)
+{
+	(void)context;
+	return conn_now();
 }
 
 /* poll(2) until the deadline, however often a signal interrupts it; the events that came, 0 at the deadline. */
@@ -29,7 +34,7 @@ static int poll_until(int descriptor, short events, int64_t deadline)
 {
 	struct pollfd one = {.fd = descriptor, .events = events};
 	for (;;) {
-		int64_t left = deadline - milliseconds_now(NULL);
+		int64_t left = deadline - conn_now();
 		if (left <= 0)
 			left = 0;
 		int count = poll(&one, 1, left > INT_MAX ? INT_MAX : (int)left);
@@ -75,7 +80,7 @@ static int conn_wait(void *context, int want, int64_t deadline)
 	return (got & POLLIN ? STREAM_READABLE : 0) | (got & POLLOUT ? STREAM_WRITABLE : 0);
 }
 
-const struct stream_transport conn_transport = {conn_read, conn_write, conn_wait, milliseconds_now};
+const struct stream_transport conn_transport = {conn_read, conn_write, conn_wait, transport_now};
 
 static socklen_t socket_address(const struct address *address, uint16_t port, struct sockaddr_storage *storage)
 {
@@ -101,7 +106,7 @@ static int finish_connect(int descriptor, int64_t timeout)
 	socklen_t length = sizeof error;
 	if (errno != EINPROGRESS && errno != EINTR)
 		return errno;
-	if (poll_until(descriptor, POLLOUT, milliseconds_now(NULL) + timeout) == 0)
+	if (poll_until(descriptor, POLLOUT, conn_now() + timeout) == 0)
 		return ETIMEDOUT;
 	if (getsockopt(descriptor, SOL_SOCKET, SO_ERROR, &error, &length) != 0)
 		return errno;

@@ -14,6 +14,9 @@ extern const struct stream_transport conn_transport;
  */
 int conn_open(const struct address *address, uint16_t port, int64_t timeout);
 
+/* A clock that only goes forward, in milliseconds. */
+int64_t conn_now(void);
+
 /* Appends the addresses of this machine's interfaces to an array of struct address; `own->failed` where memory is
  * short. */
 void conn_own_addresses(struct buf *own);

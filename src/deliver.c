@@ -7,6 +7,7 @@
 #include "deliver.h"
 
 #include "conn.h"
+#include "route.h"
 #include "session.h"
 #include "starttls.h"
 #include "transaction.h"
@@ -15,6 +16,10 @@
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
+
+/* No candidate is begun later, in milliseconds (MX-2): else a domain of many that say nothing would hold a slot for
+ * days. */
+enum { BEGIN_WITHIN = 600 * 1000 };
 
 /* One walk over all candidates. */
 struct walk {
@@ -34,11 +39,16 @@ static void keep_failure(struct walk *walk, struct report *failure)
 		report_free(failure);
 }
 
-static void name_server(struct session *session, const struct candidate *candidate)
+static void name_server(struct session *session, const struct candidate *candidate, uint16_t port)
 {
 	char address[ADDRESS_TEXT_SIZE];
+	char where[ADDRESS_TEXT_SIZE + 10];
+	const char *name = candidate->name;
 	address_print(&candidate->address, address);
-	snprintf(session->who, sizeof session->who, "%s%s[%s]", candidate->name, *candidate->name ? " " : "", address);
+	snprintf(where, sizeof where, port == SMTP_PORT ? "[%s]" : "[%s]:%u", address, port);
+	snprintf(session->host, sizeof session->host, "%s", *name ? name : address);
+	snprintf(session->full, sizeof session->full, "%s%s%s", name, *name ? " " : "", where);
+	snprintf(session->who, sizeof session->who, "%s%s", name, where);
 }
 
 /* Sets the parts of a session that belong to one server; its buffers need none. */
@@ -51,7 +61,7 @@ static void begin(struct walk *walk, const struct candidate *candidate)
 	session->tls = NULL;
 	session->secured[0] = '\0';
 	session->settled = session->lacks_smtputf8 = session->out_of_step = session->end_put = false;
-	name_server(session, candidate);
+	name_server(session, candidate, walk->delivery->destination->port);
 }
 
 /* Troubles that say nothing about the server. */
@@ -66,14 +76,14 @@ static void try_connection(struct walk *walk, const struct candidate *candidate,
 {
 	const struct delivery *delivery = walk->delivery;
 	struct session *session = walk->session;
-	char what[128];
+	char what[sizeof session->who + 128];
 	begin(walk, candidate);
-	trace_note(delivery->trace, '*', "connecting to %s port %u", session->who, delivery->destination->port);
+	trace_note(delivery->trace, '*', "connecting to %s port %u", session->full, delivery->destination->port);
 	int descriptor = conn_open(&candidate->address, delivery->destination->port, delivery->config->timeout_connect);
 	if (descriptor < 0) {
-		bool local = is_local(errno);
-		snprintf(what, sizeof what, "cannot be reached: %s.", strerror(errno));
-		session_fail(session, 'Z', local ? "4.3.0" : "4.4.1", what, NULL);
+		snprintf(what, sizeof what, "I wasn't able to establish an SMTP connection to %s: %s.", session->who,
+			 strerror(errno));
+		report_write(&session->failure, 'Z', is_local(errno) ? "4.3.0" : "4.4.1", "Sorry,", what);
 		return;
 	}
 	stream_open(&session->stream, &conn_transport, &descriptor, delivery->config->timeout_remote);
@@ -100,16 +110,36 @@ static void try_candidate(struct walk *walk, const struct candidate *candidate)
 	report_free(&accepted);
 }
 
+/* Time is up: whatever the others said, these might have taken the message. */
+static void report_untried(struct walk *walk, size_t count)
+{
+	struct report *result = walk->result;
+	if (result->letter != 'Z')
+		report_write(result, 'Z', "4.4.1", "Sorry,", "I wasn't able to establish an SMTP connection in time.");
+	buf_format(&result->text, "%zu more %s not tried, since %d seconds had passed.\n", count,
+		   count == 1 ? "was" : "were", BEGIN_WITHIN / 1000);
+	walk->settled = true;
+}
+
 static void try_all(struct walk *walk)
 {
 	struct candidate candidates[CANDIDATES_MAX];
 	const struct exchangers *exchangers = &walk->delivery->destination->exchangers;
 	size_t count = exchangers_candidates(exchangers, candidates);
 	const char *unknown = exchangers_unknown(exchangers);
-	if (unknown)
-		report_write(walk->result, 'Z', "4.4.3", unknown, "cannot be looked up in the DNS now.");
-	for (size_t i = 0; i < count && !walk->settled; i++)
+	char what[NAME_SIZE + 100];
+	if (unknown) {
+		snprintf(what, sizeof what,
+			 "I couldn't find any host by that name: %s cannot be looked up in the DNS now.", unknown);
+		report_write(walk->result, 'Z', "4.4.3", "Sorry,", what);
+	}
+	for (size_t i = 0; i < count && !walk->settled; i++) {
+		if (conn_now() - walk->delivery->begun > BEGIN_WITHIN) {
+			report_untried(walk, count - i);
+			return;
+		}
 		try_candidate(walk, &candidates[i]);
+	}
 }
 
 /*

@@ -14,6 +14,7 @@ struct delivery {
 	const struct destination *destination;
 	const struct message *message;
 	struct envelope *envelope;
+	int64_t begun; /* when all this began, by conn_now() */
 };
 
 /*

@@ -27,21 +27,6 @@ uint64_t handover_chunks(const struct handover *handover)
 	return size == 0 ? 1 : (size - 1) / handover->chunk_size + 1;
 }
 
-/* Prints a BDAT command without its CR LF; returns its length. */
-static size_t print_command(char *text, size_t room, uint64_t octets, bool last)
-{
-	int length = snprintf(text, room, "BDAT %" PRIu64 "%s", octets, last ? " LAST" : "");
-	return (size_t)length;
-}
-
-uint64_t handover_chunked_octets(const struct handover *handover)
-{
-	uint64_t others = handover_chunks(handover) - 1;
-	uint64_t rest = handover->form.size - others * handover->chunk_size;
-	return others * (print_command(NULL, 0, handover->chunk_size, false) + 2) + print_command(NULL, 0, rest, true) +
-	       2 + handover->form.size;
-}
-
 static bool has_changed(const struct handover *handover)
 {
 	return !message_is_unchanged(handover->message) || !body_is_done(&handover->body) ||
@@ -60,8 +45,8 @@ static bool put_command(struct handover *handover, bool last)
 	char command[40];
 	uint64_t left = handover->form.size - handover->body.size;
 	uint64_t octets = last || left < handover->chunk_size ? left : handover->chunk_size;
-	struct span verb = {command, print_command(command, sizeof command, octets, last)};
-	if (!session_put(handover->session, verb, nothing, nothing))
+	snprintf(command, sizeof command, "BDAT %" PRIu64 "%s", octets, last ? " LAST" : "");
+	if (!session_put(handover->session, span_of(command), nothing, nothing))
 		return false;
 	handover->chunk_left = octets;
 	handover->in_chunk = true;
@@ -96,12 +81,10 @@ bool handover_put_chunk(struct handover *handover, bool last)
 /* Writes what is pending; false where the server spoke before it was all gone, or the stream broke. */
 static bool flush(struct session *session)
 {
-	size_t unread;
 	while (stream_pending(&session->stream) > 0) {
 		if (!stream_advance(&session->stream))
 			return false;
-		stream_input(&session->stream, &unread);
-		if (unread > 0 && stream_pending(&session->stream) > 0)
+		if (stream_pending(&session->stream) > 0 && session_has_input(session))
 			return false;
 	}
 	return true;
@@ -122,7 +105,7 @@ static bool put_message(struct handover *handover)
 		stream_commit(stream, body_encode(&handover->body, space, room));
 		if (body_is_done(&handover->body) && stream_put(stream, ".\r\n", 3))
 			return true;
-		if (!flush(session) || stream_has_input(stream) || stream->error)
+		if (!flush(session) || session_has_input(session) || stream->error)
 			return false;
 	}
 }

@@ -25,9 +25,8 @@ struct handover {
 /* Begins with the message in the form that was chosen. */
 void handover_open(struct handover *handover, struct session *session, const struct message *message);
 
-/* How many BDAT commands it takes (RFC 3030 section 2), and how many octets they are together with their chunks. */
+/* How many BDAT commands it takes (RFC 3030 section 2). */
 uint64_t handover_chunks(const struct handover *handover);
-uint64_t handover_chunked_octets(const struct handover *handover);
 
 /*
  * Puts a BDAT command and its chunk, as far as there is room; returns whether it was put to its end.  Else it goes on

@@ -7,6 +7,7 @@
  * the end.
  */
 #include "config.h"
+#include "conn.h"
 #include "deliver.h"
 #include "envelope.h"
 #include "message.h"
@@ -120,6 +121,7 @@ struct run {
 static void run_stages(struct run *run, int argc, char **argv)
 {
 	struct report *failure = &run->result;
+	int64_t begun = conn_now();
 	if (argc < ARGUMENTS_LEAST) {
 		report_write(failure, 'D', "5.3.5", "Qremote", "needs a host, a sender and a recipient.");
 		return;
@@ -129,7 +131,7 @@ static void run_stages(struct run *run, int argc, char **argv)
 	    !host_parse(&run->host, argv[1], failure) ||
 	    !resolve_host(&run->destination, &run->host, &run->config, failure))
 		return;
-	struct delivery delivery = {&run->config, &run->trace, &run->destination, &run->message, &run->envelope};
+	struct delivery delivery = {&run->config, &run->trace, &run->destination, &run->message, &run->envelope, begun};
 	deliver(&delivery, &run->result);
 }
 

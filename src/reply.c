@@ -9,12 +9,14 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { SHOWN_MAX = 200 };
+/* Octets that are shown of a line that is wrong; CRs before an LF: some servers send one too many. */
+enum { SHOWN_MAX = 200, CRS_MAX = 2 };
 
 void reply_begin(struct reply *reply)
 {
 	reply->code = 0;
 	reply->lines = 0;
+	reply->skipped = false;
 	reply->length = 0;
 }
 
@@ -29,7 +31,7 @@ static int line_code(struct span line)
 	if (line.length < 3 || line.data[0] < '2' || line.data[0] > '5' || !is_digit(line.data[1]) ||
 	    !is_digit(line.data[2]))
 		return 0;
-	if (line.length > 3 && line.data[3] != ' ' && line.data[3] != '-')
+	if (line.length > 3 && line.data[3] != ' ' && line.data[3] != '\t' && line.data[3] != '-')
 		return 0;
 	return (line.data[0] - '0') * 100 + (line.data[1] - '0') * 10 + (line.data[2] - '0');
 }
@@ -60,10 +62,23 @@ static enum reply_state take_line(struct reply *reply, struct span line)
 	if (line.length > REPLY_LINE_MAX || reply->lines == REPLY_LINES_MAX ||
 	    line.length + 1 > REPLY_MAX - reply->length)
 		return refuse_line(reply, line);
+	char *kept = reply->text + reply->length;
 	keep_line(reply, line);
+	if (kept[3] == '\t')
+		kept[3] = ' ';
 	reply->code = code;
 	reply->lines++;
 	return line.length > 3 && line.data[3] == '-' ? REPLY_INCOMPLETE : REPLY_COMPLETE;
+}
+
+size_t reply_empty_line(struct span input)
+{
+	size_t length = 0;
+	while (length < input.length && length < CRS_MAX && input.data[length] == '\r')
+		length++;
+	if (length == input.length)
+		return length;
+	return input.data[length] == '\n' ? length + 1 : 0;
 }
 
 enum reply_state reply_feed(struct reply *reply, struct span input, size_t *used)
@@ -73,12 +88,16 @@ enum reply_state reply_feed(struct reply *reply, struct span input, size_t *used
 	while (state == REPLY_INCOMPLETE) {
 		struct span rest;
 		struct span line = span_split(input, '\n', &rest);
-		if (!rest.data) /* CR LF, of which only the CR came, may follow the longest line */
-			return line.length > REPLY_LINE_MAX + 1 ? refuse_line(reply, line) : REPLY_INCOMPLETE;
-		*used += line.length + 1;
-		if (line.length > 0 && line.data[line.length - 1] == '\r')
+		size_t length = line.length;
+		for (int i = 0; i < CRS_MAX && line.length > 0 && line.data[line.length - 1] == '\r'; i++)
 			line.length--;
-		state = take_line(reply, line);
+		if (!rest.data)
+			return line.length > REPLY_LINE_MAX ? refuse_line(reply, line) : REPLY_INCOMPLETE;
+		*used += length + 1;
+		if (line.length > 0 || reply->lines > 0 || reply->skipped)
+			state = take_line(reply, line);
+		else
+			reply->skipped = true;
 		input = rest;
 	}
 	return state;
@@ -89,13 +108,19 @@ int reply_class(const struct reply *reply)
 	return reply->code / 100;
 }
 
-/* Skips a number of at most three digits; NULL if there is none. */
+bool reply_is_unknown_command(const struct reply *reply)
+{
+	return reply->code == 500 || (reply->code >= 502 && reply->code <= 504);
+}
+
+/* Skips a number of at most three digits without leading zeros (RFC 3463 section 2); NULL if there is none. */
 static const char *skip_number(const char *at, const char *end)
 {
 	const char *start = at;
 	while (at < end && is_digit(*at))
 		at++;
-	return at > start && at - start <= 3 ? at : NULL;
+	bool padded = *start == '0' && at - start > 1;
+	return at > start && at - start <= 3 && !padded ? at : NULL;
 }
 
 bool reply_enhanced(const struct reply *reply, char code[REPLY_ENHANCED_SIZE])

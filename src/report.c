@@ -16,6 +16,8 @@ void report_write(struct report *report, char letter, const char *code, const ch
 	text->length = 0;
 	report->letter = letter;
 	snprintf(report->code, sizeof report->code, "%s", code);
+	if (*code)
+		*report->code = letter == 'D' || letter == 'h' ? '5' : '4';
 	text_printable(text, span_of(who), false, PART_MAX);
 	buf_octet(text, ' ');
 	text_printable(text, span_of(what), false, PART_MAX);
@@ -27,10 +29,22 @@ void report_write(struct report *report, char letter, const char *code, const ch
 void report_add_reply(struct report *report, const struct reply *reply)
 {
 	struct buf *text = &report->text;
+	if (reply->length == 0)
+		return;
 	buf_string(text, "Remote host said: ");
-	text_printable(text, (struct span){reply->text, reply->length}, true, REPORT_REPLY_MAX);
-	if (!text->failed && text->data[text->length - 1] != '\n') /* where it was cut */
+	bool whole = text_printable(text, (struct span){reply->text, reply->length}, true, REPORT_REPLY_MAX);
+	if (text->failed || whole)
+		return;
+	if (text->data[text->length - 1] != '\n')
 		buf_octet(text, '\n');
+	buf_string(text, "(The reply is longer than is shown here.)\n");
+}
+
+void report_give_up(struct report *report, const char *host)
+{
+	buf_string(&report->text, "Giving up on ");
+	text_printable(&report->text, span_of(host), false, PART_MAX);
+	buf_string(&report->text, ".\n");
 }
 
 void report_move(struct report *to, struct report *from)

@@ -47,6 +47,16 @@ static bool fail(const struct search *search, char letter, const char *code, con
 	return false;
 }
 
+/* In qmail-remote's phrases, which bounce parsers match: `phrase`, the host, and `rest`. */
+static bool fail_to_find(const struct search *search, char letter, const char *code, const char *phrase,
+			 const char *rest)
+{
+	char what[NAME_SIZE + 160];
+	snprintf(what, sizeof what, "%s %s%s", phrase, search->host->name, rest);
+	report_write(search->failure, letter, code, "Sorry,", what);
+	return false;
+}
+
 static bool fail_locally(const struct search *search, const char *what)
 {
 	report_write(search->failure, 'Z', "4.3.0", "Qremote", what);
@@ -118,11 +128,12 @@ static bool use_mx(struct search *search)
 	case DNS_NO_DATA:
 		return use_single(search, search->host->name, NULL);
 	case DNS_NO_NAME:
-		return fail(search, 'D', "5.1.2", "does not exist in the DNS.");
+		return fail_to_find(search, 'D', "5.1.2", "I couldn't find any host named", ".");
 	case DNS_NO_MEMORY:
 		return fail_locally(search, "is out of memory.");
 	default:
-		return fail(search, 'Z', "4.4.3", "cannot be looked up in the DNS now.");
+		return fail_to_find(search, 'Z', "4.4.3",
+				    "I couldn't find any host by that name:", " cannot be looked up in the DNS now.");
 	}
 }
 
@@ -172,17 +183,21 @@ static bool fail_relay(const struct search *search, bool unknown)
 /* Says why there is no address to try. */
 static bool fail_without_address(const struct search *search, bool dropped)
 {
+	char what[NAME_SIZE + 80];
 	bool unknown = exchangers_unknown(&search->destination->exchangers);
 	if (search->route.relay.length > 0)
 		return fail_relay(search, unknown);
 	if (unknown)
-		return fail(search, 'Z', "4.4.3", "has no mail server whose address can be looked up now.");
-	if (dropped && search->host->literal)
-		return fail(search, 'D', "5.4.6", "is this machine, which does not take mail for it.");
-	if (dropped)
-		return fail(search, 'D', "5.4.6",
-			    "has this machine as its best mail server, which does not take its mail.");
-	return fail(search, 'D', "5.4.4", "has no mail server with an address.");
+		return fail_to_find(search, 'Z', "4.4.3", "I couldn't find any host by that name: no mail server of",
+				    " can be looked up in the DNS now.");
+	if (dropped) {
+		snprintf(what, sizeof what, "%s is not in control/locals, so I do not treat it as local.",
+			 search->host->name);
+		report_write(search->failure, 'D', "5.4.6",
+			     "Sorry. Although I'm listed as a best-preference MX or A for that host,", what);
+		return false;
+	}
+	return fail_to_find(search, 'D', "5.4.4", "I couldn't find a mail exchanger or IP address for", ".");
 }
 
 static bool run(struct search *search)

@@ -7,42 +7,56 @@
 #include "session.h"
 
 #include <stdio.h>
+#include <string.h>
 
-/* What differs between the things that a server answers. */
+/* What differs between the things that a server answers.  A text that begins with "but" follows "Connected to HOST". */
 static const struct {
-	const char *name;    /* as in "took too long to answer NAME" */
-	const char *refusal; /* a sentence without its subject */
-	const char *detail;  /* subject and detail of the code (RFC 3463) where the server gives none */
+	const char *name;
+	const char *refusal; /* qmail-remote's phrase, from which bounce parsers take the command */
+	const char *code;    /* where the server gives none (RFC 3463) */
+	bool temporary;      /* a refusal is temporary, whatever its class */
 } stages[] = {
-	[STAGE_GREETING] = {"the new connection", "does not take mail now.", "3.2"}, /* RFC 5321 section 3.1 */
-	[STAGE_EHLO] = {"EHLO", "refused EHLO.", "3.2"},                             /* section 4.1.1.1 */
-	[STAGE_HELO] = {"HELO", "refused HELO.", "3.2"},                             /* section 4.1.1.1 */
-	[STAGE_STARTTLS] = {"STARTTLS", "refused STARTTLS.", "7.0"},                 /* RFC 3207 section 4 */
-	[STAGE_MAIL] = {"MAIL", "refused MAIL.", "1.0"},                             /* section 4.1.1.2 */
-	[STAGE_RCPT] = {"RCPT", "does not like recipient.", "1.0"},                  /* section 4.1.1.3 */
-	[STAGE_DATA] = {"DATA", "refused DATA.", "3.0"},                             /* section 4.1.1.4 */
-	[STAGE_MESSAGE] = {"the message", "refused the message.", "6.0"},            /* section 4.1.1.4 */
+	[STAGE_GREETING] = {"greeting", "but greeting failed.", "4.3.2", true}, /* RFC 5321 section 3.1 */
+	[STAGE_EHLO] = {"EHLO", "but my name was rejected.", "4.3.2", true},    /* section 4.1.1.1 */
+	[STAGE_HELO] = {"HELO", "but my name was rejected.", "4.3.2", true},    /* section 4.1.1.1 */
+	[STAGE_STARTTLS] = {"STARTTLS", "refused STARTTLS.", "4.7.0", true},    /* RFC 3207 section 4 */
+	[STAGE_MAIL] = {"MAIL", "but sender was rejected.", "5.1.0", false},    /* section 4.1.1.2 */
+	[STAGE_RCPT] = {"RCPT", "does not like recipient.", "5.1.0", false},    /* section 4.1.1.3 */
+	[STAGE_DATA] = {"DATA", "failed on DATA command.", "5.3.0", false},     /* section 4.1.1.4 */
+	[STAGE_BDAT] = {"BDAT",                                                 /* RFC 3030 section 2 */
+			"failed after I sent the message. It offers CHUNKING, but refused BDAT.", "4.5.1", true},
+	[STAGE_MESSAGE] = {"the message", "failed after I sent the message.", "5.6.0", false}, /* section 4.1.1.4 */
 };
+
+/* Writes a report about the server. */
+static void write_report(const struct session *session, struct report *report, char letter, const char *code,
+			 const char *what)
+{
+	char who[sizeof session->who + 16];
+	snprintf(who, sizeof who, "%s%s", strncmp(what, "but ", 4) == 0 ? "Connected to " : "", session->who);
+	report_write(report, letter, code, who, what);
+	trace_note(session->trace, '*', "%s %s", who, what);
+}
 
 void session_fail(struct session *session, char letter, const char *code, const char *what, const struct reply *reply)
 {
 	if (session->failure.letter)
 		return;
-	report_write(&session->failure, letter, code, session->who, what);
-	if (reply && reply->length > 0)
+	write_report(session, &session->failure, letter, code, what);
+	if (reply && reply->length > 0) {
 		report_add_reply(&session->failure, reply);
-	trace_note(session->trace, '*', "%s %s", session->who, what);
+		report_give_up(&session->failure, session->host);
+	}
 }
 
-/* A failure after which server and client no longer agree on what comes next. */
-static void fail_at(struct session *session, enum stage stage, const char *code, const char *what,
-		    const struct reply *reply)
+/* A failure after which server and client no longer agree on what comes next; `how` is about the reply to `stage`. */
+static void fail_at(struct session *session, enum stage stage, const char *code, const char *how, const char *end)
 {
 	char text[200];
-	snprintf(text, sizeof text, "%s %s.%s", what, stages[stage].name,
-		 session->end_put && stream_pending(&session->stream) == 0 ? " Possible duplicate!" : "");
+	snprintf(text, sizeof text, "%s %s%s%s.%s", how, stage == STAGE_GREETING ? "" : "reply to ", stages[stage].name,
+		 end, session->end_put && stream_pending(&session->stream) == 0 ? " Possible duplicate!" : "");
 	session->out_of_step = true;
-	session_fail(session, 'Z', code, text, reply);
+	session_fail(session, 'Z', code, text, &session->reply);
 }
 
 bool session_put(struct session *session, struct span verb, struct span argument, struct span parameters)
@@ -60,26 +74,73 @@ bool session_put(struct session *session, struct span verb, struct span argument
 	return true;
 }
 
+bool session_is_closing(const struct session *session)
+{
+	return session->reply.code == 421;
+}
+
+/* The code that the server gave, or that of a session that it ends, or the one for what happened. */
+static void refusal_code(const struct session *session, const char *usual, char code[REPLY_ENHANCED_SIZE])
+{
+	if (!reply_enhanced(&session->reply, code))
+		snprintf(code, REPLY_ENHANCED_SIZE, "%s", session_is_closing(session) ? "4.3.2" : usual);
+}
+
+void session_ended(struct session *session, const struct reply *reply)
+{
+	char code[REPLY_ENHANCED_SIZE];
+	refusal_code(session, "4.4.2", code);
+	session->out_of_step = true;
+	session_fail(session, 'Z', code, "but connection died. It ended the session.", reply);
+}
+
+bool session_has_input(struct session *session)
+{
+	struct stream *stream = &session->stream;
+	struct span input;
+	if (!stream_has_input(stream))
+		return false;
+	input.data = stream_input(stream, &input.length);
+	size_t empty = reply_empty_line(input);
+	if (empty == input.length && input.data[empty - 1] == '\r')
+		return false; /* the rest of it is on the way */
+	stream_consume(stream, empty);
+	return stream_has_input(stream);
+}
+
 bool session_is_in_step(struct session *session, enum stage next)
 {
+	char text[64];
 	struct span input;
 	size_t used;
-	if (!stream_has_input(&session->stream))
+	if (!session_has_input(session))
 		return true;
 	input.data = stream_input(&session->stream, &input.length);
 	reply_begin(&session->reply);
 	reply_feed(&session->reply, input, &used);
 	trace_text(session->trace, 'S', (struct span){session->reply.text, session->reply.length});
-	fail_at(session, next, "4.5.0", "sent something unasked before", &session->reply);
+	if (session_is_closing(session)) {
+		session_ended(session, &session->reply);
+		return false;
+	}
+	snprintf(text, sizeof text, "sent unexpected data before %s.", stages[next].name);
+	session->out_of_step = true;
+	session_fail(session, 'Z', "4.5.0", text, &session->reply);
 	return false;
 }
 
 static void fail_to_read(struct session *session, enum stage stage)
 {
-	if (session->stream.error == STREAM_TIMEOUT)
-		fail_at(session, stage, "4.4.2", "took too long to answer", NULL);
-	else
-		fail_at(session, stage, "4.4.2", "hung up instead of answering", NULL);
+	bool late = session->stream.error == STREAM_TIMEOUT;
+	bool stalled = late && stream_pending(&session->stream) > 0;
+	/* Half a refusal tells why; half of another reply tells nothing. */
+	if (reply_class(&session->reply) < 4)
+		reply_begin(&session->reply);
+	fail_at(session, stage, "4.4.2",
+		stalled ? "but connection died. It stopped reading, and sent no"
+		: late  ? "but connection died. It sent no"
+			: "but connection died. It hung up without a",
+		late ? " in time" : "");
 }
 
 bool session_read_reply(struct session *session, enum stage stage)
@@ -108,57 +169,53 @@ bool session_read_reply(struct session *session, enum stage stage)
 	}
 	trace_text(session->trace, 'S', (struct span){session->reply.text, session->reply.length});
 	if (state == REPLY_MALFORMED) {
-		fail_at(session, stage, "4.5.0", "gave no valid SMTP reply to", &session->reply);
+		fail_at(session, stage, "4.5.0", "sent no valid SMTP", "");
 		return false;
 	}
 	stream_restart_clock(stream);
 	return true;
 }
 
-bool session_is_closing(const struct session *session)
+/* Whether a refusal makes it useless to come again (RES-8). */
+static bool is_permanent(const struct session *session, enum stage stage)
 {
-	return session->reply.code == 421;
+	/* RFC 5321 section 4.5.3.1.10: 552 is how some servers say that there are too many recipients. */
+	return reply_class(&session->reply) == 5 && !stages[stage].temporary &&
+	       !(stage == STAGE_RCPT && session->reply.code == 552);
 }
 
-/* The code for a report about a refusal.  One that leaves other servers to try is temporary by itself. */
-static void refusal_code(const struct session *session, enum stage stage, char code[REPLY_ENHANCED_SIZE])
+/* Writes a report about a refusal of `stage`. */
+static void report_refused(const struct session *session, struct report *report, enum stage stage, const char *letters)
 {
-	int class = stage > STAGE_STARTTLS ? reply_class(&session->reply) : 4;
-	const char *detail = session_is_closing(session) ? stages[STAGE_GREETING].detail : stages[stage].detail;
-	if (!reply_enhanced(&session->reply, code))
-		snprintf(code, REPLY_ENHANCED_SIZE, "%d.%s", class, detail);
-}
-
-static const char *refusal(const struct session *session, enum stage stage)
-{
-	return session_is_closing(session) ? "ended the session." : stages[stage].refusal;
+	char code[REPLY_ENHANCED_SIZE];
+	char what[120];
+	bool closing = session_is_closing(session);
+	refusal_code(session, stages[stage].code, code);
+	snprintf(what, sizeof what, "%s%s", stages[stage].refusal, closing ? " It ended the session." : "");
+	write_report(session, report, letters[is_permanent(session, stage)], code, what);
+	report_add_reply(report, &session->reply);
 }
 
 void session_refused(struct session *session, enum stage stage)
 {
-	char code[REPLY_ENHANCED_SIZE];
-	bool permanent = reply_class(&session->reply) == 5 && stage > STAGE_STARTTLS;
-	refusal_code(session, stage, code);
 	session->out_of_step = session->out_of_step || session_is_closing(session);
-	session_fail(session, permanent ? 'D' : 'Z', code, refusal(session, stage), &session->reply);
+	if (session->failure.letter)
+		return;
+	report_refused(session, &session->failure, stage, "ZD");
+	report_give_up(&session->failure, session->host);
 }
 
 void session_unexpected(struct session *session, enum stage stage)
 {
-	fail_at(session, stage, "4.5.0", "gave a reply that has no place behind", &session->reply);
+	fail_at(session, stage, "4.5.0", "sent an unexpected", "");
 }
 
 void session_report_recipient(const struct session *session, struct report *report)
 {
-	char code[REPLY_ENHANCED_SIZE];
-	int class = reply_class(&session->reply);
-	if (class == 2) {
+	if (reply_class(&session->reply) == 2)
 		report->letter = 'r';
-		return;
-	}
-	refusal_code(session, STAGE_RCPT, code);
-	report_write(report, class == 5 ? 'h' : 's', code, session->who, refusal(session, STAGE_RCPT));
-	report_add_reply(report, &session->reply);
+	else
+		report_refused(session, report, STAGE_RCPT, "sh");
 }
 
 /* Says hello and reads the answer; whether it is 2xx. */
@@ -204,8 +261,13 @@ bool session_open(struct session *session)
 		return true;
 	if (session->failure.letter || reply_class(&session->reply) != 5)
 		return give_up(session, STAGE_EHLO);
-	/* RFC 5321 section 3.2: an older server */
-	return say_hello(session, STAGE_HELO, "HELO ") || give_up(session, STAGE_HELO);
+	/* RFC 5321 section 3.2: an older server.  If HELO fails too, what it said to EHLO tells why. */
+	if (!reply_is_unknown_command(&session->reply))
+		session_refused(session, STAGE_EHLO);
+	if (!say_hello(session, STAGE_HELO, "HELO "))
+		return give_up(session, STAGE_HELO);
+	report_free(&session->failure);
+	return true;
 }
 
 static void quit(struct session *session)

@@ -18,6 +18,7 @@ enum stage {
 	STAGE_MAIL,
 	STAGE_RCPT,
 	STAGE_DATA,
+	STAGE_BDAT,
 	STAGE_MESSAGE
 };
 
@@ -28,7 +29,11 @@ enum stage {
 struct session {
 	const struct config *config;
 	const struct trace *trace;
-	char who[NAME_SIZE + ADDRESS_TEXT_SIZE + 8]; /* "NAME [ADDRESS]", as reports begin */
+	/* The server as reports name it: its name, or its address if it has none; "NAME [ADDRESS]" for people, and
+	 * "NAME[ADDRESS]" where parsers of bounces take one word; both with ":PORT" if that is not 25. */
+	char host[NAME_SIZE];
+	char full[NAME_SIZE + ADDRESS_TEXT_SIZE + 10];
+	char who[NAME_SIZE + ADDRESS_TEXT_SIZE + 10];
 	struct capabilities offers;
 	struct report failure;
 	bool settled;        /* no other server may be tried: a recipient was answered, or the message is gone */
@@ -65,17 +70,27 @@ bool session_is_in_step(struct session *session, enum stage next);
  * comes in time or what comes is no reply; a 421 is a reply. */
 bool session_read_reply(struct session *session, enum stage stage);
 
+/* Whether the server has sent something that is unread; an empty line does not count and is skipped. */
+bool session_has_input(struct session *session);
+
 /* Whether the session was ended by the server with this reply (RFC 5321 section 3.8). */
 bool session_is_closing(const struct session *session);
 
 /* Notes that the reply just read refuses `stage`; its class gives the letter. */
 void session_refused(struct session *session, enum stage stage);
 
-/* Notes that the reply just read has no place behind `stage`. */
+/* Notes that the reply just read is none that `stage` can have. */
 void session_unexpected(struct session *session, enum stage stage);
 
-/* Notes a failure if there is none yet; `what` follows the server's name in the report. */
+/*
+ * Notes a failure if there is none yet.  `what` follows the server's name in the report, and "Connected to" stands
+ * before that if it begins with "but".  Where there is a reply, it follows.
+ */
 void session_fail(struct session *session, char letter, const char *code, const char *what, const struct reply *reply);
+
+/* Notes that the server ended the session with the reply just read; `reply` is that one, or NULL where another report
+ * shows it. */
+void session_ended(struct session *session, const struct reply *reply);
 
 /* Writes the report for one recipient from the reply just read: r, s or h by its class. */
 void session_report_recipient(const struct session *session, struct report *report);

@@ -108,17 +108,18 @@ static bool is_control(struct span character)
 	return character.length == 1 && (first < 0x20 || first == 0x7f);
 }
 
-void text_printable(struct buf *out, struct span text, bool lines, size_t most)
+bool text_printable(struct buf *out, struct span text, bool lines, size_t most)
 {
 	while (text.length > 0 && most > 0) {
 		size_t length = text_utf8_length(text);
 		struct span character = {text.data, length > 0 ? length : 1};
 		if (character.length > most)
-			return;
+			return false;
 		bool plain = length > 0 && (!is_control(character) || (lines && *text.data == '\n'));
 		buf_add(out, plain ? character.data : "?", plain ? character.length : 1);
 		most -= plain ? character.length : 1;
 		text.data += character.length;
 		text.length -= character.length;
 	}
+	return text.length == 0;
 }

@@ -41,6 +41,6 @@ bool text_is_utf8(struct span text);
  * Appends the text made harmless for a report or a terminal: control characters (DEL and C1 too) and octets that are
  * no UTF-8 become `?`; LF stays where `lines` is set.  At most `most` octets, no character is cut.
  */
-void text_printable(struct buf *out, struct span text, bool lines, size_t most);
+bool text_printable(struct buf *out, struct span text, bool lines, size_t most);
 
 #endif

@@ -4,8 +4,9 @@
  * deliver.c runs one in each session that it could open.  RFC 5321 sections 3.3 and 4.1.1, RFC 2920, RFC 3030.
  *
  * Commands form a queue: MAIL, a RCPT for each undecided recipient, then DATA, or a BDAT with its octets for each
- * chunk.  `sent` and `answered` are two positions in it.  With PIPELINING the first runs ahead; without, it is never
- * more than one ahead.  So there is one loop for both, and a server that answers while it still reads cannot stop it.
+ * chunk.  They leave in groups: MAIL, RCPT and DATA are one, all chunks are another.  `sent` and `answered` are two
+ * positions in the queue.  With PIPELINING the first runs ahead, up to the end of the group; without, it is never more
+ * than one ahead.  So there is one loop for both, and a server that answers while it still reads cannot stop it.
  */
 #include "transaction.h"
 
@@ -24,12 +25,11 @@ struct transaction {
 	struct report *accepted; /* the message report, if it is K */
 	char parameters[120];    /* of MAIL */
 	uint64_t content;        /* the position of DATA, or of the first BDAT, in the queue */
-	uint64_t total;          /* commands that are to be sent */
+	uint64_t end;            /* of the group that is being sent */
 	uint64_t sent;
 	uint64_t answered;
 	size_t next_sent; /* recipients before these were sent, or answered */
 	size_t next_answered;
-	bool rides; /* the message leaves together with MAIL and RCPT */
 	bool mail_accepted;
 	bool data_accepted; /* 354 */
 	size_t recipients;  /* that were accepted */
@@ -75,17 +75,6 @@ static const char rcpt_verb[] = "RCPT TO:";
 static struct span span_of_buf(const struct buf *buf)
 {
 	return (struct span){buf->data, buf->length};
-}
-
-/* The octets of the flight that MAIL, RCPT and the message would be. */
-static uint64_t flight_octets(const struct transaction *transaction)
-{
-	const struct envelope *envelope = transaction->envelope;
-	uint64_t octets = sizeof mail_verb + 1 + envelope->sender.length + strlen(transaction->parameters);
-	for (size_t i = 0; i < envelope->count; i++)
-		if (!envelope->recipients[i].report.letter)
-			octets += sizeof rcpt_verb + 1 + envelope->recipients[i].path.length;
-	return octets + handover_chunked_octets(&transaction->handover);
 }
 
 /* From here on, nothing must be lost for want of memory. */
@@ -141,10 +130,8 @@ static bool put_next(struct transaction *transaction)
 static bool may_send(const struct transaction *transaction)
 {
 	uint64_t unanswered = transaction->sent - transaction->answered;
-	if (transaction->sent == transaction->total || transaction->session->failure.letter)
+	if (transaction->sent == transaction->end || transaction->session->failure.letter)
 		return false;
-	if (unanswered > 0 && is_chunked(transaction) && transaction->sent == transaction->content)
-		return transaction->rides;
 	return unanswered == 0 || transaction->session->offers.pipelining;
 }
 
@@ -159,7 +146,7 @@ static void put_commands(struct transaction *transaction)
 	while (may_send(transaction)) {
 		if (put_next(transaction) || transaction->session->failure.letter)
 			continue;
-		if (stream_has_input(stream) || !stream_advance(stream))
+		if (session_has_input(transaction->session) || !stream_advance(stream))
 			return;
 	}
 }
@@ -181,6 +168,7 @@ static void judge_mail(struct transaction *transaction)
 /* Every recipient was refused: the message report tells so once, with the code of the last one that decides it. */
 static void report_refusal(struct transaction *transaction)
 {
+	struct session *session = transaction->session;
 	const struct envelope *envelope = transaction->envelope;
 	const struct report *decisive = &envelope->recipients[0].report;
 	for (size_t i = 1; i < envelope->count; i++) {
@@ -188,8 +176,8 @@ static void report_refusal(struct transaction *transaction)
 		if (report->letter == 's' || decisive->letter == 'h')
 			decisive = report;
 	}
-	session_fail(transaction->session, decisive->letter == 's' ? 'Z' : 'D', decisive->code,
-		     "accepted no recipient.", NULL);
+	session_fail(session, decisive->letter == 's' ? 'Z' : 'D', decisive->code, "accepted no recipient.", NULL);
+	report_give_up(&session->failure, session->host);
 }
 
 static void judge_recipient(struct transaction *transaction)
@@ -206,12 +194,17 @@ static void judge_recipient(struct transaction *transaction)
 		session_unexpected(session, STAGE_RCPT);
 		return;
 	}
+	if (session_is_closing(session) && transaction->recipients == 0) {
+		session->settled = false; /* it says nothing about the recipient (MX-2) */
+		session_refused(session, STAGE_RCPT);
+		return;
+	}
 	session->settled = true;
 	session_report_recipient(session, &recipient->report);
 	if (class == 2)
 		transaction->recipients++;
 	if (session_is_closing(session))
-		session_refused(session, STAGE_RCPT);
+		session_ended(session, NULL);
 	else if (transaction->answered + 1 == transaction->content && transaction->recipients == 0)
 		report_refusal(transaction);
 }
@@ -239,6 +232,13 @@ static void print_acceptance(const struct transaction *transaction, char *what, 
 		snprintf(what, room, "accepted message.");
 }
 
+/* Whether the server offers CHUNKING and does not know BDAT: the first one is answered like an unknown command. */
+static bool lacks_bdat(const struct transaction *transaction)
+{
+	return is_chunked(transaction) && transaction->answered == transaction->content &&
+	       reply_is_unknown_command(&transaction->session->reply);
+}
+
 /* The reply to the end of the message, or to one that was cut short. */
 static void judge_message(struct transaction *transaction, bool whole)
 {
@@ -249,14 +249,14 @@ static void judge_message(struct transaction *transaction, bool whole)
 	if (!whole)
 		session->out_of_step = true;
 	if (class == 4 || class == 5) {
-		session_refused(session, STAGE_MESSAGE);
+		session_refused(session, lacks_bdat(transaction) ? STAGE_BDAT : STAGE_MESSAGE);
 	} else if (class != 2 || !whole) {
 		session_unexpected(session, STAGE_MESSAGE);
 	} else if (session->failure.letter) {
 		session->settled = true; /* whatever it took there, it must not come twice */
 	} else {
 		print_acceptance(transaction, what, sizeof what);
-		report_write(accepted, 'K', "", session->who, what);
+		report_write(accepted, 'K', "", session->full, what);
 		report_add_reply(accepted, &session->reply);
 	}
 }
@@ -290,11 +290,12 @@ static void judge(struct transaction *transaction, enum stage stage)
 		judge_chunk(transaction);
 }
 
-/* The loop over the queue; false where the session broke off. */
-static bool exchange_commands(struct transaction *transaction)
+/* Sends the next group of the queue, up to `end`, and judges the replies; false where the session broke off. */
+static bool send_group(struct transaction *transaction, uint64_t end)
 {
 	struct session *session = transaction->session;
-	while (transaction->answered < transaction->total) {
+	transaction->end = end;
+	while (transaction->answered < transaction->end) {
 		if (transaction->answered == transaction->sent && !transaction->handover.in_chunk &&
 		    !session_is_in_step(session, stage_of(transaction, transaction->sent)))
 			return false;
@@ -308,9 +309,8 @@ static bool exchange_commands(struct transaction *transaction)
 		transaction->answered++;
 		if (session->out_of_step)
 			return false;
-		if (session->failure.letter) /* the rest is not worth asking */
-			transaction->total =
-				stage == STAGE_MESSAGE && session->settled ? transaction->answered : transaction->sent;
+		if (session->failure.letter) /* the rest is not worth asking, nor, of a message, worth waiting for */
+			transaction->end = stage == STAGE_MESSAGE ? transaction->answered : transaction->sent;
 	}
 	return true;
 }
@@ -337,33 +337,23 @@ static void send_lone_dot(struct transaction *transaction)
 		judge_message(transaction, true);
 }
 
-/*
- * RES-7: once the end of the message may have left, the message may be delivered, and no other server must get it.
- * Not so if the server, by refusing MAIL or all recipients, said that nobody is to have it.
- */
-static void settle(struct transaction *transaction)
-{
-	struct session *session = transaction->session;
-	bool refused = transaction->answered > 0 && !transaction->mail_accepted;
-	if (transaction->answered >= transaction->content && transaction->recipients == 0)
-		refused = true;
-	if (session->end_put && stream_pending(&session->stream) == 0 && !refused)
-		session->settled = true;
-}
-
 /* What the server does not offer may be offered by the next one. */
 static bool is_possible(struct transaction *transaction, const struct message *message)
 {
 	struct session *session = transaction->session;
 	struct form *form = &transaction->handover.form;
 	const struct capabilities *offers = &session->offers;
+	char what[120];
 	if (envelope_needs_utf8(transaction->envelope) && !offers->smtputf8) {
 		session->lacks_smtputf8 = true;
 		session_fail(session, 'D', "5.6.7", "does not offer SMTPUTF8, which a non-ASCII address needs.", NULL);
 	} else if (!form_choose(form, offers, message->octets, &message->facts, session->config->helohost)) {
 		session_fail(session, 'D', "5.6.3", form->recoding.trouble, NULL);
 	} else if (offers->size_limit > 0 && form->size > offers->size_limit) {
-		session_fail(session, 'D', "5.3.4", "does not take messages of this size.", NULL);
+		snprintf(what, sizeof what,
+			 "takes no message of more than %" PRIu64 " octets; this one has %" PRIu64 ".",
+			 offers->size_limit, form->size);
+		session_fail(session, 'D', "5.3.4", what, NULL);
 	}
 	return !session->failure.letter;
 }
@@ -371,13 +361,9 @@ static bool is_possible(struct transaction *transaction, const struct message *m
 /* Lays out the queue. */
 static void prepare(struct transaction *transaction, const struct message *message)
 {
-	struct handover *handover = &transaction->handover;
-	handover_open(handover, transaction->session, message);
+	handover_open(&transaction->handover, transaction->session, message);
 	print_parameters(transaction);
 	transaction->content = (uint64_t)envelope_open_count(transaction->envelope) + 1;
-	transaction->total = transaction->content + (handover->form.chunked ? handover_chunks(handover) : 1);
-	transaction->rides = handover->form.chunked && transaction->session->offers.pipelining &&
-			     flight_octets(transaction) <= STREAM_OUT;
 }
 
 void transaction_run(struct session *session, struct envelope *envelope, const struct message *message,
@@ -389,10 +375,13 @@ void transaction_run(struct session *session, struct envelope *envelope, const s
 	if (!is_possible(&transaction, message))
 		return;
 	prepare(&transaction, message);
-	bool in_step = exchange_commands(&transaction);
-	if (in_step && transaction.data_accepted && !session->failure.letter)
-		hand_over(&transaction);
-	else if (in_step && transaction.data_accepted)
+	bool chunked = is_chunked(&transaction);
+	if (!send_group(&transaction, transaction.content + (chunked ? 0 : 1)))
+		return;
+	if (transaction.data_accepted && session->failure.letter)
 		send_lone_dot(&transaction);
-	settle(&transaction);
+	else if (transaction.data_accepted)
+		hand_over(&transaction);
+	else if (chunked && !session->failure.letter)
+		send_group(&transaction, transaction.content + handover_chunks(&transaction.handover));
 }

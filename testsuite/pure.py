@@ -18,7 +18,7 @@ LIBRARY = ROOT / "build/libpure.so"
 
 NAME_SIZE = 256
 REPLY_LINE_MAX, REPLY_LINES_MAX, REPLY_MAX, REPLY_ENHANCED_SIZE = 4096, 1000, 65536, 12
-REPORT_REPLY_MAX, REPORT_MAX = 5000, 6200
+REPORT_REPLY_MAX, REPORT_MAX = 5000, 6700
 EXCHANGERS_MAX = CANDIDATES_MAX = 100
 REPLY_INCOMPLETE, REPLY_COMPLETE, REPLY_MALFORMED = range(3)
 STREAM_OUT, STREAM_IN = 65536, 8192
@@ -121,7 +121,7 @@ class Body(Structure):  # body.h
 
 
 class Reply(Structure):  # reply.h
-    _fields_ = [("code", c_int), ("lines", c_size_t), ("length", c_size_t), ("text", c_char * REPLY_MAX)]
+    _fields_ = [("code", c_int), ("lines", c_size_t), ("skipped", c_bool), ("length", c_size_t), ("text", c_char * REPLY_MAX)]
 
     def octets(self) -> bytes:
         """All lines that were read."""
@@ -245,7 +245,7 @@ _PROTOTYPES: dict[str, tuple[type | None, list[type]]] = {
     "buf_add": (None, [_P(Buf), c_char_p, c_size_t]),
     "buf_free": (None, [_P(Buf)]),
     "mem_array": (c_void_p, [c_size_t, c_size_t]),
-    "text_printable": (None, [_P(Buf), Span, c_bool, c_size_t]),
+    "text_printable": (c_bool, [_P(Buf), Span, c_bool, c_size_t]),
     "stream_open": (None, [_P(Stream), _P(Transport), c_void_p, c_int64]),
     "stream_put": (c_bool, [_P(Stream), c_char_p, c_size_t]),
     "stream_pending": (c_size_t, [_P(Stream)]),
@@ -275,10 +275,13 @@ _PROTOTYPES: dict[str, tuple[type | None, list[type]]] = {
     "reply_begin": (None, [_P(Reply)]),
     "reply_feed": (c_int, [_P(Reply), Span, _P(c_size_t)]),
     "reply_class": (c_int, [_P(Reply)]),
+    "reply_empty_line": (c_size_t, [Span]),
+    "reply_is_unknown_command": (c_bool, [_P(Reply)]),
     "reply_enhanced": (c_bool, [_P(Reply), c_char_p]),
     "ehlo_parse": (Capabilities, [_P(Reply)]),
     "report_write": (None, [_P(Report), c_char, c_char_p, c_char_p, c_char_p]),
     "report_add_reply": (None, [_P(Report), _P(Reply)]),
+    "report_give_up": (None, [_P(Report), c_char_p]),
     "report_move": (None, [_P(Report), _P(Report)]),
     "report_emit": (None, [_P(Buf), _P(Report)]),
     "report_free": (None, [_P(Report)]),

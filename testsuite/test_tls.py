@@ -326,7 +326,7 @@ def hide_behind_a_ticket(session: Secured) -> None:
 def test_nothing_unasked_hides_behind_a_ticket() -> None:
     """Every octet is read before the next group, whatever records lie between."""
     outcome, _ = sandbox.run(answered_by, hide_behind_a_ticket, "9\n")
-    assert outcome.letters == "Z" and "sent something unasked before RCPT. (#4.5.0)" in outcome.report
+    assert outcome.letters == "Z" and "sent unexpected data before RCPT. (#4.5.0)" in outcome.report
 
 
 def break_off_behind_ehlo(session: Secured) -> None:

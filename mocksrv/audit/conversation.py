@@ -18,7 +18,7 @@ from mocksrv.audit.turns import Command, Reply, Response, Text, Turn
 from mocksrv.records import HELLO
 from mocksrv.tape import CLIENT, CLOSE, HANGUP, RESET, SERVER, STARTTLS, Tape
 
-_REPLY_LINE = re.compile(rb"([0-9]{3})(?:([ -])[^\n]*|\r)?\n")
+_REPLY_LINE = re.compile(rb"([0-9]{3})(?:([ \t-])[^\n]*|\r{1,2})?\n")  # servers send TABs, and a CR too many
 _REPLY_LENGTH = 512  # 5321#4.5.3.1.5
 _CHUNK = re.compile(rb"([0-9]{1,20})(?: .*)?", re.DOTALL)
 _WAITING = ("PIPE-LAST", "TEXT-EARLY", "TLS-EARLY", "TLS-PLAINTEXT")  # who counts replies can be misled to these
@@ -138,6 +138,8 @@ class _Reader:
         self._said += octets
         *lines, self._said = self._said.split(b"\n")
         for line in lines:
+            if not self._lines and not line.strip(b"\r"):
+                continue  # no reply: some servers send an empty line after each
             found = _REPLY_LINE.fullmatch(line + b"\n")
             self._lines.append(line)
             # Within a reply of several lines anything may stand, until one says that it is the last.
