@@ -1,7 +1,7 @@
 """A world of one's own for one function: fresh network, mount and process namespaces, without privileges.
 
 They take a namespace for users, in which this user is root; where that is refused to root, as in many containers and in
-every chroot(2), they do without.
+every chroot(2), they do without. The root directory must be a mount point: `mount --bind` makes it one for a chroot(2).
 
 Inside, ports 25 and 53 are free, resolv.conf names 127.0.0.1, and the networks in `NETWORKS` can be listened on without
 being on an interface (a client would rightly take addresses on an interface for its own). `SCRATCH` is an empty tmpfs.
