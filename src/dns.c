@@ -20,9 +20,19 @@
 #include <sys/time.h>
 #include <time.h>
 
-/* One UDP and one TCP socket are in use, and c-ares may replace them now and then.  Times are in milliseconds: of the
- * first try, which each later one doubles; of all three; what the second family of addresses gets. */
-enum { SOCKETS_MAX = 64, TRIES = 3, TIMEOUT_FIRST = 5000, TIMEOUT_ALL = 35000, TIMEOUT_SECOND_FAMILY = 3000 };
+/* One UDP and one TCP socket are in use, and c-ares may replace them now and then. */
+enum { SOCKETS_MAX = 64 };
+
+/* In milliseconds.  A server that is the only one is given all of the time in which c-ares repeats a question: after 5
+ * and 15 seconds, until 35.  Each of several gets less than c-ares's first time, and twice as much in the next round.
+ */
+enum {
+	TRIES = 3,
+	TIMEOUT_FIRST = 5000,
+	TIMEOUT_ALONE = 35000,
+	TIMEOUT_OF_SEVERAL = 4000,
+	TIMEOUT_SECOND_FAMILY = 3000
+};
 
 struct dns {
 	ares_channel channel;
@@ -271,7 +281,7 @@ static bool ask_server(struct question *questions, size_t count, int64_t patienc
 
 /*
  * Asks all servers in turn, from the one that had the last answers on, until no question is open.  Where a server is
- * silent for its time the next one is asked, and in the end each of them anew, since datagrams get lost.  A server that
+ * silent for its time the next one is asked; three rounds are made, since datagrams get lost.  A server that
  * is alone is left to c-ares, which repeats the question itself and takes the answer to any of them.
  */
 static void ask_all(struct dns *dns, struct question *questions, size_t count)
@@ -279,7 +289,7 @@ static void ask_all(struct dns *dns, struct question *questions, size_t count)
 	bool alone = dns->server_count == 1;
 	for (int try = 0; try < (alone ? 1 : TRIES); try++) {
 		for (size_t i = 0; i < dns->server_count; i++) {
-			if (!ask_server(questions, count, alone ? TIMEOUT_ALL : TIMEOUT_FIRST << try, try > 0))
+			if (!ask_server(questions, count, alone ? TIMEOUT_ALONE : TIMEOUT_OF_SEVERAL << try, try > 0))
 				break;
 			bool open = false;
 			for (size_t j = 0; j < count; j++)
