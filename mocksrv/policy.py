@@ -84,7 +84,7 @@ def mailbox(path: bytes) -> bytes:
 def folded(address: bytes) -> bytes:
     """An unquoted address so that two forms of the same are equal: the domain in lower case, a literal plain."""
     local, at, domain = _split_at(address)
-    return local + at + re.sub(rb"^\[ipv6:", b"[", domain.lower())
+    return local + at + re.sub(rb"^\[ipv6:", b"[", domain.lower().removesuffix(b"."))
 
 
 def _split_at(address: bytes) -> tuple[bytes, bytes, bytes]:

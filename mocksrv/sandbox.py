@@ -1,5 +1,8 @@
 """A world of one's own for one function: fresh network, mount and process namespaces, without privileges.
 
+They take a namespace for users, in which this user is root; where that is refused to root, as in many containers and in
+every chroot(2), they do without. The root directory must be a mount point: `mount --bind` makes it one for a chroot(2).
+
 Inside, ports 25 and 53 are free, resolv.conf names 127.0.0.1, and the networks in `NETWORKS` can be listened on without
 being on an interface (a client would rightly take addresses on an interface for its own). `SCRATCH` is an empty tmpfs.
 When the function returns, raises or takes too long, the process namespace ends and everything in it with it.
@@ -15,7 +18,9 @@ import signal
 import subprocess
 import time
 import traceback
+import warnings
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn, TypeVar
 
@@ -52,20 +57,44 @@ def run(
 
     Its value must be picklable. Its exception is raised here, with the traceback from inside as a note. Raises
     SandboxError after `timeout` seconds, or if there can be no sandbox (see `available`). With `all_users`, which
-    takes root, its processes can become other users; without, there is only one.
+    takes root, its processes can become other users; without, there is only one (but see `own_users`).
     """
+    return _run(function, args, timeout, _World(own_users=not all_users and own_users(), nested=nested))
+
+
+@functools.cache
+def own_users() -> bool:
+    """Whether sandboxes without `all_users` have a namespace for users: not if this user is root, and is refused one."""
+    if os.geteuid() != 0:
+        return True
+    try:
+        _run(os.getuid, (), 10.0, _World(own_users=True, nested=False))
+    except (OSError, SandboxError):
+        return False
+    return True
+
+
+@dataclass(frozen=True)
+class _World:
+    """What a sandbox has for itself beside mounts and processes: users, and a network unless it is `nested`."""
+
+    own_users: bool
+    nested: bool
+
+
+def _run(function: Callable[..., _T], args: tuple[object, ...], timeout: float, world: _World) -> _T:
     reader, writer = os.pipe()
     caller = os.getpid()
-    pid = os.fork()
+    pid = _fork()
     if pid == 0:
-        _live(caller, function, args, writer, all_users, nested)
+        _live(caller, function, args, writer, world)
     os.close(writer)
     octets = None
     try:
         octets = _read_all(reader, time.monotonic() + timeout)
     finally:
         os.close(reader)
-        if octets is None or not nested:  # in a network that goes on, nobody is to be left who might use it
+        if octets is None or not world.nested:  # in a network that goes on, nobody is to be left who might use it
             os.kill(pid, signal.SIGKILL)
         os.waitpid(pid, 0)
     if octets is None:
@@ -123,13 +152,25 @@ def ip(commands: list[str]) -> None:
         raise SandboxError(f"ip: {done.stderr.strip()}")
 
 
+def _fork() -> int:
+    """os.fork(), by which all that the function refers to is there, picklable or not.
+
+    Python warns of it where there are threads: in the child a lock that another thread held is never released. Workers
+    of pytest-xdist have such a thread. It waits for orders in a system call; the locks that it may hold are those of
+    its channel, which the child never touches, and Python itself releases its own and those of logging and of stdio.
+    """
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "This process .* is multi-threaded", DeprecationWarning)
+        return os.fork()
+
+
 def _live(
-    caller: int, function: Callable[..., object], args: tuple[object, ...], writer: int, all_users: bool, nested: bool
+    caller: int, function: Callable[..., object], args: tuple[object, ...], writer: int, world: _World
 ) -> NoReturn:
     """The forked child: makes the namespaces, and in them the process that runs the function and writes its outcome."""
     try:
         die_with_parent(caller)
-        _unshare(all_users, nested)
+        _unshare(world)
         reader, parent = os.pipe()
         if os.fork() == 0:
             # The first process of a process namespace takes all others with it; it dies with its parent.
@@ -138,7 +179,7 @@ def _live(
             if select.select([reader], [], [], 0)[0]:  # nobody holds the other end: it has died already
                 os._exit(0)
             os.close(reader)
-            _furnish(nested)
+            _furnish(world.nested)
             _send(writer, function(*args), None)
         else:
             os.close(writer)
@@ -150,11 +191,11 @@ def _live(
         os._exit(0)
 
 
-def _unshare(all_users: bool, nested: bool) -> None:
+def _unshare(world: _World) -> None:
     """Leaves for new namespaces, in which this user is root: the only user there, or root among all users."""
     uid, gid = os.getuid(), os.getgid()
-    users = 0 if all_users else _CLONE_NEWUSER
-    network = 0 if nested else _CLONE_NEWNET
+    users = _CLONE_NEWUSER if world.own_users else 0
+    network = 0 if world.nested else _CLONE_NEWNET
     _check(_libc.unshare(users | network | _CLONE_NEWNS | _CLONE_NEWPID), "unshare")
     if users:
         for name, text in (("setgroups", "deny"), ("uid_map", f"0 {uid} 1"), ("gid_map", f"0 {gid} 1")):

@@ -3,8 +3,8 @@
     mx.example.org.  A 192.0.2.25   ;@delay=2s
     gone.example.    MX             ;@nxdomain
 
-A fault concerns questions for its line's owner and type (ANY: every type). Names that no line mentions as owner, nor
-lie above one, do not exist: they are NXDOMAIN, and asking for them is reported as foreign.
+A fault concerns questions for its line's owner and type (ANY: every type); there may be several in a line. Names that
+no line mentions as owner, nor lie above one, do not exist: they are NXDOMAIN, and asking for them is reported as foreign.
 """
 
 import re
@@ -27,8 +27,9 @@ _CHAIN_LIMIT = 16
 _PLAIN_UDP_LIMIT = 512
 _TCP_LIMIT = 65535
 _SOA = dns.rrset.from_text(".", _TTL, "IN", "SOA", "ns.invalid. hostmaster.invalid. 1 3600 600 86400 300")
-_RCODES = {"servfail": dns.rcode.SERVFAIL, "refused": dns.rcode.REFUSED, "nxdomain": dns.rcode.NXDOMAIN}
-_FAULTS = {*_RCODES, "truncate", "ad", "drop", "garbage", "lame"}
+_RCODES = {str(number): dns.rcode.from_text(str(number)) for number in range(16)}
+_RCODES |= {dns.rcode.to_text(rcode).lower(): rcode for rcode in _RCODES.values()}
+_FAULTS = {"truncate", "ad", "drop", "garbage", "lame", "referral", "stop"}
 
 Key = tuple[dns.name.Name, dns.rdatatype.RdataType]
 
@@ -79,7 +80,7 @@ class Zone:
     def answer(self, query: dns.message.Message, tcp: bool) -> Answer:
         """The answer to a query that holds one question."""
         question = query.question[0]
-        chain, last = self._follow(question.name, question.rdtype)
+        chain, last = self._follow(question.name, question.rdtype, told=True)
         names = (question.name, *(rrset.name for rrset in chain), last)
         kinds = (question.rdtype, dns.rdatatype.CNAME, dns.rdatatype.ANY)
         keys = [(name, kind) for name in names for kind in kinds]
@@ -100,9 +101,12 @@ class Zone:
         return any(owner.is_subdomain(name) for owner in owners)
 
     def _follow(
-        self, name: dns.name.Name, kind: dns.rdatatype.RdataType
+        self, name: dns.name.Name, kind: dns.rdatatype.RdataType, told: bool = False
     ) -> tuple[list[dns.rrset.RRset], dns.name.Name]:
-        """The records that answer a question, after the CNAMEs that lead to them, and the name where they end."""
+        """The records that answer a question, after the CNAMEs that lead to them, and the name where they end.
+
+        With `told`, as far as a fault lets the answer tell: then the name is that of the last CNAME.
+        """
         chain: list[dns.rrset.RRset] = []
         for _ in range(_CHAIN_LIMIT):
             if (name, kind) in self.records:
@@ -111,24 +115,25 @@ class Zone:
             if alias is None:
                 break
             chain.append(alias)
+            if told and "stop" in self.faults.get((name, dns.rdatatype.CNAME), ()):
+                break
             name = alias[0].target
         return chain, name
 
     def _response(
         self, query: dns.message.Message, chain: list[dns.rrset.RRset], last: dns.name.Name, faults: set[str]
     ) -> dns.message.Message:
-        if "lame" in faults:
-            response = dns.message.make_response(query, recursion_available=False)
-            owner = query.question[0].name.parent() if query.question[0].name != dns.name.root else dns.name.root
-            response.authority.append(dns.rrset.from_text(owner, _TTL, "IN", "NS", "ns.invalid."))
-            return response
-        response = dns.message.make_response(query, recursion_available=True)
+        response = dns.message.make_response(query, recursion_available="lame" not in faults)
         rcodes = [rcode for name, rcode in _RCODES.items() if name in faults]
         if rcodes or not self._has(last):
             response.set_rcode(rcodes[0] if rcodes else dns.rcode.NXDOMAIN)
-        if response.rcode() in (dns.rcode.NOERROR, dns.rcode.NXDOMAIN):
-            response.answer.extend(chain)
-            if not chain or chain[-1].rdtype != query.question[0].rdtype:
+        asked = query.question[0]
+        if "referral" in faults:
+            owner = asked.name.parent() if asked.name != dns.name.root else dns.name.root
+            response.authority.append(dns.rrset.from_text(owner, _TTL, "IN", "NS", "ns.invalid."))
+        elif response.rcode() == dns.rcode.NXDOMAIN or not rcodes:
+            response.answer.extend(one for one in chain if not rcodes or one.rdtype == dns.rdatatype.CNAME)
+            if "stop" not in faults and (rcodes or not chain or chain[-1].rdtype != asked.rdtype):
                 response.authority.append(_SOA)
         if "ad" in faults:
             response.flags |= dns.flags.AD
@@ -170,11 +175,11 @@ def _add(zone: Zone, text: str, faults: list[str]) -> None:
         name = fault.lstrip(";").removeprefix("@")
         if found := re.fullmatch(r"delay=(\d+(?:\.\d+)?)s?", name):
             zone.delays[key] = float(found[1])
-        elif name in _FAULTS:
+        elif name in _FAULTS or name in _RCODES:
             zone.faults.setdefault(key, set()).add(name)
         else:
             known = " ".join(f"@{one}" for one in ("delay=T", *sorted(_FAULTS)))
-            raise ValueError(f"no such fault: {fault} (there are {known})")
+            raise ValueError(f"no such fault: {fault} (there are {known}, and RCODEs: @servfail or @2)")
 
 
 def _wire(

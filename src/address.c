@@ -103,11 +103,17 @@ bool name_is_valid(struct span name)
 	return label > 0 && name.length <= NAME_MAX_LENGTH;
 }
 
+struct span name_trim(struct span text)
+{
+	if (text.length > 0 && text.data[text.length - 1] == '.')
+		text.length--;
+	return text;
+}
+
 bool name_copy(struct span text, char name[NAME_SIZE])
 {
 	name[0] = '\0';
-	if (text.length > 0 && text.data[text.length - 1] == '.')
-		text.length--;
+	text = name_trim(text);
 	if (!name_is_valid(text))
 		return false;
 	for (size_t i = 0; i < text.length; i++)
@@ -129,13 +135,10 @@ struct span name_split(struct span text, struct span *rest)
 	return (struct span){text.data, literal + before.length};
 }
 
-/* The domain of a mailbox: as a name, but of any length, and with the letters of any script. */
-static bool is_mailbox_domain(struct span domain)
+/* Labels of a name, but of any length, and with the letters of any script. */
+static bool is_mailbox_name(struct span domain)
 {
-	struct address address;
 	size_t label = 0;
-	if (address_parse_literal(domain, &address))
-		return true;
 	while (domain.length > 0) {
 		size_t length = text_utf8_length(domain);
 		if (length == 0 || (length == 1 && *domain.data != '.' && !is_name_octet(*domain.data)))
@@ -214,10 +217,14 @@ bool mailbox_encode(struct buf *path, struct span mailbox, bool *utf8)
 	const char *at = mailbox.length > 0 ? memrchr(mailbox.data, '@', mailbox.length) : NULL;
 	struct span local = {mailbox.data, at ? (size_t)(at - mailbox.data) : mailbox.length};
 	struct span domain = {at ? at + 1 : NULL, at ? mailbox.length - local.length - 1 : 0};
+	struct address address;
 	if (mailbox.length == 0 || mailbox.length > MAILBOX_MAX || !is_text(mailbox, utf8))
 		return false;
-	if (at && !is_mailbox_domain(domain))
-		return false;
+	if (at && !address_parse_literal(domain, &address)) {
+		domain = name_trim(domain);
+		if (!is_mailbox_name(domain))
+			return false;
+	}
 	buf_octet(path, '<');
 	if (is_dot_string(local))
 		buf_add(path, local.data, local.length);

@@ -42,6 +42,9 @@ bool address_is_self(const struct address *address);
  */
 bool name_is_valid(struct span name);
 
+/* The name without its final dot, if it has one. */
+struct span name_trim(struct span text);
+
 /* Copies a valid name, lower-cased and without a final dot, as a string; false, and an empty string, if it is none. */
 bool name_copy(struct span text, char name[NAME_SIZE]);
 
@@ -50,10 +53,10 @@ struct span name_split(struct span text, struct span *rest);
 
 /*
  * Turns an address in qmail's internal form (addresses(5)) into the path of MAIL or RCPT (RFC 5321 section 4.1.2),
- * angle brackets included: a local part that is no dot-string is quoted, an IPv6 literal gets its tag.  The text behind
- * the last @ is the domain; without @ all is local part.  `utf8` tells whether it needs SMTPUTF8 (RFC 6531).  False,
- * with nothing appended, for what cannot be an address (see ADR-3 in the manual page), such as one of more than
- * MAILBOX_MAX octets.
+ * angle brackets included: a local part that is no dot-string is quoted, an IPv6 literal gets its tag, and a domain
+ * name loses its final dot.  The text behind the last @ is the domain; without @ all is local part.  `utf8` tells
+ * whether it needs SMTPUTF8 (RFC 6531).  False, with nothing appended, for what cannot be an address (see ADR-3 in the
+ * manual page), such as one of more than MAILBOX_MAX octets.
  */
 bool mailbox_encode(struct buf *path, struct span mailbox, bool *utf8);
 

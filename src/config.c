@@ -98,9 +98,11 @@ static bool read_line(const struct control *control, const char *file, struct bu
 	return true;
 }
 
-/* The name must be one, or an address literal (RFC 5321 section 4.1.1.1), since EHLO will say it. */
+/* A domain name, which loses its final dot, or an address literal (RFC 5321 section 4.1.1.1): EHLO will say it. */
 static bool take_helohost(struct config *config, const struct control *control, const char *file, struct span line)
 {
+	if (!address_is_smtp_literal(line))
+		line = name_trim(line);
 	if (!name_is_valid(line) && !address_is_smtp_literal(line))
 		return refuse(control, file, 0, "is neither a domain name nor an address literal.");
 	memcpy(config->helohost, line.data, line.length);

@@ -3,21 +3,36 @@
  *
  * resolve.c asks.  DNS means DNS here: no search list, no hosts file, no variable of the environment changes a
  * question. RFC 5321 section 5, RFC 7505.  All questions about one set of exchangers are in flight at once.
+ *
+ * c-ares carries octets to and fro: datagrams or TCP, and whether it is our question that was answered.  Which message
+ * is an answer is for answer.c to say, since c-ares takes some for one that are none; hence the walk over the servers
+ * is here: what one server has left open is put to the next.
  */
 #define CARES_NO_DEPRECATED 1 /* the calls of 1.18, which later versions keep */
 #include "dns.h"
 
 #include <ares.h>
 #include <arpa/nameser.h>
-#include <netdb.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/time.h>
+#include <time.h>
 
-/* One UDP and one TCP socket for each server: room for more servers than anybody has. */
-enum { SOCKETS_MAX = 64, TIMEOUT_FIRST = 5000, TRIES = 3 };
+/* One UDP and one TCP socket are in use, and c-ares may replace them now and then. */
+enum { SOCKETS_MAX = 64 };
+
+/* In milliseconds.  A server that is the only one is given all of the time in which c-ares repeats a question: after 5
+ * and 15 seconds, until 35.  Each of several gets less than c-ares's first time, and twice as much in the next round.
+ */
+enum {
+	TRIES = 3,
+	TIMEOUT_FIRST = 5000,
+	TIMEOUT_ALONE = 35000,
+	TIMEOUT_OF_SEVERAL = 4000,
+	TIMEOUT_SECOND_FAMILY = 3000
+};
 
 struct dns {
 	ares_channel channel;
@@ -26,7 +41,9 @@ struct dns {
 	 * the size of the array, and libfaketime, which the tests of timeouts need, does not know that one. */
 	struct pollfd *ready;
 	nfds_t socket_count;
-	size_t unanswered;
+	struct ares_addr_port_node *servers; /* a list of c-ares's; that of `server` is asked now */
+	size_t server_count;
+	size_t server;
 };
 
 /* c-ares tells which of its sockets wait for what. */
@@ -51,6 +68,8 @@ static void note_socket(void *context, ares_socket_t descriptor, int readable, i
 
 static void release(struct dns *dns)
 {
+	if (dns->servers)
+		ares_free_data(dns->servers);
 	mem_free(dns->ready);
 	mem_free(dns);
 }
@@ -67,6 +86,21 @@ static struct dns *allocate(void)
 	return NULL;
 }
 
+/* Has one of several servers asked, and forgets what was asked of another. */
+static int use_server(struct dns *dns, size_t number)
+{
+	dns->server = number;
+	if (dns->server_count < 2)
+		return ARES_SUCCESS;
+	const struct ares_addr_port_node *server = dns->servers;
+	while (number-- > 0)
+		server = server->next;
+	struct ares_addr_port_node alone = *server;
+	alone.next = NULL;
+	ares_cancel(dns->channel); /* c-ares changes nothing as long as a question is open */
+	return ares_set_servers_ports(dns->channel, &alone);
+}
+
 struct dns *dns_open(const char *servers, const char **why)
 {
 	char lookups[] = "b"; /* c-ares copies it */
@@ -74,7 +108,7 @@ struct dns *dns_open(const char *servers, const char **why)
 	*why = "out of memory";
 	if (!dns)
 		return NULL;
-	struct ares_options options = {.flags = ARES_FLAG_NOSEARCH | ARES_FLAG_NOALIASES,
+	struct ares_options options = {.flags = ARES_FLAG_NOSEARCH | ARES_FLAG_NOALIASES | ARES_FLAG_NOCHECKRESP,
 				       .timeout = TIMEOUT_FIRST,
 				       .tries = TRIES,
 				       .lookups = lookups,
@@ -94,6 +128,12 @@ struct dns *dns_open(const char *servers, const char **why)
 	}
 	if (servers)
 		status = ares_set_servers_ports_csv(dns->channel, servers);
+	if (status == ARES_SUCCESS)
+		status = ares_get_servers_ports(dns->channel, &dns->servers);
+	for (const struct ares_addr_port_node *one = dns->servers; one; one = one->next)
+		dns->server_count++;
+	if (status == ARES_SUCCESS)
+		status = use_server(dns, 0);
 	if (status != ARES_SUCCESS) {
 		*why = ares_strerror(status);
 		dns_close(dns);
@@ -102,174 +142,239 @@ struct dns *dns_open(const char *servers, const char **why)
 	return dns;
 }
 
-/* Serves c-ares until every question is answered or given up. */
-static void wait_for_answers(struct dns *dns)
+static int64_t now(void)
 {
-	while (dns->unanswered > 0) {
-		struct timeval until;
-		struct pollfd *ready = dns->ready;
-		nfds_t count = dns->socket_count;
-		int timeout = -1;
-		if (ares_timeout(dns->channel, NULL, &until))
-			timeout = (int)(until.tv_sec * 1000 + until.tv_usec / 1000 + 1);
-		memcpy(ready, dns->sockets, count * sizeof *ready); /* c-ares changes the list as it goes */
-		int events = poll(ready, count, timeout);
-		if (events <= 0)
-			ares_process_fd(dns->channel, ARES_SOCKET_BAD, ARES_SOCKET_BAD);
-		for (nfds_t i = 0; events > 0 && i < count; i++) {
-			bool readable = ready[i].revents & (POLLIN | POLLERR | POLLHUP);
-			bool writable = ready[i].revents & POLLOUT;
-			if (readable || writable)
-				ares_process_fd(dns->channel, readable ? ready[i].fd : ARES_SOCKET_BAD,
-						writable ? ready[i].fd : ARES_SOCKET_BAD);
-		}
-	}
+	struct timespec time;
+	clock_gettime(CLOCK_MONOTONIC, &time);
+	return (int64_t)time.tv_sec * 1000 + time.tv_nsec / 1000000;
 }
 
-/* A server that neither has authority nor asks others knows nothing: its empty answer is no answer. */
-static bool is_lame(const unsigned char *answer, int length)
-{
-	enum { HEADER = 12, AUTHORITATIVE = 0x04, RECURSION = 0x80 };
-	return length < HEADER || (!(answer[2] & AUTHORITATIVE) && !(answer[3] & RECURSION));
-}
-
-static enum dns_status status_of(int status, const unsigned char *answer, int length)
-{
-	switch (status) {
-	case ARES_SUCCESS:
-		return DNS_FOUND;
-	case ARES_ENODATA:
-		return answer && !is_lame(answer, length) ? DNS_NO_DATA : DNS_TEMPORARY;
-	case ARES_ENOTFOUND:
-		return DNS_NO_NAME;
-	case ARES_ENOMEM:
-		return DNS_NO_MEMORY;
-	default:
-		return DNS_TEMPORARY;
-	}
-}
-
-/* A question for MX records, and what becomes of it. */
-struct mx_question {
+/* A question for the records of one type, and what becomes of it. */
+struct question {
 	struct dns *dns;
-	struct exchangers *exchangers;
-	bool *null_mx;
+	struct chain chain;
+	unsigned type;
+	/* Takes the records of an answer for whom they concern. */
+	enum dns_status (*take)(struct question *question, struct answer *answer);
+	void *context;
+	struct question *sibling; /* the one for the other family of the same exchanger */
 	enum dns_status status;
+	bool open;
+	bool silent;      /* a server said nothing at all */
+	int64_t patience; /* how long a server is waited for */
+	int64_t deadline; /* when that is over; 0 while no server is waited for */
+	int64_t end;      /* when it is open no longer in any case; 0 if that depends on the servers alone */
 };
 
-static bool is_root(const char *name)
+static struct question question_for(struct dns *dns, const char *name, unsigned type)
 {
-	return *name == '\0' || strcmp(name, ".") == 0;
+	struct question question = {.dns = dns, .type = type, .open = true, .status = DNS_NO_ANSWER};
+	name_copy(span_of(name), question.chain.names[0]);
+	return question;
 }
 
-static enum dns_status collect_exchangers(struct mx_question *question, const struct ares_mx_reply *list)
+static void set_end(struct question *question, int64_t end)
 {
-	struct exchangers *exchangers = question->exchangers;
-	size_t count = 0;
-	for (const struct ares_mx_reply *one = list; one; one = one->next)
-		count++;
-	exchangers->list = mem_array(count, sizeof *exchangers->list);
+	question->end = end;
+	if (question->deadline > end)
+		question->deadline = end;
+}
+
+static void finish(struct question *question, enum dns_status status)
+{
+	question->open = false;
+	question->status = status;
+	if (status == DNS_FOUND && question->sibling)
+		set_end(question->sibling, now() + TIMEOUT_SECOND_FAMILY);
+}
+
+static void ask(struct question *question);
+
+static void take_answer(void *context, int status, int timeouts, unsigned char *octets, int length)
+{
+	struct question *question = context;
+	struct answer answer;
+	enum dns_status said = status == ARES_ENOMEM ? DNS_NO_MEMORY : DNS_NO_ANSWER;
+	(void)timeouts;
+	if (status == ARES_ECANCELLED || status == ARES_EDESTRUCTION || !question->open)
+		return;
+	question->deadline = 0;
+	if (octets)
+		said = answer_read(&answer, (struct span){(const char *)octets, (size_t)length}, question->type,
+				   &question->chain);
+	if (said == DNS_FOUND)
+		said = question->take(question, &answer);
+	if (said == DNS_ALIAS)
+		ask(question);
+	else if (said != DNS_NO_ANSWER)
+		finish(question, said);
+}
+
+static void ask(struct question *question)
+{
+	question->deadline = now() + question->patience;
+	if (question->end)
+		set_end(question, question->end);
+	ares_query(question->dns->channel, question->chain.names[question->chain.aliases], ns_c_in, (int)question->type,
+		   take_answer, question);
+}
+
+/* How long the next thing to be done can wait; -1 if no server is waited for any longer. */
+static int64_t time_left(struct question *questions, size_t count)
+{
+	int64_t time = now();
+	int64_t left = -1;
+	for (size_t i = 0; i < count; i++) {
+		struct question *question = &questions[i];
+		if (!question->open || !question->deadline)
+			continue;
+		if (question->deadline > time) {
+			if (left < 0 || question->deadline - time < left)
+				left = question->deadline - time;
+			continue;
+		}
+		question->deadline = 0;
+		question->silent = true;
+		question->open = !question->end || question->end > time;
+	}
+	return left;
+}
+
+/* Serves c-ares for at most so long. */
+static void serve(struct dns *dns, int64_t left)
+{
+	struct timeval most = {left / 1000, left % 1000 * 1000};
+	struct timeval until;
+	struct pollfd *ready = dns->ready;
+	nfds_t count = dns->socket_count;
+	const struct timeval *timeout = ares_timeout(dns->channel, &most, &until);
+	memcpy(ready, dns->sockets, count * sizeof *ready); /* c-ares changes the list as it goes */
+	int events = poll(ready, count, (int)(timeout->tv_sec * 1000 + timeout->tv_usec / 1000 + 1));
+	if (events <= 0)
+		ares_process_fd(dns->channel, ARES_SOCKET_BAD, ARES_SOCKET_BAD);
+	for (nfds_t i = 0; events > 0 && i < count; i++) {
+		bool readable = ready[i].revents & (POLLIN | POLLERR | POLLHUP);
+		bool writable = ready[i].revents & POLLOUT;
+		if (readable || writable)
+			ares_process_fd(dns->channel, readable ? ready[i].fd : ARES_SOCKET_BAD,
+					writable ? ready[i].fd : ARES_SOCKET_BAD);
+	}
+}
+
+/* Asks a server what is open; `again`: only what some server was silent about.  Returns whether there is any. */
+static bool ask_server(struct question *questions, size_t count, int64_t patience, bool again)
+{
+	int64_t left;
+	bool any = false;
+	for (size_t i = 0; i < count; i++) {
+		struct question *question = &questions[i];
+		if (!question->open || (again && !question->silent))
+			continue;
+		any = true;
+		question->patience = patience;
+		ask(question);
+	}
+	while ((left = time_left(questions, count)) >= 0)
+		serve(questions->dns, left);
+	return any;
+}
+
+/*
+ * Asks all servers in turn, from the one that had the last answers on, until no question is open.  Where a server is
+ * silent for its time the next one is asked; three rounds are made, since datagrams get lost.  A server that
+ * is alone is left to c-ares, which repeats the question itself and takes the answer to any of them.
+ */
+static void ask_all(struct dns *dns, struct question *questions, size_t count)
+{
+	bool alone = dns->server_count == 1;
+	for (int try = 0; try < (alone ? 1 : TRIES); try++) {
+		for (size_t i = 0; i < dns->server_count; i++) {
+			if (!ask_server(questions, count, alone ? TIMEOUT_ALONE : TIMEOUT_OF_SEVERAL << try, try > 0))
+				break;
+			bool open = false;
+			for (size_t j = 0; j < count; j++)
+				open = open || questions[j].open;
+			if (open && use_server(dns, (dns->server + 1) % dns->server_count) != ARES_SUCCESS)
+				break;
+		}
+	}
+	ares_cancel(dns->channel); /* the questions are about to be gone */
+}
+
+static enum dns_status take_exchangers(struct question *question, struct answer *answer)
+{
+	enum { PREFERENCE_SIZE = 2 };
+	struct exchangers *exchangers = question->context;
+	struct record record;
+	char name[NAME_SIZE];
+	size_t records = 0;
+	bool root = false;
+	exchangers->list = mem_array(answer->count, sizeof *exchangers->list);
 	if (!exchangers->list)
 		return DNS_NO_MEMORY;
-	*question->null_mx = count == 1 && is_root(list->host);
-	for (const struct ares_mx_reply *one = list; one; one = one->next) {
-		if (is_root(one->host))
+	while (answer_next(answer, question->type, &question->chain, &record)) {
+		struct exchanger *exchanger = &exchangers->list[exchangers->count];
+		bool named = answer_name(answer, &record, PREFERENCE_SIZE, name);
+		records++;
+		root = root || (named && !*name);
+		if (!name_copy(span_of(name), exchanger->name))
 			continue;
-		struct exchanger *exchanger = &exchangers->list[exchangers->count++];
-		exchanger->preference = one->priority;
-		name_copy(span_of(one->host), exchanger->name);
+		exchanger->preference = (uint16_t)(record.data[0] << 8 | record.data[1]);
+		exchangers->count++;
+	}
+	return root && records == 1 ? DNS_NULL_MX : DNS_FOUND;
+}
+
+enum dns_status dns_exchangers(struct dns *dns, const char *name, struct exchangers *exchangers)
+{
+	struct question question = question_for(dns, name, ns_t_mx);
+	question.take = take_exchangers;
+	question.context = exchangers;
+	ask_all(dns, &question, 1);
+	return question.status;
+}
+
+static enum dns_status take_addresses(struct question *question, struct answer *answer)
+{
+	struct exchanger *exchanger = question->context;
+	bool ipv4 = question->type == ns_t_a;
+	struct record record;
+	size_t count = 0;
+	while (count < CANDIDATES_MAX && answer_next(answer, question->type, &question->chain, &record)) {
+		if (record.length != (ipv4 ? 4 : 16))
+			continue;
+		struct address address = address_of(ipv4 ? AF_INET : AF_INET6, record.data);
+		buf_add(ipv4 ? &exchanger->ipv4 : &exchanger->ipv6, &address, sizeof address);
+		count++;
 	}
 	return DNS_FOUND;
 }
 
-static void take_exchangers(void *context, int status, int timeouts, unsigned char *answer, int length)
-{
-	struct mx_question *question = context;
-	struct ares_mx_reply *list = NULL;
-	(void)timeouts;
-	question->dns->unanswered--;
-	if (status == ARES_SUCCESS)
-		status = ares_parse_mx_reply(answer, length, &list);
-	if (status == ARES_SUCCESS && !list)
-		status = ARES_ENODATA; /* an alias whose target has no MX records */
-	question->status = status_of(status, answer, length);
-	if (question->status == DNS_FOUND)
-		question->status = collect_exchangers(question, list);
-	if (list)
-		ares_free_data(list);
-}
-
-enum dns_status dns_exchangers(struct dns *dns, const char *name, struct exchangers *exchangers, bool *null_mx)
-{
-	struct mx_question question = {dns, exchangers, null_mx, DNS_TEMPORARY};
-	*null_mx = false;
-	dns->unanswered++;
-	ares_query(dns->channel, name, ns_c_in, ns_t_mx, take_exchangers, &question);
-	wait_for_answers(dns);
-	return question.status;
-}
-
-/* A question for the addresses of one exchanger in one family. */
-struct address_question {
-	struct dns *dns;
-	struct exchanger *exchanger;
-	int family;
-};
-
-/* Reads the addresses of an answer: ARES_SUCCESS, and how many in `count`, or what is wrong. */
-static int parse_addresses(int family, const unsigned char *answer, int length, struct address found[CANDIDATES_MAX],
-			   int *count)
-{
-	struct ares_addrttl ipv4[CANDIDATES_MAX];
-	struct ares_addr6ttl ipv6[CANDIDATES_MAX];
-	int status;
-	*count = CANDIDATES_MAX;
-	if (family == AF_INET)
-		status = ares_parse_a_reply(answer, length, NULL, ipv4, count);
-	else
-		status = ares_parse_aaaa_reply(answer, length, NULL, ipv6, count);
-	for (int i = 0; status == ARES_SUCCESS && i < *count; i++)
-		found[i] = address_of(family, family == AF_INET ? (void *)&ipv4[i].ipaddr : (void *)&ipv6[i].ip6addr);
-	return status;
-}
-
-static void take_addresses(void *context, int status, int timeouts, unsigned char *answer, int length)
-{
-	const struct address_question *question = context;
-	struct exchanger *exchanger = question->exchanger;
-	struct buf *addresses = question->family == AF_INET ? &exchanger->ipv4 : &exchanger->ipv6;
-	struct address found[CANDIDATES_MAX];
-	int count = 0;
-	(void)timeouts;
-	question->dns->unanswered--;
-	if (status == ARES_SUCCESS)
-		status = parse_addresses(question->family, answer, length, found, &count);
-	enum dns_status end = status_of(status, answer, length);
-	if (end == DNS_TEMPORARY)
-		exchanger->unknown = true;
-	if (end == DNS_NO_MEMORY)
-		addresses->failed = true;
-	if (end == DNS_FOUND)
-		buf_add(addresses, found, (size_t)count * sizeof *found);
-}
-
 void dns_addresses(struct dns *dns, struct exchangers *exchangers)
 {
-	static const struct {
-		int type;
-		int family;
-	} kinds[] = {{ns_t_aaaa, AF_INET6}, {ns_t_a, AF_INET}};
-	struct address_question questions[EXCHANGERS_MAX][2];
+	static const unsigned types[] = {ns_t_aaaa, ns_t_a};
+	size_t count = 0;
+	struct question *questions = mem_array(2 * exchangers->count, sizeof *questions);
 	for (size_t i = 0; i < exchangers->count; i++) {
 		struct exchanger *exchanger = &exchangers->list[i];
-		for (size_t kind = 0; kind < 2 && *exchanger->name; kind++) {
-			questions[i][kind] = (struct address_question){dns, exchanger, kinds[kind].family};
-			dns->unanswered++;
-			ares_query(dns->channel, exchanger->name, ns_c_in, kinds[kind].type, take_addresses,
-				   &questions[i][kind]);
+		exchanger->ipv4.failed = exchanger->ipv4.failed || !questions;
+		for (size_t j = 0; j < 2 && questions && *exchanger->name && !exchanger->unknown; j++) {
+			struct question *question = &questions[count++];
+			*question = question_for(dns, exchanger->name, types[j]);
+			question->take = take_addresses;
+			question->context = exchanger;
+			question->sibling = j == 0 ? question + 1 : question - 1;
 		}
 	}
-	wait_for_answers(dns);
+	ask_all(dns, questions, count);
+	for (size_t i = 0; i < count; i++) {
+		struct exchanger *exchanger = questions[i].context;
+		if (questions[i].status == DNS_NO_MEMORY)
+			exchanger->ipv4.failed = true;
+		if (questions[i].status == DNS_NO_ANSWER || questions[i].status == DNS_NOWHERE)
+			exchanger->unknown = true;
+	}
+	mem_free(questions);
 }
 
 void dns_close(struct dns *dns)

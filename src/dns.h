@@ -1,16 +1,8 @@
 #ifndef DNS_H
 #define DNS_H
 
+#include "answer.h"
 #include "exchangers.h"
-
-/* How a question ended. */
-enum dns_status {
-	DNS_FOUND,
-	DNS_NO_DATA,   /* the name exists, but has no such record */
-	DNS_NO_NAME,   /* NXDOMAIN */
-	DNS_TEMPORARY, /* no answer, or none that can be relied on */
-	DNS_NO_MEMORY
-};
 
 struct dns;
 
@@ -21,15 +13,15 @@ struct dns;
 struct dns *dns_open(const char *servers, const char **why);
 
 /*
- * Asks for the MX records of a name.  `exchangers` must be empty; with DNS_FOUND it has one member for each record,
- * also for those whose name is no host name: that has an empty one.  An exchanger named `.` (RFC 7505) sets `null_mx`
- * where it is alone, and is left out of the list in any case.
+ * Asks for the MX records of a name, or of the one that it is an alias for.  `exchangers` must be empty; with DNS_FOUND
+ * it has a member for each record whose name is that of a host, which may be none at all.
  */
-enum dns_status dns_exchangers(struct dns *dns, const char *name, struct exchangers *exchangers, bool *null_mx);
+enum dns_status dns_exchangers(struct dns *dns, const char *name, struct exchangers *exchangers);
 
 /*
- * Asks for the A and AAAA records of all exchangers that have a name, all at once, and adds them.  Where a question had
- * no answer, the exchanger becomes `unknown`.
+ * Asks for the A and AAAA records of all exchangers that have a name and are not `unknown`, all at once, and adds them.
+ * Where a question had no answer, or none within three seconds from that about the other family on, the exchanger
+ * becomes `unknown`.
  */
 void dns_addresses(struct dns *dns, struct exchangers *exchangers);
 

@@ -34,8 +34,10 @@ void exchangers_order(struct exchangers *exchangers)
 {
 	if (exchangers->count > 1)
 		qsort(exchangers->list, exchangers->count, sizeof *exchangers->list, compare);
-	if (exchangers->count > EXCHANGERS_MAX)
-		truncate_to(exchangers, EXCHANGERS_MAX);
+	if (exchangers->count <= EXCHANGERS_MAX)
+		return;
+	truncate_to(exchangers, EXCHANGERS_MAX + 1);
+	exchangers->list[EXCHANGERS_MAX].unknown = true;
 }
 
 static const struct address *addresses(const struct buf *buf, size_t *count)

@@ -13,7 +13,7 @@ enum { EXCHANGERS_MAX = 100, CANDIDATES_MAX = 100 };
 
 /* A host that takes mail for a domain (RFC 5321 section 5.1). */
 struct exchanger {
-	char name[NAME_SIZE]; /* empty for an address literal, and where DNS gave something that is no host name */
+	char name[NAME_SIZE]; /* empty for an address literal */
 	uint16_t preference;
 	uint32_t draw;   /* random: orders those of equal preference */
 	struct buf ipv6; /* its addresses: an array of struct address in each */
@@ -32,7 +32,8 @@ struct candidate {
 	struct address address;
 };
 
-/* Sorts by preference, equal ones by their draw, and keeps the first EXCHANGERS_MAX. */
+/* Sorts by preference, equal ones by their draw, and keeps the first EXCHANGERS_MAX.  If there are more, one that is
+ * `unknown` stands for them. */
 void exchangers_order(struct exchangers *exchangers);
 
 /*

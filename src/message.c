@@ -39,6 +39,17 @@ static bool map_from(struct message *message, int descriptor, off_t offset, off_
 	return true;
 }
 
+/* Whether a file of size 0 has no content either; those of proc(5) have it made when they are read. */
+static bool is_empty(int descriptor, struct report *failure)
+{
+	char octet;
+	ssize_t length = pread(descriptor, &octet, 1, 0);
+	if (length == 0)
+		return true;
+	return refuse(failure, length > 0 ? "cannot be mapped: its size is 0, but it has content."
+					  : "cannot be read: its size is 0, and reading fails.");
+}
+
 bool message_open(struct message *message, int descriptor, struct report *failure)
 {
 	struct stat status;
@@ -49,6 +60,8 @@ bool message_open(struct message *message, int descriptor, struct report *failur
 	/* An empty file is not mapped, so mmap(2) cannot tell. */
 	if ((fcntl(descriptor, F_GETFL) & O_ACCMODE) == O_WRONLY)
 		return refuse(failure, "cannot be read: descriptor 0 is open for writing only.");
+	if (status.st_size == 0 && !is_empty(descriptor, failure))
+		return false;
 	off_t offset = lseek(descriptor, 0, SEEK_CUR);
 	if (offset < 0)
 		return refuse(failure, "cannot be read: descriptor 0 has no offset.");

@@ -19,8 +19,8 @@ struct message {
 };
 
 /*
- * Maps what the descriptor holds: it must be a regular file that is open for reading.  Returns false, with Z 4.3.0 in
- * `failure`, where it is not.
+ * Maps what the descriptor holds: it must be a regular file that is open for reading, with the size that it says.
+ * Returns false, with Z 4.3.0 in `failure`, where it is not.
  */
 bool message_open(struct message *message, int descriptor, struct report *failure);
 

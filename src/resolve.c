@@ -115,13 +115,10 @@ static void draw(struct exchangers *exchangers)
 static bool use_mx(struct search *search)
 {
 	struct exchangers *exchangers = &search->destination->exchangers;
-	bool null_mx;
 	if (!open_dns(search))
 		return false;
-	switch (dns_exchangers(search->dns, search->host->name, exchangers, &null_mx)) {
+	switch (dns_exchangers(search->dns, search->host->name, exchangers)) {
 	case DNS_FOUND:
-		if (null_mx)
-			return fail(search, 'D', "5.1.10", "accepts no mail: its MX record says so.");
 		draw(exchangers);
 		exchangers_order(exchangers);
 		return true;
@@ -129,6 +126,11 @@ static bool use_mx(struct search *search)
 		return use_single(search, search->host->name, NULL);
 	case DNS_NO_NAME:
 		return fail_to_find(search, 'D', "5.1.2", "I couldn't find any host named", ".");
+	case DNS_NULL_MX:
+		return fail(search, 'D', "5.1.10", "accepts no mail: its MX record says so.");
+	case DNS_NOWHERE:
+		return fail(search, 'Z', "4.4.3",
+			    "is an alias in the DNS that leads to no host: its CNAMEs are a loop, or too many.");
 	case DNS_NO_MEMORY:
 		return fail_locally(search, "is out of memory.");
 	default:

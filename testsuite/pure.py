@@ -20,6 +20,8 @@ NAME_SIZE = 256
 REPLY_LINE_MAX, REPLY_LINES_MAX, REPLY_MAX, REPLY_ENHANCED_SIZE = 4096, 1000, 65536, 12
 REPORT_REPLY_MAX, REPORT_MAX = 5000, 6700
 EXCHANGERS_MAX = CANDIDATES_MAX = 100
+ALIASES_MAX, CHAIN_MAX = 8, 9
+(DNS_FOUND, DNS_NO_DATA, DNS_NO_NAME, DNS_ALIAS, DNS_NOWHERE, DNS_NULL_MX, DNS_NO_ANSWER, DNS_NO_MEMORY) = range(8)
 REPLY_INCOMPLETE, REPLY_COMPLETE, REPLY_MALFORMED = range(3)
 STREAM_OUT, STREAM_IN = 65536, 8192
 STREAM_AGAIN, STREAM_FAILED = -1, -2
@@ -183,6 +185,21 @@ class CiphersError(Structure):  # ciphers.h
     _fields_ = [("line", c_size_t), ("text", c_char * 160)]
 
 
+class Chain(Structure):  # answer.h
+    _fields_ = [("names", c_char * NAME_SIZE * CHAIN_MAX), ("aliases", c_size_t)]
+
+
+class Answer(Structure):  # answer.h
+    _fields_ = [
+        ("start", c_void_p), ("end", c_void_p), ("records", c_void_p), ("count", c_size_t), ("at", c_void_p),
+        ("left", c_size_t),
+    ]  # fmt: skip
+
+
+class Record(Structure):  # answer.h
+    _fields_ = [("type", c_uint), ("owner", c_char * NAME_SIZE), ("data", c_void_p), ("length", c_size_t)]
+
+
 class Exchanger(Structure):  # exchangers.h
     _fields_ = [
         ("name", c_char * NAME_SIZE), ("preference", c_uint16), ("draw", c_uint32),
@@ -236,7 +253,7 @@ STRUCTS: dict[str, type[Structure]] = {
     "capabilities": Capabilities, "address": Address, "route": Route, "parts": Parts, "suite": Suite,
     "cipherlist_fault": CipherlistFault, "cipherlist": Cipherlist,
     "ciphers": Ciphers, "ciphers_error": CiphersError, "exchanger": Exchanger,
-    "exchangers": Exchangers, "candidate": Candidate, "recipient": Recipient, "envelope": Envelope,
+    "chain": Chain, "answer": Answer, "record": Record, "exchangers": Exchangers, "candidate": Candidate, "recipient": Recipient, "envelope": Envelope,
     "stream_transport": Transport, "stream": Stream,
 }  # fmt: skip
 
@@ -303,6 +320,9 @@ _PROTOTYPES: dict[str, tuple[type | None, list[type]]] = {
     "ciphers_steps": (c_size_t, [_P(Ciphers)]),
     "ciphers_print": (None, [_P(Ciphers), c_size_t, _P(Buf)]),
     "ciphers_allow": (c_bool, [_P(Ciphers), c_uint16]),
+    "answer_read": (c_int, [_P(Answer), Span, c_uint, _P(Chain)]),
+    "answer_next": (c_bool, [_P(Answer), c_uint, _P(Chain), _P(Record)]),
+    "answer_name": (c_bool, [_P(Answer), _P(Record), c_size_t, c_char_p]),
     "exchangers_order": (None, [_P(Exchangers)]),
     "exchangers_drop_self": (c_bool, [_P(Exchangers), _P(Address), c_size_t]),
     "exchangers_candidates": (c_size_t, [_P(Exchangers), _P(Candidate)]),

@@ -86,10 +86,13 @@ def test_order(hosts: list[Host]) -> None:
 @pytest.mark.spec("MX-5")
 @pytest.mark.parametrize("count", [EXCHANGERS_MAX, EXCHANGERS_MAX + 1, 1000])
 def test_only_the_best_hundred_are_kept(count: int) -> None:
-    """However many there are, in whatever order."""
+    """However many there are, in whatever order. One that will not be looked up stands for the others."""
     with made([Host(count - number, 0, (V4[0],)) for number in range(count)]) as exchangers:
         lib.exchangers_order(ctypes.byref(exchangers))
-        assert numbers(exchangers) == list(range(count - 1, count - 1 - EXCHANGERS_MAX, -1))
+        kept = min(count, EXCHANGERS_MAX + 1)
+        assert numbers(exchangers) == list(range(count - 1, count - 1 - kept, -1))
+        unknown = [number for number in range(kept) if exchangers.list[number].unknown]
+        assert unknown == ([EXCHANGERS_MAX] if count > EXCHANGERS_MAX else [])
 
 
 @pytest.mark.spec("MX-4")

@@ -6,9 +6,11 @@ import dns.flags
 import dns.message
 import dns.query
 import dns.rcode
+import dns.rdatatype
 import pytest
 
 from mocksrv.nameserver import DnsServer
+from mocksrv.zone import ZoneError, parse_zone
 
 ZONE = """\
 ; a comment
@@ -25,7 +27,18 @@ gone.example.   A ;@nxdomain
 cut.example.    A 192.0.2.4 ;@truncate
 drop.example.   A ;@drop
 noise.example.  A ;@garbage
-lame.example.   A ;@lame
+refer.example.  A 192.0.2.5 ;@referral
+lame.example.   A 192.0.2.6 ;@lame
+lost.example.   A ;@referral ;@lame
+ignorant.example. A ;@nxdomain ;@lame
+empty.example.  A 192.0.2.7 ;@noerror ;@lame
+first.example.  CNAME second.example. ;@stop
+second.example. CNAME third.example. ;@stop
+third.example.  A 192.0.2.8
+third.example.  AAAA ;@nxdomain
+start.example.  CNAME middle.example.
+middle.example. CNAME gone.example. ;@stop
+odd.example.    A 192.0.2.9 ;@12
 """ + "".join(f"big.example. A 192.0.2.{n}\n" for n in range(100))
 
 Ask = Callable[..., dns.message.Message]
@@ -75,6 +88,26 @@ def test_rcodes(ask: Ask) -> None:
     assert ask("fail.example.", "MX").rcode() == dns.rcode.SERVFAIL
     assert ask("fail.example.", "A").rcode() == dns.rcode.NOERROR
     assert ask("no.example.", "TXT").rcode() == dns.rcode.REFUSED
+    assert ask("odd.example.").rcode() == 12
+
+
+@pytest.mark.parametrize("rcode", range(16))
+def test_any_rcode(rcode: int) -> None:
+    """By its name or its number; there are no records with it."""
+    query = dns.message.make_query("a.example.", "A")
+    for word in {dns.rcode.to_text(dns.rcode.from_text(str(rcode))).lower(), str(rcode)}:
+        zone = parse_zone([(1, f"a.example. A 192.0.2.1 ;@{word}")])
+        wire = zone.answer(query, tcp=False).wire
+        assert wire is not None
+        answer = dns.message.from_wire(wire)
+        assert (answer.rcode(), answer.answer) == (rcode, [])
+        assert answer.flags & dns.flags.RA
+
+
+@pytest.mark.parametrize("word", ["badvers", "16", "-1", "NXDOMAIN", "none"])
+def test_what_is_no_fault(word: str) -> None:
+    with pytest.raises(ZoneError, match="no such fault"):
+        parse_zone([(1, f"a.example. A ;@{word}")])
 
 
 def test_truncation(ask: Ask) -> None:
@@ -93,10 +126,39 @@ def test_delay_and_ad(ask: Ask) -> None:
     assert not ask("a.example.").flags & dns.flags.AD
 
 
-def test_lame(ask: Ask) -> None:
-    answer = ask("lame.example.")
-    assert (answer.rcode(), data(answer), len(answer.authority)) == (dns.rcode.NOERROR, [], 1)
-    assert not answer.flags & (dns.flags.RA | dns.flags.AA)
+@pytest.mark.parametrize(
+    ("name", "rcode", "records", "authority", "lame"),
+    [
+        ("refer", dns.rcode.NOERROR, [], ["NS"], False),
+        ("lost", dns.rcode.NOERROR, [], ["NS"], True),
+        ("lame", dns.rcode.NOERROR, ["192.0.2.6"], [], True),
+        ("ignorant", dns.rcode.NXDOMAIN, [], ["SOA"], True),
+        ("empty", dns.rcode.NOERROR, [], [], True),
+    ],
+)
+def test_servers_that_do_not_know(
+    ask: Ask, name: str, rcode: dns.rcode.Rcode, records: list[str], authority: list[str], lame: bool
+) -> None:
+    answer = ask(f"{name}.example.")
+    assert (answer.rcode(), data(answer)) == (rcode, records)
+    assert [dns.rdatatype.to_text(rrset.rdtype) for rrset in answer.authority] == authority
+    assert (not answer.flags & (dns.flags.RA | dns.flags.AA)) == lame
+
+
+def test_answers_that_stop_at_an_alias(ask: Ask) -> None:
+    """What the target has, and what is wrong with it, is for those who ask about the target."""
+    for kind in ("A", "AAAA", "MX"):
+        answer = ask("first.example.", kind)
+        assert (answer.rcode(), data(answer), answer.authority) == (dns.rcode.NOERROR, ["second.example."], [])
+    assert data(ask("second.example.")) == ["third.example."]
+    assert data(ask("third.example.")) == ["192.0.2.8"]
+    answer = ask("start.example.")
+    assert (answer.rcode(), data(answer)) == (dns.rcode.NOERROR, ["middle.example.", "gone.example."])
+    assert data(ask("first.example.", "CNAME")) == ["second.example."]
+
+
+def test_hosts_behind_such_aliases_have_addresses() -> None:
+    assert parse_zone(enumerate(ZONE.split("\n"))).addresses("first.example") == ["192.0.2.8"]
 
 
 def test_no_answer_and_noise(ask: Ask, server: DnsServer) -> None:

@@ -1,0 +1,117 @@
+"""Answers of all kinds to real questions: what dns.c and c-ares make of them, and a real unbound."""
+
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import dns.message
+import dns.query
+import pytest
+
+from mocksrv import sandbox
+from mocksrv.nameserver import DnsServer
+from testsuite.peer import ADDRESS, PATIENCE, RECIPIENT, SENDER, Outcome, Peer, qremote
+
+pytestmark = pytest.mark.skipif(sandbox.available() is not None, reason=f"{sandbox.available()}")
+
+UNBOUND = Path(__file__).parent.parent / "build/mtas/unbound"
+# What is no answer, as faults of a zone.
+NO_ANSWERS = [f";@{rcode}" for rcode in range(16) if rcode not in (0, 3)]
+NO_ANSWERS += [";@nxdomain ;@lame", ";@noerror ;@lame", ";@referral", ";@referral ;@lame"]
+
+
+def delivered_to(host: str) -> Outcome:
+    """One delivery."""
+    return qremote(host, SENDER, RECIPIENT)
+
+
+def with_faults(kinds: tuple[str, ...], next_server: bool) -> dict[str, tuple[str, str]]:
+    """For each no-answer: letters and report where one server gives it to these questions; the next one knows more."""
+    zone = "".join(
+        f"h{number}.example. MX 10 m{number}.example.\nm{number}.example. A {ADDRESS}\nm{number}.example. TXT there\n"
+        for number in range(len(NO_ANSWERS))
+    )
+    faults = "".join(
+        f"{'h' if kind == 'MX' else 'm'}{number}.example. {kind} {fault}\n"
+        for number, fault in enumerate(NO_ANSWERS)
+        for kind in kinds
+    )
+    with DnsServer(zone + faults) as first, DnsServer(zone) as second, Peer():
+        first.start()
+        second.start("127.0.0.2")
+        if next_server:
+            Path("/etc/resolv.conf").write_text("nameserver 127.0.0.1\nnameserver 127.0.0.2\n")
+        outcomes = [delivered_to(f"h{number}.example") for number in range(len(NO_ANSWERS))]
+    return {fault: (outcome.letters, outcome.report) for fault, outcome in zip(NO_ANSWERS, outcomes)}
+
+
+@pytest.mark.spec("MX-3")
+@pytest.mark.parametrize("kinds", [("MX",), ("A", "AAAA")], ids=["exchangers", "addresses"])
+def test_what_is_no_answer_delays(kinds: tuple[str, ...]) -> None:
+    """The mail never goes to the host's own address, and never back."""
+    for fault, (letters, report) in sandbox.run(with_faults, kinds, False).items():
+        assert letters == "Z" and "(#4.4.3)" in report, (fault, report)
+
+
+@pytest.mark.spec("MX-3")
+@pytest.mark.parametrize("kinds", [("MX",), ("A", "AAAA")], ids=["exchangers", "addresses"])
+def test_where_one_server_has_no_answer_the_next_is_asked(kinds: tuple[str, ...]) -> None:
+    for fault, (letters, report) in sandbox.run(with_faults, kinds, True).items():
+        assert letters == "rK", (fault, report)
+
+
+@contextmanager
+def unbound(settings: str) -> Iterator[None]:
+    """A real unbound at 127.0.0.1 port 53, which forwards what it does not know itself to port 5353."""
+    libraries = {str(path.parent) for path in UNBOUND.rglob("*.so*")}
+    configuration, log = sandbox.SCRATCH / "unbound.conf", sandbox.SCRATCH / "unbound.log"
+    configuration.write_text(
+        "server:\ninterface: 127.0.0.1\nchroot: ''\nusername: ''\npidfile: ''\nuse-syslog: no\n"
+        f"directory: {sandbox.SCRATCH}\nmodule-config: iterator\ndo-not-query-localhost: no\n{settings}"
+        "forward-zone:\nname: .\nforward-addr: 127.0.0.1@5353\nremote-control:\ncontrol-enable: no\n"
+    )
+    with log.open("wb") as stream:
+        command = [UNBOUND / "usr/sbin/unbound", "-d", "-c", configuration]
+        process = subprocess.Popen(
+            command, env={"LD_LIBRARY_PATH": ":".join(sorted(libraries))}, stdout=stream, stderr=stream
+        )
+    try:
+        deadline = time.monotonic() + PATIENCE
+        while b"start of service" not in log.read_bytes():
+            assert process.poll() is None and time.monotonic() < deadline, log.read_text()
+            time.sleep(0.01)
+        yield
+    finally:
+        process.kill()
+        process.wait()
+
+
+LOCAL_DATA = """\
+local-zone: example.org. transparent
+local-data: "example.org. CNAME mail.example.net."
+local-data: "mx.example.net. CNAME mx1.example.net."
+local-data: "round.example. CNAME about.example."
+local-data: "about.example. CNAME round.example."
+"""
+BEHIND = f"mail.example.net. MX 10 mx.example.net.\nmx1.example.net. A {ADDRESS}\n"
+
+
+def behind_unbound() -> tuple[list[str], dict[str, str]]:
+    """What unbound answers, and the reports for hosts of LOCAL_DATA."""
+    with DnsServer(BEHIND) as server, unbound(LOCAL_DATA), Peer():
+        server.start(port=5353)
+        said = dns.query.udp(dns.message.make_query("example.org.", "MX"), "127.0.0.1", timeout=PATIENCE)
+        reports = {host: delivered_to(host).report for host in ("example.org", "round.example")}
+    return [rrset.to_text() for rrset in said.answer], reports
+
+
+@pytest.mark.skipif(not UNBOUND.is_dir(), reason="no build/mtas/unbound (ci/fetch-mtas makes it)")
+@pytest.mark.spec("MX-5")
+def test_unbound_ends_its_answer_at_an_alias() -> None:
+    """Where it knows the alias itself, by local-data: for the host and for its exchanger."""
+    answer, reports = sandbox.run(behind_unbound)
+    assert len(answer) == 1 and answer[0].endswith("IN CNAME mail.example.net."), answer
+    assert reports["example.org"].startswith(f"Kmx.example.net [{ADDRESS}] accepted message"), reports
+    assert reports["round.example"].startswith("Zround.example is an alias in the DNS that leads to no host"), reports
