@@ -114,6 +114,21 @@ static bool fail_untrusted(struct tls *tls, struct tls_failure *failure)
 
 /* Opening and closing. */
 
+/*
+ * Any certificate of the file is an anchor.  GnuTLS sorts them into buckets by their names, and looks for anchors
+ * within the presented chain only in the one of the last issuer's name; so there is one bucket.
+ */
+static bool load_trusted(struct tls *tls, const struct tls_pem *trusted, struct tls_failure *failure)
+{
+	gnutls_datum_t pem = {(unsigned char *)(uintptr_t)trusted->data, (unsigned)trusted->length};
+	gnutls_x509_trust_list_t anchors;
+	if (gnutls_x509_trust_list_init(&anchors, 1) != 0)
+		return fail(failure, TLS_LOCAL, "out of memory");
+	gnutls_certificate_set_trust_list(tls->credentials, anchors, 0);
+	int count = gnutls_x509_trust_list_add_trust_mem(anchors, &pem, NULL, GNUTLS_X509_FMT_PEM, 0, 0);
+	return count > 0 || fail(failure, TLS_TRUSTED, "it holds no certificate");
+}
+
 static bool load_files(struct tls *tls, const struct tls_settings *settings, struct tls_failure *failure)
 {
 	const struct tls_pem *ours = &settings->certificate;
@@ -125,11 +140,7 @@ static bool load_files(struct tls *tls, const struct tls_settings *settings, str
 		return fail(failure, TLS_CERTIFICATE, "its key does not fit its certificate");
 	if (result < 0)
 		return fail(failure, TLS_CERTIFICATE, "it does not hold a certificate and its key");
-	if (!trusted->data)
-		return true;
-	pem = (gnutls_datum_t){(unsigned char *)(uintptr_t)trusted->data, (unsigned)trusted->length};
-	result = gnutls_certificate_set_x509_trust_mem(tls->credentials, &pem, GNUTLS_X509_FMT_PEM);
-	return result > 0 || fail(failure, TLS_TRUSTED, "it holds no certificate");
+	return !trusted->data || load_trusted(tls, trusted, failure);
 }
 
 static bool set_priority(struct tls *tls, const char *priority, struct tls_failure *failure)
