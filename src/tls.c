@@ -14,6 +14,7 @@
 #include <gnutls/x509.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 #include <time.h>
@@ -53,38 +54,76 @@ static bool fail_with(struct tls_failure *failure, enum tls_trouble trouble, int
 /* Certificates. */
 
 /* The dates of the server's own certificate.  GnuTLS does not look at them where the file holds that certificate. */
-static unsigned dates_status(gnutls_session_t session)
+static unsigned dates_status(gnutls_x509_crt_t certificate)
 {
-	unsigned count = 0;
-	unsigned status = 0;
 	time_t now = time(NULL);
-	gnutls_x509_crt_t certificate;
-	const gnutls_datum_t *chain = gnutls_certificate_get_peers(session, &count);
-	if (!chain || count == 0 || gnutls_x509_crt_init(&certificate) != 0)
+	if (gnutls_x509_crt_get_activation_time(certificate) > now)
+		return GNUTLS_CERT_NOT_ACTIVATED | GNUTLS_CERT_INVALID;
+	if (gnutls_x509_crt_get_expiration_time(certificate) < now)
+		return GNUTLS_CERT_EXPIRED | GNUTLS_CERT_INVALID;
+	return 0;
+}
+
+/* A wildcard stands for the whole leftmost label (RFC 6125 section 6.4.3). */
+static bool name_matches(const char *pattern, const char *host)
+{
+	const char *domain = strchr(host, '.');
+	if (strncmp(pattern, "*.", 2) == 0 && domain && strchr(domain + 1, '.'))
+		return strcasecmp(pattern + 1, domain) == 0;
+	return strcasecmp(pattern, host) == 0;
+}
+
+/* Whether the commonName may stand for a dNSName, since there is none of these, and no second commonName (RFC 6125
+ * section 6.4.4), and matches.  GnuTLS passes over it also where there is an address as an alternative name. */
+static bool common_name_matches(gnutls_x509_crt_t certificate, const char *host)
+{
+	static const char oid[] = GNUTLS_OID_X520_COMMON_NAME;
+	char text[1024];
+	size_t length = sizeof text;
+	int kind;
+	for (unsigned i = 0; (kind = gnutls_x509_crt_get_subject_alt_name(certificate, i, text, &length, NULL)) >= 0;
+	     i++) {
+		if (kind == GNUTLS_SAN_DNSNAME)
+			return false;
+		length = sizeof text;
+	}
+	if (kind != GNUTLS_E_REQUESTED_DATA_NOT_AVAILABLE ||
+	    gnutls_x509_crt_get_dn_by_oid(certificate, oid, 1, 0, text, &length) != kind)
+		return false;
+	length = sizeof text;
+	return gnutls_x509_crt_get_dn_by_oid(certificate, oid, 0, 0, text, &length) == 0 && strlen(text) == length &&
+	       name_matches(text, host);
+}
+
+/* What GnuTLS finds wrong with the chain, and what it leaves to us. */
+static unsigned certificate_status(struct tls *tls, gnutls_x509_crt_t certificate)
+{
+	gnutls_typed_vdata_st demands[] = {
+		{.type = GNUTLS_DT_KEY_PURPOSE_OID, .data = (unsigned char *)(uintptr_t)GNUTLS_KP_TLS_WWW_SERVER},
+		{.type = GNUTLS_DT_DNS_HOSTNAME, .data = (unsigned char *)tls->host},
+	};
+	unsigned count = common_name_matches(certificate, tls->host) ? 1 : 2;
+	unsigned status = 0;
+	if (gnutls_certificate_verify_peers(tls->session, demands, count, &status) != 0)
 		return GNUTLS_CERT_INVALID;
-	if (gnutls_x509_crt_import(certificate, &chain[0], GNUTLS_X509_FMT_DER) != 0)
-		status = GNUTLS_CERT_INVALID;
-	else if (gnutls_x509_crt_get_activation_time(certificate) > now)
-		status = GNUTLS_CERT_NOT_ACTIVATED | GNUTLS_CERT_INVALID;
-	else if (gnutls_x509_crt_get_expiration_time(certificate) < now)
-		status = GNUTLS_CERT_EXPIRED | GNUTLS_CERT_INVALID;
-	gnutls_x509_crt_deinit(certificate);
-	return status;
+	return status | dates_status(certificate);
 }
 
 /* GnuTLS calls it in the handshake.  What is not 0 ends that. */
 static int judge(gnutls_session_t session)
 {
 	struct tls *tls = gnutls_session_get_ptr(session);
+	unsigned count = 0;
+	gnutls_x509_crt_t certificate;
 	if (!tls->judged)
 		return 0;
-	gnutls_typed_vdata_st demands[] = {
-		{.type = GNUTLS_DT_DNS_HOSTNAME, .data = (unsigned char *)tls->host},
-		{.type = GNUTLS_DT_KEY_PURPOSE_OID, .data = (unsigned char *)(uintptr_t)GNUTLS_KP_TLS_WWW_SERVER},
-	};
 	tls->status = GNUTLS_CERT_INVALID;
-	if (gnutls_certificate_verify_peers(session, demands, 2, &tls->status) == 0)
-		tls->status |= dates_status(session);
+	const gnutls_datum_t *chain = gnutls_certificate_get_peers(session, &count);
+	if (!chain || count == 0 || gnutls_x509_crt_init(&certificate) != 0)
+		return GNUTLS_E_CERTIFICATE_ERROR;
+	if (gnutls_x509_crt_import(certificate, &chain[0], GNUTLS_X509_FMT_DER) == 0)
+		tls->status = certificate_status(tls, certificate);
+	gnutls_x509_crt_deinit(certificate);
 	return tls->status == 0 ? 0 : GNUTLS_E_CERTIFICATE_ERROR;
 }
 
