@@ -182,12 +182,23 @@ static bool load_files(struct tls *tls, const struct tls_settings *settings, str
 	return !trusted->data || load_trusted(tls, trusted, failure);
 }
 
+/* Whether one of the versions is in effect that servers still speak.  For want of TLS 1.2, GnuTLS may drop 1.3 too. */
+static bool has_version(gnutls_priority_t priority)
+{
+	const unsigned *versions;
+	int count = gnutls_priority_protocol_list(priority, &versions);
+	for (int i = 0; i < count; i++)
+		if (versions[i] == GNUTLS_TLS1_2 || versions[i] == GNUTLS_TLS1_3)
+			return true;
+	return false;
+}
+
 static bool set_priority(struct tls *tls, const char *priority, struct tls_failure *failure)
 {
 	const char *place = priority;
 	char text[120];
 	if (gnutls_priority_init(&tls->priority, priority, &place) == 0)
-		return true;
+		return has_version(tls->priority) || fail(failure, TLS_PRIORITY, "neither TLS 1.2 nor TLS 1.3 is left");
 	snprintf(text, sizeof text, "GnuTLS does not understand it from `%.60s' on", place);
 	return fail(failure, TLS_PRIORITY, text);
 }
@@ -258,16 +269,36 @@ static struct tls *open_tls(const struct tls_settings *settings, struct tls_fail
 	return NULL;
 }
 
+/* The server said why it ends the handshake. */
+static bool fail_by_alert(struct tls *tls, struct tls_failure *failure)
+{
+	gnutls_alert_description_t alert = gnutls_alert_get(tls->session);
+	bool refused = alert == GNUTLS_A_HANDSHAKE_FAILURE || alert == GNUTLS_A_INSUFFICIENT_SECURITY ||
+		       alert == GNUTLS_A_PROTOCOL_VERSION;
+	const char *name = gnutls_alert_get_name(alert);
+	failure->trouble = refused ? TLS_REFUSED : TLS_HANDSHAKE;
+	snprintf(failure->text, sizeof failure->text, "the server sent the alert \"%s\"", name ? name : "unknown");
+	return false;
+}
+
+static bool fail_handshake(struct tls *tls, int error, struct tls_failure *failure)
+{
+	if (tls->status != 0)
+		return fail_untrusted(tls, failure);
+	if (error == GNUTLS_E_FATAL_ALERT_RECEIVED)
+		return fail_by_alert(tls, failure);
+	if (error == GNUTLS_E_PREMATURE_TERMINATION || error == GNUTLS_E_PULL_ERROR || error == GNUTLS_E_PUSH_ERROR)
+		return fail(failure, TLS_HANDSHAKE, "the server broke it off");
+	gnutls_alert_send_appropriate(tls->session, error);
+	return fail_with(failure, error == GNUTLS_E_UNSUPPORTED_VERSION_PACKET ? TLS_REFUSED : TLS_HANDSHAKE, error);
+}
+
 static bool handshake(struct tls *tls, int64_t deadline, struct tls_failure *failure)
 {
 	int result;
 	while ((result = gnutls_handshake(tls->session)) != 0) {
-		if (tls->status != 0)
-			return fail_untrusted(tls, failure);
-		if (gnutls_error_is_fatal(result)) {
-			gnutls_alert_send_appropriate(tls->session, result);
-			return fail_with(failure, TLS_HANDSHAKE, result);
-		}
+		if (tls->status != 0 || gnutls_error_is_fatal(result))
+			return fail_handshake(tls, result, failure);
 		/* A server may also fill the time with alerts that mean nothing. */
 		int want = gnutls_record_get_direction(tls->session) ? STREAM_WRITABLE : STREAM_READABLE;
 		if (tls->below->now(&tls->descriptor) >= deadline ||
