@@ -94,19 +94,29 @@ static bool read_demand(struct attempt *attempt)
 	return read_file(attempt, file, &attempt->trusted, &attempt->demanded);
 }
 
+static bool stop_for_ciphers(struct attempt *attempt, const struct cipherlist_fault *fault)
+{
+	enum { WORD_SHOWN = 60 };
+	char who[64] = "control/tlsclientciphers";
+	char what[160] = "is empty: it names no cipher suite.";
+	int shown = fault->word.length < WORD_SHOWN ? (int)fault->word.length : WORD_SHOWN;
+	if (shown > 0) {
+		snprintf(who, sizeof who, "control/tlsclientciphers line %zu", fault->line);
+		snprintf(what, sizeof what, "is malformed: `%.*s` %s", shown, fault->word.data, fault->wrong);
+	}
+	return stop_for(attempt, who, what);
+}
+
 /* What tlsclientciphers says, as GnuTLS understands it. */
 static bool read_ciphers(struct attempt *attempt)
 {
+	bool narrow = attempt->starttls->offer == OFFER_LISTED;
 	struct span list = {attempt->list.data, attempt->list.length};
-	struct ciphers_error error;
-	char who[64];
+	struct cipherlist_fault fault;
 	ciphers_default(&attempt->ciphers);
-	if (attempt->has_list && !ciphers_read(&attempt->ciphers, list, &error)) {
-		snprintf(who, sizeof who,
-			 error.line > 0 ? "control/tlsclientciphers line %zu" : "control/tlsclientciphers", error.line);
-		return stop_for(attempt, who, error.text);
-	}
-	ciphers_print(&attempt->ciphers, attempt->starttls->offer == OFFER_LISTED ? 1 : 0, &attempt->priority);
+	if (attempt->has_list && !ciphers_read(&attempt->ciphers, list, &fault))
+		return stop_for_ciphers(attempt, &fault);
+	ciphers_print(&attempt->ciphers, narrow ? CIPHERS_NARROW : CIPHERS_WIDE, &attempt->priority);
 	return !attempt->priority.failed || stop_for(attempt, "Qremote", "is out of memory.");
 }
 
@@ -175,13 +185,6 @@ static bool say_starttls(struct attempt *attempt)
 	return false;
 }
 
-/* Whether the list has the suite that was agreed on. */
-static bool is_listed(const struct attempt *attempt)
-{
-	const struct suite *suite = suite_find(span_of(attempt->module->suite(attempt->tls)));
-	return ciphers_allow(&attempt->ciphers, suite ? suite->id : 0);
-}
-
 /* From here on the session speaks within TLS. */
 static void enter_tls(struct attempt *attempt)
 {
@@ -229,7 +232,7 @@ static bool shake_hands(struct attempt *attempt)
 		return fail_handshake(attempt, "the server sent unencrypted data after its reply to STARTTLS");
 	if (!attempt->module->handshake(attempt->tls, handshake_deadline(session), &failure))
 		return fail_as(attempt, &failure);
-	bool listed = is_listed(attempt);
+	bool listed = ciphers_allow(&attempt->ciphers, span_of(attempt->module->suite(attempt->tls)));
 	enter_tls(attempt);
 	if (listed)
 		return true;
