@@ -198,28 +198,27 @@ static void enter_tls(struct attempt *attempt)
 		 attempt->module->suite(session->tls), attempt->demanded ? ", verified" : "");
 }
 
-/* The handshake may take as long as a response may, but no longer than this: another try in the clear has to follow. */
-static int64_t handshake_deadline(struct session *session)
+/* The handshake may take as long as a response may, but no longer than this: a try in the clear still has to follow. */
+static int64_t handshake_deadline(struct stream *stream)
 {
 	enum { HANDSHAKE_MAX = 120000 }; /* milliseconds */
-	int64_t most = session->stream.timeout - HANDSHAKE_MAX;
-	stream_restart_clock(&session->stream);
-	return session->stream.deadline - (most > 0 ? most : 0);
+	stream_restart_clock(stream);
+	int64_t latest = stream->deadline - stream->timeout + HANDSHAKE_MAX;
+	return latest < stream->deadline ? latest : stream->deadline;
 }
 
 static bool fail_as(struct attempt *attempt, const struct tls_failure *failure)
 {
 	char why[200];
-	/* GnuTLS agreed on a suite that is not listed before: then the list is the cause, however the server says so.
-	 */
-	bool no_common = attempt->has_list && failure->trouble == TLS_REFUSED;
-	if (no_common || attempt->starttls->offer == OFFER_LISTED)
-		return fail_handshake(attempt, nothing_allowed);
-	if (failure->trouble != TLS_UNTRUSTED)
-		return fail_handshake(attempt, failure->text);
-	snprintf(why, sizeof why, "its certificate %s", failure->text);
-	attempt->session->out_of_step = true;
-	return distrust(attempt, why, NULL);
+	bool refused = attempt->has_list && failure->trouble == TLS_REFUSED;
+	if (failure->trouble == TLS_UNTRUSTED) {
+		snprintf(why, sizeof why, "its certificate %s", failure->text);
+		attempt->session->out_of_step = true;
+		return distrust(attempt, why, NULL);
+	}
+	/* Where a suite came out before that is not listed, the list is the cause, however the server says so. */
+	return fail_handshake(attempt,
+			      refused || attempt->starttls->offer == OFFER_LISTED ? nothing_allowed : failure->text);
 }
 
 /* Shakes hands, and looks at what came out. */
@@ -230,7 +229,7 @@ static bool shake_hands(struct attempt *attempt)
 	/* What follows the reply was not protected, whoever wrote it (RFC 3207 section 6, CVE-2011-0411). */
 	if (stream_has_input(&session->stream))
 		return fail_handshake(attempt, "the server sent unencrypted data after its reply to STARTTLS");
-	if (!attempt->module->handshake(attempt->tls, handshake_deadline(session), &failure))
+	if (!attempt->module->handshake(attempt->tls, handshake_deadline(&session->stream), &failure))
 		return fail_as(attempt, &failure);
 	bool listed = ciphers_allow(&attempt->ciphers, span_of(attempt->module->suite(attempt->tls)));
 	enter_tls(attempt);
