@@ -8,6 +8,7 @@ import datetime
 import fcntl
 import functools
 import hashlib
+import ipaddress
 import os
 import re
 import ssl
@@ -27,8 +28,9 @@ _CURVES: dict[str, ec.EllipticCurve] = {"p256": ec.SECP256R1(), "p384": ec.SECP3
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 _PURPOSES = {"server": ExtendedKeyUsageOID.SERVER_AUTH, "client": ExtendedKeyUsageOID.CLIENT_AUTH}
 _FIELDS: dict[str, tuple[type, ...]] = {
-    "issuer": (str,), "subject": (str,), "common-name": (str,), "names": (list,), "key": (str,),
-    "from": (str, datetime.date), "to": (str, datetime.date), "ca": (bool,), "purpose": (str,), "sends": (list,),
+    "issuer": (str,), "subject": (str,), "common-name": (str,), "names": (list,), "other-names": (list,),
+    "key": (str,), "owner": (str,), "from": (str, datetime.date), "to": (str, datetime.date), "ca": (bool,),
+    "purpose": (str,), "sends": (list,),
 }  # fmt: skip
 
 _Key = ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey | rsa.RSAPrivateKey
@@ -125,6 +127,8 @@ class _Mint:
                 raise ValueError(f"[{name}]: no such field: {field} (there are {', '.join(_FIELDS)})")
             if not isinstance(value, _FIELDS[field]):
                 raise ValueError(f"[{name}]: `{field}` cannot be {value!r}")
+        if owner := recipe.get("owner"):
+            return {"subject": self._recipe(owner).get("subject", owner)} | recipe
         return recipe
 
     def _sent_behind(self, name: str) -> list[str]:
@@ -143,7 +147,8 @@ class _Mint:
     def _make(self, name: str) -> tuple[x509.Certificate, _Key]:
         if name not in self._made:
             recipe = self._recipe(name)
-            key = _key(name, recipe.get("key", "p256"))
+            owner = recipe.get("owner")
+            key = self._make(owner)[1] if owner else _key(name, recipe.get("key", "p256"))
             issuer = recipe.get("issuer", name)
             signer = key if issuer == name else self._make(issuer)[1]
             builder = _described(name, recipe, key, signer).issuer_name(_subject(issuer, self._recipe(issuer)))
@@ -166,14 +171,24 @@ def _described(name: str, recipe: dict[str, Any], key: _Key, signer: _Key) -> x5
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
         .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(signer.public_key()), critical=False)
     )
-    if names := recipe.get("names"):
-        builder = builder.add_extension(x509.SubjectAlternativeName([x509.DNSName(one) for one in names]), False)
+    names: list[x509.GeneralName] = [x509.DNSName(one) for one in recipe.get("names", [])]
+    if names := [*names, *map(_other_name, recipe.get("other-names", []))]:
+        builder = builder.add_extension(x509.SubjectAlternativeName(names), False)
     if not authority:
         purpose = recipe.get("purpose", "server")
         if purpose not in _PURPOSES:
             raise ValueError(f"[{name}]: no such purpose: {purpose} (there are {', '.join(_PURPOSES)})")
         builder = builder.add_extension(x509.ExtendedKeyUsage([_PURPOSES[purpose]]), critical=False)
     return builder
+
+
+def _other_name(text: str) -> x509.GeneralName:
+    """An alternative name that is no dNSName, as its form tells: an address, a mail address or a URI."""
+    if "@" in text:
+        return x509.RFC822Name(text)
+    if "//" in text:
+        return x509.UniformResourceIdentifier(text)
+    return x509.IPAddress(ipaddress.ip_address(text))
 
 
 def _subject(name: str, recipe: dict[str, Any]) -> x509.Name:

@@ -3,259 +3,224 @@
  *
  * ciphers.c reads tlsclientciphers with it.  ciphers(1) of OpenSSL 3.0 defines the language; where that leaves
  * something open, what `openssl ciphers` prints decides, but a word that OpenSSL would pass over in silence is an error
- * here.  There is one list of all suites, each of which is on, off or dead, and every rule moves some of them to an end
- * of it; so a suite that is off remembers its place.
+ * here.  A list is a set: of its order only the first suite matters, so what moves suites to the end of it (+,
+ * @STRENGTH) is read and does nothing.
  */
 #include "cipherlist.h"
 
-#include "cipherwords.h"
-
+#include <limits.h>
+#include <stdint.h>
 #include <string.h>
 
-enum { OFF, ON, DEAD, LEVELS = 6 };
+/* What a word denotes; where there are more rows of it, all of them together.  Suites of TLS 1.3 follow only their own
+ * names. */
+static const struct row {
+	char word[20];
+	struct parts parts;
+} rows[] = {
+	{"ALL", {KEYS_TLS12, ENCS_ALL, MACS_ALL}},
+	{"HIGH", {KEYS_TLS12, ENCS_ALL, MACS_ALL}},
+	{"COMPLEMENTOFDEFAULT", {KEYS_TLS12, ENCS_CCM | ENCS_CAMELLIA, MACS_ALL}},
+	{"COMPLEMENTOFDEFAULT", {KEY_DHE_DSS, ENCS_ALL, MACS_ALL}},
+	{"FIPS", {KEYS_TLS12, ENC_AES256_GCM | ENC_AES256_CBC | ENC_AES128_GCM | ENC_AES128_CBC, MACS_ALL}},
 
-#define SEPARATORS " \t:,;"
-#define WORD "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.="
+	{"kRSA", {KEY_RSA, ENCS_ALL, MACS_ALL}},
+	{"RSA", {KEY_RSA, ENCS_ALL, MACS_ALL}},
+	{"kDHE", {KEYS_DHE, ENCS_ALL, MACS_ALL}},
+	{"kEDH", {KEYS_DHE, ENCS_ALL, MACS_ALL}},
+	{"DH", {KEYS_DHE, ENCS_ALL, MACS_ALL}},
+	{"DHE", {KEYS_DHE, ENCS_ALL, MACS_ALL}},
+	{"EDH", {KEYS_DHE, ENCS_ALL, MACS_ALL}},
+	{"kECDHE", {KEYS_ECDHE, ENCS_ALL, MACS_ALL}},
+	{"kEECDH", {KEYS_ECDHE, ENCS_ALL, MACS_ALL}},
+	{"ECDH", {KEYS_ECDHE, ENCS_ALL, MACS_ALL}},
+	{"ECDHE", {KEYS_ECDHE, ENCS_ALL, MACS_ALL}},
+	{"EECDH", {KEYS_ECDHE, ENCS_ALL, MACS_ALL}},
+	{"aRSA", {KEY_RSA | KEY_DHE_RSA | KEY_ECDHE_RSA, ENCS_ALL, MACS_ALL}},
+	{"aDSS", {KEY_DHE_DSS, ENCS_ALL, MACS_ALL}},
+	{"DSS", {KEY_DHE_DSS, ENCS_ALL, MACS_ALL}},
+	{"aECDSA", {KEY_ECDHE_ECDSA, ENCS_ALL, MACS_ALL}},
+	{"ECDSA", {KEY_ECDHE_ECDSA, ENCS_ALL, MACS_ALL}},
 
-static const char no_string[] = "is no cipher string.";
+	{"AES128", {KEYS_TLS12, ENCS_AES128, MACS_ALL}},
+	{"AES256", {KEYS_TLS12, ENCS_AES256, MACS_ALL}},
+	{"AES", {KEYS_TLS12, ENCS_AES128 | ENCS_AES256, MACS_ALL}},
+	{"AESGCM", {KEYS_TLS12, ENC_AES128_GCM | ENC_AES256_GCM, MACS_ALL}},
+	{"AESCCM", {KEYS_TLS12, ENCS_CCM, MACS_ALL}},
+	{"AESCCM8", {KEYS_TLS12, ENCS_CCM8, MACS_ALL}},
+	{"CAMELLIA128", {KEYS_TLS12, ENC_CAMELLIA128, MACS_ALL}},
+	{"CAMELLIA256", {KEYS_TLS12, ENC_CAMELLIA256, MACS_ALL}},
+	{"CAMELLIA", {KEYS_TLS12, ENCS_CAMELLIA, MACS_ALL}},
+	{"CHACHA20", {KEYS_TLS12, ENC_CHACHA20, MACS_ALL}},
+	{"CBC", {KEYS_TLS12, ENC_AES128_CBC | ENC_AES256_CBC | ENCS_CAMELLIA, MACS_ALL}},
 
-/* Words for whole lists.  They come first; behind those of Suite B (RFC 6460) OpenSSL looks at nothing more. */
-static const struct preset {
-	const char *word;
-	const char *list;
-	const char *demands; /* NULL for nothing special */
-} presets[] = {
-	{"DEFAULT", "ALL:!COMPLEMENTOFDEFAULT:!eNULL", NULL},
-	{"SUITEB128", "ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-ECDSA-AES256-GCM-SHA384",
-	 "+GROUP-SECP256R1:+GROUP-SECP384R1:+SIGN-ECDSA-SHA256:+SIGN-ECDSA-SECP256R1-SHA256:"
-	 "+SIGN-ECDSA-SHA384:+SIGN-ECDSA-SECP384R1-SHA384:%PROFILE_SUITEB128"},
-	{"SUITEB128ONLY", "ECDHE-ECDSA-AES128-GCM-SHA256",
-	 "+GROUP-SECP256R1:+SIGN-ECDSA-SHA256:+SIGN-ECDSA-SECP256R1-SHA256:%PROFILE_SUITEB128"},
-	{"SUITEB128C2", "ECDHE-ECDSA-AES256-GCM-SHA384",
-	 "+GROUP-SECP384R1:+SIGN-ECDSA-SHA384:+SIGN-ECDSA-SECP384R1-SHA384:%PROFILE_SUITEB192"},
-	{"SUITEB192", "ECDHE-ECDSA-AES256-GCM-SHA384",
-	 "+GROUP-SECP384R1:+SIGN-ECDSA-SHA384:+SIGN-ECDSA-SECP384R1-SHA384:%PROFILE_SUITEB192"},
+	{"SHA1", {KEYS_TLS12, ENCS_ALL, MAC_SHA1}},
+	{"SHA", {KEYS_TLS12, ENCS_ALL, MAC_SHA1}},
+	{"SHA256", {KEYS_TLS12, ENCS_ALL, MAC_SHA256}},
+	{"SHA384", {KEYS_TLS12, ENCS_ALL, MAC_SHA384}},
+
+	/* The oldest version that has the suite; all of them are in TLS 1.2. */
+	{"SSLv3", {KEYS_DHE | KEY_RSA, ENCS_ALL, MAC_SHA1}},
+	{"TLSv1", {KEYS_ECDHE, ENCS_ALL, MAC_SHA1}},
+	{"TLSv1.0", {KEYS_ECDHE, ENCS_ALL, MAC_SHA1}},
+	{"TLSv1.2", {KEYS_TLS12, ENCS_ALL, MAC_AEAD | MAC_SHA256 | MAC_SHA384}},
 };
 
-/* SSL_CTX_set_security_level(3), as far as it speaks of suites; GnuTLS's profiles do the rest. */
-static const struct level {
-	const char *demands;
+/*
+ * Words that some OpenSSL knew, and pieces of the names of its suites, of which nothing is left, or nothing that is
+ * ever offered.  Old lists are full of them, mostly behind a `!`.
+ */
+static const char gone[] =
+	"LOW MEDIUM EXP EXPORT EXPORT40 EXPORT56 EXP1024 SSLv2 TLSv1.1 ECCdraft COMPLEMENTOFALL MD5 "
+	"DES 3DES RC2 RC4 IDEA SEED FZA ARIA ARIA128 ARIA256 ARIAGCM NULL aNULL eNULL eFZA anon ADH AECDH "
+	"kDHr kDHd kDH kECDHr kECDHe kECDH kKRB5 kFZA aDH aECDH aKRB5 aFZA KRB5 PSK kPSK kRSAPSK kDHEPSK kECDHEPSK "
+	"aPSK "
+	"SRP kSRP aSRP GOST89 GOST89MAC GOST89MAC12 GOST94 GOST12 GOST2001 GOST2012 GOSTR341112 aGOST aGOST01 aGOST12 "
+	"aGOST94 kGOST kGOST18 DH ECDH EDH-DSS-CBC-SHA DHE-DSS-CBC-SHA TLS_SHA256_SHA256 TLS_SHA384_SHA384 ";
+
+/* What may follow an @.  SSL_CTX_set_security_level(3), as far as it speaks of suites; GnuTLS's profiles do the rest.
+ */
+static const struct command {
+	char string[12];
+	const char *profile; /* NULL: it does nothing */
 	struct parts allowed;
-} levels[LEVELS] = {
-	{"+GROUP-ALL:+SIGN-ALL:%PROFILE_VERY_WEAK", {{KEYS_ALL, ENCS_ALL, MACS_ALL, VERS_ALL, USES_ALL}}},
-	{"+GROUP-ALL:+SIGN-ALL:%PROFILE_LOW",
-	 {{KEYS_ALL & ~KEYS_ANON, ENCS_ALL & ~ENC_NULL, MACS_ALL & ~MAC_MD5, VERS_ALL, USES_ALL}}},
-	{"+GROUP-ALL:+SIGN-ALL:%PROFILE_MEDIUM",
-	 {{KEYS_ALL & ~KEYS_ANON, ENCS_ALL & ~ENC_NULL, MACS_ALL & ~MAC_MD5, VERS_ALL, USES_ALL}}},
-	{"+GROUP-ALL:+SIGN-ALL:%PROFILE_HIGH",
-	 {{KEYS_FORWARD_SECRET, ENCS_ALL & ~ENC_NULL, MACS_ALL & ~MAC_MD5, VERS_ALL, USES_ALL}}},
-	{"+GROUP-ALL:+SIGN-ALL:%PROFILE_ULTRA",
-	 {{KEYS_FORWARD_SECRET, ENCS_256, MACS_ALL & ~(MAC_MD5 | MAC_SHA1), VERS_ALL, USES_ALL}}},
-	{"+GROUP-ALL:+SIGN-ALL:%PROFILE_FUTURE",
-	 {{KEYS_FORWARD_SECRET, ENCS_256, MACS_ALL & ~(MAC_MD5 | MAC_SHA1), VERS_ALL, USES_ALL}}},
+} commands[] = {
+	{"@STRENGTH", NULL, {0}},
+	{"@SECLEVEL=0", "%PROFILE_VERY_WEAK", {KEYS_ALL, ENCS_ALL, MACS_ALL}},
+	{"@SECLEVEL=1", "%PROFILE_LOW", {KEYS_ALL, ENCS_ALL, MACS_ALL}},
+	{"@SECLEVEL=2", "%PROFILE_MEDIUM", {KEYS_ALL, ENCS_ALL, MACS_ALL}},
+	{"@SECLEVEL=3", "%PROFILE_HIGH", {KEYS_FORWARD_SECRET, ENCS_ALL, MACS_ALL}},
+	{"@SECLEVEL=4", "%PROFILE_ULTRA", {KEYS_FORWARD_SECRET, ENCS_256, MACS_ALL & ~MAC_SHA1}},
+	{"@SECLEVEL=5", "%PROFILE_FUTURE", {KEYS_FORWARD_SECRET, ENCS_256, MACS_ALL & ~MAC_SHA1}},
 };
 
-/* Without a level nothing is forbidden, and certificates and groups must be as good as for NORMAL. */
-static const char usual_demands[] = "+GROUP-ALL:+SIGN-ALL:%PROFILE_LOW";
+/* A list while it is read. */
+struct reader {
+	unsigned strings;        /* how many there were */
+	unsigned origin[SUITES]; /* the number of the string that put it there, or one of these: */
+	bool dead[SUITES];       /* no string can put it there any more */
+	bool names_tls13;        /* so none of TLS 1.3 is implied */
+	const struct command *level;
+};
 
-/* How many of the first octets are among these. */
-static size_t count_octets(struct span text, const char *octets)
+#define IMPLIED (UINT_MAX - 1) /* in TLS 1.3 */
+#define ABSENT UINT_MAX
+
+enum { LEVEL_USUAL = 2 }; /* of the commands */
+
+static bool is_among(struct span word, const char *words)
 {
-	size_t count = 0;
-	while (count < text.length && memchr(octets, text.data[count], strlen(octets)))
-		count++;
-	return count;
+	for (const char *at = words; *at; at = strchr(at, ' ') + 1)
+		if (strncmp(at, word.data, word.length) == 0 && at[word.length] == ' ')
+			return true;
+	return false;
 }
 
-static struct span take_octets(struct span *text, size_t count)
+/* However the rest of a name with such a piece is spelled: it denotes nothing. */
+static bool is_gone(struct span word)
 {
-	struct span taken = {text->data, count};
-	*text = (struct span){text->data + count, text->length - count};
-	return taken;
+	const char separator = memchr(word.data, '_', word.length) ? '_' : '-';
+	bool found = is_among(word, gone);
+	while (!found && word.data)
+		found = is_among(span_split(word, separator, &word), gone);
+	return found;
 }
 
-/* Puts the chosen suites that are in state `from` into state `to`, and at the end of the list, or at its beginning;
- * they keep their order. */
-static void move(struct cipherlist *list, const struct parts *chosen, uint8_t from, uint8_t to, bool to_front)
+/* Leaves those of the chosen suites that the word denotes, too; false if it is none. */
+static bool choose(struct span word, bool chosen[SUITES])
 {
-	uint8_t moved[SUITES];
-	uint8_t others[SUITES];
-	size_t count = 0;
+	bool known = is_gone(word);
 	for (size_t i = 0; i < SUITES; i++) {
-		uint8_t suite = list->order[i];
-		if (list->state[suite] == from && parts_are_in(&suites[suite].parts, chosen)) {
-			moved[count++] = suite;
-			list->state[suite] = to;
-		} else {
-			others[i - count] = suite;
-		}
+		bool denoted = suite_is_called(&suites[i], word);
+		for (size_t j = 0; j < sizeof rows / sizeof *rows; j++)
+			denoted |= span_is(word, rows[j].word) && suite_is_made_of(&suites[i], &rows[j].parts);
+		chosen[i] &= denoted;
+		known |= denoted;
 	}
-	memcpy(list->order + (to_front ? 0 : SUITES - count), moved, count);
-	memcpy(list->order + (to_front ? count : 0), others, SUITES - count);
+	return known;
 }
 
-static void add(struct cipherlist *list, const struct parts *chosen)
+/* Words with + between them: all of them must hold. */
+static bool choose_all(struct span words, bool chosen[SUITES])
 {
-	/* The first suite of TLS 1.3 that is named takes the place of the usual ones.  Two with a + are none. */
-	struct parts tls13 = parts_with(PART_KEY, KEY_TLS13);
-	if (chosen->of[PART_KEY] == KEY_TLS13 && chosen->of[PART_ENC] && !list->names_tls13) {
-		move(list, &tls13, ON, OFF, true);
-		list->names_tls13 = true;
-	}
-	move(list, chosen, OFF, ON, false);
+	bool known = true;
+	memset(chosen, true, SUITES);
+	do
+		known = choose(span_split(words, '+', &words), chosen) && known;
+	while (words.data);
+	return known;
 }
 
-static void sort_by_strength(struct cipherlist *list)
+static void apply(struct reader *reader, char sign, const bool chosen[SUITES])
 {
-	static const uint16_t classes[] = {ENCS_256, ENCS_128, ENC_NULL};
-	for (size_t i = 0; i < sizeof classes / sizeof *classes; i++) {
-		struct parts chosen = parts_with(PART_ENC, classes[i]);
-		move(list, &chosen, ON, ON, false);
-	}
-}
-
-/* How many suites can be used.  A list in which there is none of TLS 1.2 meant something else than those of TLS 1.3
- * which are there without being named. */
-static size_t count_left(const struct cipherlist *list)
-{
-	size_t count = 0;
-	bool meant = list->names_tls13;
-	for (size_t i = 0; i < SUITES; i++) {
-		if (list->state[i] != ON)
+	for (size_t i = 0; i < SUITES && sign != '+'; i++) {
+		if (!chosen[i])
 			continue;
-		const struct parts *parts = &suites[i].parts;
-		meant = meant || (parts->of[PART_KEY] != KEY_TLS13 && parts_are_in(parts, list->usable));
-		count += parts_are_in(parts, &list->allowed);
+		if (sign)
+			reader->origin[i] = ABSENT;
+		else if (!reader->dead[i] && reader->origin[i] > reader->strings)
+			reader->origin[i] = reader->strings;
+		reader->dead[i] |= sign == '!';
+		reader->names_tls13 |= !sign && suites[i].parts.key == KEY_TLS13;
 	}
-	return meant ? count : 0;
 }
 
-static const struct preset *find_preset(struct span word)
+/* Does what a string says; false if it is none. */
+static bool read_string(struct reader *reader, struct span string)
 {
-	for (size_t i = 0; i < sizeof presets / sizeof *presets; i++)
-		if (span_is(word, presets[i].word))
-			return &presets[i];
-	return NULL;
-}
-
-/* Words with + between them: all of them must hold.  Returns what is wrong with which. */
-static const char *find_chosen(struct span words, struct parts *chosen, struct span *wrong)
-{
-	*chosen = parts_all;
-	do {
-		struct parts parts;
-		struct span word = span_split(words, '+', &words);
-		if (word.length == 0)
-			return no_string;
-		if (!cipherwords_find(word, &parts)) {
-			*wrong = word;
-			return find_preset(word) ? "must be the first word, and stand alone."
-						 : "is a word that no OpenSSL ever knew.";
+	char sign = memchr("!-+", *string.data, 3) ? *string.data : '\0';
+	struct span words = {string.data + (sign != '\0'), string.length - (sign != '\0')};
+	bool chosen[SUITES];
+	for (size_t i = 0; i < sizeof commands / sizeof *commands; i++) {
+		if (span_is(string, commands[i].string)) {
+			reader->level = commands[i].profile ? &commands[i] : reader->level;
+			reader->strings++;
+			return true;
 		}
-		parts_intersect(chosen, &parts);
-	} while (words.data);
-	return NULL;
-}
-
-/* What stands behind an @. */
-static const char *obey(struct cipherlist *list, struct span command)
-{
-	static const char level[] = "SECLEVEL=";
-	size_t length = strlen(level);
-	if (span_is(command, "STRENGTH")) {
-		sort_by_strength(list);
-		return NULL;
 	}
-	if (command.length != length + 1 || memcmp(command.data, level, length) != 0)
-		return no_string;
-	unsigned digit = (unsigned)(command.data[length] - '0');
-	if (digit >= LEVELS)
-		return "is no level from 0 to 5.";
-	list->allowed = levels[digit].allowed;
-	parts_intersect(&list->allowed, list->usable);
-	list->demands = levels[digit].demands;
-	return NULL;
-}
-
-static void apply(struct cipherlist *list, char sign, const struct parts *chosen)
-{
-	if (sign == '!') {
-		move(list, chosen, ON, DEAD, false);
-		move(list, chosen, OFF, DEAD, false);
-	} else if (sign == '-') {
-		move(list, chosen, ON, OFF, true);
-	} else if (sign == '+') {
-		move(list, chosen, ON, ON, false);
-	} else {
-		add(list, chosen);
+	if (reader->strings++ == 0 && span_is(string, "DEFAULT")) {
+		choose_all(span_of("COMPLEMENTOFDEFAULT"), chosen);
+		apply(reader, '!', chosen);
+		words = span_of("ALL");
 	}
+	bool good = choose_all(words, chosen);
+	apply(reader, sign, chosen);
+	return good;
 }
 
-static const char *read_line(struct cipherlist *list, struct span line, struct span *word);
-
-static const char *take_preset(struct cipherlist *list, const struct preset *preset)
+/* Strings end where a separator stands, or where one begins that may follow at once.  `string` is the last one read. */
+static bool read_line(struct reader *reader, struct span line, struct span *string)
 {
-	struct span word;
-	const char *wrong = read_line(list, span_of(preset->list), &word);
-	if (preset->demands) {
-		list->demands = preset->demands;
-		list->closed = "stands behind a word of Suite B, where nothing counts.";
+	static const char ends[] = {' ', '\t', '\r', ':', ',', ';', '!', '@'};
+	enum { SEPARATORS = 6 };
+	for (size_t start = 0, end; start < line.length; start = end) {
+		end = start + 1;
+		if (memchr(ends, line.data[start], SEPARATORS))
+			continue;
+		while (end < line.length && !memchr(ends, line.data[end], sizeof ends))
+			end++;
+		*string = (struct span){line.data + start, end - start};
+		if (!read_string(reader, *string))
+			return false;
 	}
-	return wrong;
+	return true;
 }
 
-/* Does what a string says; `sign` is what it begins with, or 0.  Returns what is wrong, and with which word of it. */
-static const char *read_string(struct cipherlist *list, char sign, struct span words, struct span *word)
+/* Takes what the reader found; false if that is nothing, or nothing but what is implied, since then more was meant. */
+static bool take_suites(const struct reader *reader, struct cipherlist *list)
 {
-	struct parts chosen;
-	const struct preset *preset = !sign && !list->begun ? find_preset(words) : NULL;
-	if (list->closed)
-		return list->closed;
-	list->begun = true;
-	if (preset)
-		return take_preset(list, preset);
-	if (sign == '@')
-		return obey(list, words);
-	const char *wrong = find_chosen(words, &chosen, word);
-	if (!wrong)
-		apply(list, sign, &chosen);
-	return wrong;
-}
-
-/* Remembers the string that left no suite, since that is the one to complain of. */
-static void note_left(struct cipherlist *list, struct span string)
-{
-	size_t left = count_left(list);
-	if (left == 0 && (list->left > 0 || !list->emptied.word.data))
-		list->emptied =
-			(struct cipherlist_fault){list->line, string, "leaves no cipher suite that can be used."};
-	list->left = left;
-}
-
-static const char *read_line(struct cipherlist *list, struct span line, struct span *word)
-{
-	take_octets(&line, count_octets(line, SEPARATORS));
-	while (line.length > 0) {
-		struct span all = line;
-		char sign = memchr("!-+@", *line.data, 4) ? *line.data : '\0';
-		take_octets(&line, sign != '\0');
-		struct span words = take_octets(&line, count_octets(line, WORD "+"));
-		size_t separators = count_octets(line, SEPARATORS);
-		*word = (struct span){all.data, all.length - line.length};
-		/* A string may follow at once, but not behind a command: there OpenSSL would pass over it. */
-		if (words.length == 0 || (sign == '@' && line.length > 0 && separators == 0)) {
-			while (word->length < all.length &&
-			       !memchr(SEPARATORS, all.data[word->length], strlen(SEPARATORS)))
-				word->length++;
-			return no_string;
-		}
-		const char *wrong = read_string(list, sign, words, word);
-		if (wrong)
-			return wrong;
-		note_left(list, *word);
-		take_octets(&line, separators);
+	bool meant = false;
+	bool found = false;
+	*list = (struct cipherlist){.profile = reader->level->profile};
+	for (size_t i = 0; i < SUITES; i++) {
+		list->has[i] = reader->origin[i] < (reader->names_tls13 ? IMPLIED : ABSENT) &&
+			       suite_is_made_of(&suites[i], &reader->level->allowed);
+		meant |= reader->origin[i] < IMPLIED;
+		if (list->has[i] && (!found || reader->origin[i] < reader->origin[list->first]))
+			list->first = i;
+		found |= list->has[i];
 	}
-	return NULL;
+	return meant && found;
 }
 
 struct span cipherlist_take_line(struct span *text, size_t *number)
@@ -269,36 +234,24 @@ struct span cipherlist_take_line(struct span *text, size_t *number)
 	return (struct span){NULL, 0};
 }
 
-bool cipherlist_read(struct cipherlist *list, struct span text, const struct parts *usable,
-		     struct cipherlist_fault *fault)
+bool cipherlist_read(struct cipherlist *list, struct span text, struct cipherlist_fault *fault)
 {
-	*list = (struct cipherlist){.usable = usable, .allowed = *usable, .demands = usual_demands};
-	for (uint8_t i = 0; i < SUITES; i++) {
-		list->order[i] = i;
-		list->state[i] = suites[i].parts.of[PART_KEY] == KEY_TLS13 && suites[i].parts.of[PART_USE] == USE_USUAL;
-	}
+	struct reader reader = {.level = &commands[LEVEL_USUAL]};
 	struct span line;
-	while ((line = cipherlist_take_line(&text, &list->line)).length > 0) {
-		fault->line = list->line;
-		fault->wrong = read_line(list, line, &fault->word);
-		if (fault->wrong)
+	size_t number = 0;
+	for (size_t i = 0; i < SUITES; i++)
+		reader.origin[i] =
+			suites[i].parts.key == KEY_TLS13 && !(suites[i].parts.enc & ENCS_CCM) ? IMPLIED : ABSENT;
+	*fault = (struct cipherlist_fault){0};
+	while ((line = cipherlist_take_line(&text, &number)).length > 0) {
+		fault->line = number;
+		if (!read_line(&reader, line, &fault->word)) {
+			bool misplaced = span_is(fault->word, "DEFAULT");
+			fault->wrong = misplaced ? "must be the first word." : "is not an OpenSSL cipher string.";
 			return false;
+		}
+		fault->word = line;
 	}
-	*fault = list->emptied;
-	return list->left > 0;
-}
-
-size_t cipherlist_suites(const struct cipherlist *list, uint8_t chosen[SUITES])
-{
-	struct cipherlist ordered = *list;
-	struct parts tls13 = parts_with(PART_KEY, KEY_TLS13);
-	size_t count = 0;
-	if (!list->names_tls13)
-		move(&ordered, &tls13, ON, ON, false);
-	for (size_t i = 0; i < SUITES; i++) {
-		uint8_t suite = ordered.order[i];
-		if (ordered.state[suite] == ON && parts_are_in(&suites[suite].parts, &list->allowed))
-			chosen[count++] = suite;
-	}
-	return count;
+	fault->wrong = "leaves no cipher suite that can be offered.";
+	return take_suites(&reader, list);
 }

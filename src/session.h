@@ -42,7 +42,7 @@ struct session {
 	bool end_put;        /* the end of the message is in the stream */
 	const struct tls_module *module; /* these two belong together: NULL in the clear */
 	struct tls *tls;
-	char secured[100];    /* what the report says of TLS; empty in the clear */
+	char secured[200];    /* what the report says of TLS; empty where there was none to speak of */
 	struct reply reply;   /* the last one read */
 	struct stream stream; /* opened by whoever makes the session */
 };

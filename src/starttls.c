@@ -1,7 +1,7 @@
 /*
  * starttls - whether a session is secured, and what becomes of it if that fails
  *
- * deliver.c runs it behind the first EHLO.  RFC 3207, RFC 7435, RFC 6125.
+ * deliver.c runs it after the first EHLO.  RFC 3207, RFC 7435, RFC 6125.
  *
  * Without a file for the server in control/tlshosts, TLS is opportunistic: it keeps off those who only listen, no
  * certificate is judged, and what fails is tried once more in the clear.  With such a file nothing is handed over
@@ -31,6 +31,8 @@ struct attempt {
 	bool has_list;
 };
 
+static const char nothing_allowed[] = "the server accepts nothing that control/tlsclientciphers allows";
+
 /* Something of ours is broken, and the failure says what: no server gets the mail before somebody mended it. */
 static bool stop(struct attempt *attempt)
 {
@@ -53,26 +55,17 @@ static bool distrust(struct attempt *attempt, const char *why, const struct repl
 	return false;
 }
 
-/* Whether nothing may go out in the clear: a certificate is demanded, or GnuTLS agreed on a suite that the list has not
- * (TLS-3). */
-static bool forbids_clear(const struct attempt *attempt)
-{
-	return attempt->demanded || attempt->starttls->narrower > 0;
-}
-
 /*
- * Decides how another connection to the same address is to be made, if at all.  Behind a suite that the list has not,
- * only offers of listed ones follow.
+ * Decides how another connection to the same address is to be made, if at all.  Where GnuTLS agreed on a suite that the
+ * list does not have, one follows that offers listed ones only; after any other failure, one in the clear.
  */
-static void plan_another(struct attempt *attempt, bool unlisted)
+static void plan_another(struct attempt *attempt, const char *why, bool unlisted)
 {
 	struct starttls *starttls = attempt->starttls;
-	if (unlisted || starttls->narrower > 0) {
-		starttls->again = starttls->narrower < ciphers_steps(&attempt->ciphers);
-		starttls->narrower++;
-	} else {
-		starttls->again = starttls->avoided = !attempt->demanded;
-	}
+	bool narrower = unlisted && starttls->offer == OFFER_ALL;
+	snprintf(starttls->failed, sizeof starttls->failed, "%s", why);
+	starttls->again = narrower || !attempt->demanded;
+	starttls->offer = narrower ? OFFER_LISTED : OFFER_NONE;
 }
 
 /* Nothing more can be said on this connection. */
@@ -81,7 +74,7 @@ static bool fail_handshake(struct attempt *attempt, const char *why)
 	char text[200];
 	snprintf(text, sizeof text, "the TLS handshake failed: %s", why);
 	attempt->session->out_of_step = true;
-	plan_another(attempt, false);
+	plan_another(attempt, why, false);
 	return distrust(attempt, text, NULL);
 }
 
@@ -101,19 +94,29 @@ static bool read_demand(struct attempt *attempt)
 	return read_file(attempt, file, &attempt->trusted, &attempt->demanded);
 }
 
+static bool stop_for_ciphers(struct attempt *attempt, const struct cipherlist_fault *fault)
+{
+	enum { WORD_SHOWN = 60 };
+	char who[64] = "control/tlsclientciphers";
+	char what[160] = "is empty: it names no cipher suite.";
+	int shown = fault->word.length < WORD_SHOWN ? (int)fault->word.length : WORD_SHOWN;
+	if (shown > 0) {
+		snprintf(who, sizeof who, "control/tlsclientciphers line %zu", fault->line);
+		snprintf(what, sizeof what, "is malformed: `%.*s` %s", shown, fault->word.data, fault->wrong);
+	}
+	return stop_for(attempt, who, what);
+}
+
 /* What tlsclientciphers says, as GnuTLS understands it. */
 static bool read_ciphers(struct attempt *attempt)
 {
+	bool narrow = attempt->starttls->offer == OFFER_LISTED;
 	struct span list = {attempt->list.data, attempt->list.length};
-	struct ciphers_error error;
-	char who[64];
+	struct cipherlist_fault fault;
 	ciphers_default(&attempt->ciphers);
-	if (attempt->has_list && !ciphers_read(&attempt->ciphers, list, &error)) {
-		snprintf(who, sizeof who,
-			 error.line > 0 ? "control/tlsclientciphers line %zu" : "control/tlsclientciphers", error.line);
-		return stop_for(attempt, who, error.text);
-	}
-	ciphers_print(&attempt->ciphers, attempt->starttls->narrower, &attempt->priority);
+	if (attempt->has_list && !ciphers_read(&attempt->ciphers, list, &fault))
+		return stop_for_ciphers(attempt, &fault);
+	ciphers_print(&attempt->ciphers, narrow ? CIPHERS_NARROW : CIPHERS_WIDE, &attempt->priority);
 	return !attempt->priority.failed || stop_for(attempt, "Qremote", "is out of memory.");
 }
 
@@ -177,16 +180,9 @@ static bool say_starttls(struct attempt *attempt)
 		session_unexpected(session, STAGE_STARTTLS);
 	else if (session_is_closing(session))
 		session_refused(session, STAGE_STARTTLS);
-	else if (forbids_clear(attempt))
+	else if (attempt->demanded)
 		distrust(attempt, "it refused STARTTLS", &session->reply);
 	return false;
-}
-
-/* Whether the list has the suite that was agreed on. */
-static bool is_listed(const struct attempt *attempt)
-{
-	const struct suite *suite = suite_find(span_of(attempt->module->suite(attempt->tls)));
-	return ciphers_allow(&attempt->ciphers, suite ? suite->id : 0);
 }
 
 /* From here on the session speaks within TLS. */
@@ -202,32 +198,48 @@ static void enter_tls(struct attempt *attempt)
 		 attempt->module->suite(session->tls), attempt->demanded ? ", verified" : "");
 }
 
+/* The handshake may take as long as a response may, but no longer than this: a try in the clear still has to follow. */
+static int64_t handshake_deadline(struct stream *stream)
+{
+	enum { HANDSHAKE_MAX = 120000 }; /* milliseconds */
+	stream_restart_clock(stream);
+	int64_t latest = stream->deadline - stream->timeout + HANDSHAKE_MAX;
+	return latest < stream->deadline ? latest : stream->deadline;
+}
+
+static bool fail_as(struct attempt *attempt, const struct tls_failure *failure)
+{
+	char why[200];
+	bool refused = attempt->has_list && failure->trouble == TLS_REFUSED;
+	if (failure->trouble == TLS_UNTRUSTED) {
+		snprintf(why, sizeof why, "its certificate %s", failure->text);
+		attempt->session->out_of_step = true;
+		return distrust(attempt, why, NULL);
+	}
+	/* Where a suite came out before that is not listed, the list is the cause, however the server says so. */
+	return fail_handshake(attempt,
+			      refused || attempt->starttls->offer == OFFER_LISTED ? nothing_allowed : failure->text);
+}
+
 /* Shakes hands, and looks at what came out. */
 static bool shake_hands(struct attempt *attempt)
 {
 	struct session *session = attempt->session;
 	struct tls_failure failure;
-	char why[200];
-	/* What stands behind the reply was not protected, whoever wrote it (RFC 3207 section 6, CVE-2011-0411). */
+	/* What follows the reply was not protected, whoever wrote it (RFC 3207 section 6, CVE-2011-0411). */
 	if (stream_has_input(&session->stream))
-		return fail_handshake(attempt, "the server sent something in the clear behind its reply to STARTTLS");
-	stream_restart_clock(&session->stream);
-	if (!attempt->module->handshake(attempt->tls, session->stream.deadline, &failure)) {
-		if (failure.trouble != TLS_UNTRUSTED)
-			return fail_handshake(attempt, failure.text);
-		snprintf(why, sizeof why, "its certificate %s", failure.text);
-		session->out_of_step = true;
-		return distrust(attempt, why, NULL);
-	}
-	bool listed = is_listed(attempt);
+		return fail_handshake(attempt, "the server sent unencrypted data after its reply to STARTTLS");
+	if (!attempt->module->handshake(attempt->tls, handshake_deadline(&session->stream), &failure))
+		return fail_as(attempt, &failure);
+	bool listed = ciphers_allow(&attempt->ciphers, span_of(attempt->module->suite(attempt->tls)));
 	enter_tls(attempt);
 	if (listed)
 		return true;
 	/* Not good enough: what follows is QUIT (RFC 3207 section 4.1). */
-	plan_another(attempt, true);
+	plan_another(attempt, nothing_allowed, true);
 	trace_note(session->trace, '*', "agreed on %s, which control/tlsclientciphers does not have",
 		   attempt->module->suite(session->tls));
-	return distrust(attempt, "it agrees on no cipher suite of control/tlsclientciphers", NULL);
+	return distrust(attempt, nothing_allowed, NULL);
 }
 
 /* EHLO again: what was learned in the clear is forgotten (RFC 3207 section 4.2). */
@@ -258,14 +270,24 @@ static bool secure(struct attempt *attempt, int descriptor)
 	return shake_hands(attempt) && greet_again(attempt);
 }
 
+/* On in the clear; the report has to say that it was not for lack of trying. */
+static void note_clear(const struct starttls *starttls, struct session *session)
+{
+	if (*starttls->failed)
+		snprintf(session->secured, sizeof session->secured, "in the clear, since TLS failed: %s",
+			 starttls->failed);
+}
+
 bool starttls_run(struct starttls *starttls, struct session *session, int descriptor)
 {
 	struct attempt attempt = {.starttls = starttls, .session = session};
 	bool ready = read_demand(&attempt);
-	if (ready && session->offers.starttls && !starttls->avoided)
+	if (ready && session->offers.starttls && starttls->offer != OFFER_NONE)
 		ready = secure(&attempt, descriptor);
-	else if (ready && forbids_clear(&attempt))
+	else if (ready && attempt.demanded)
 		ready = distrust(&attempt, "it does not offer STARTTLS", NULL);
+	if (ready && !session->tls)
+		note_clear(starttls, session);
 	if (attempt.tls)
 		attempt.module->close(attempt.tls, false);
 	buf_free(&attempt.trusted);

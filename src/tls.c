@@ -14,6 +14,7 @@
 #include <gnutls/x509.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 #include <time.h>
@@ -53,38 +54,76 @@ static bool fail_with(struct tls_failure *failure, enum tls_trouble trouble, int
 /* Certificates. */
 
 /* The dates of the server's own certificate.  GnuTLS does not look at them where the file holds that certificate. */
-static unsigned dates_status(gnutls_session_t session)
+static unsigned dates_status(gnutls_x509_crt_t certificate)
 {
-	unsigned count = 0;
-	unsigned status = 0;
 	time_t now = time(NULL);
-	gnutls_x509_crt_t certificate;
-	const gnutls_datum_t *chain = gnutls_certificate_get_peers(session, &count);
-	if (!chain || count == 0 || gnutls_x509_crt_init(&certificate) != 0)
+	if (gnutls_x509_crt_get_activation_time(certificate) > now)
+		return GNUTLS_CERT_NOT_ACTIVATED | GNUTLS_CERT_INVALID;
+	if (gnutls_x509_crt_get_expiration_time(certificate) < now)
+		return GNUTLS_CERT_EXPIRED | GNUTLS_CERT_INVALID;
+	return 0;
+}
+
+/* A wildcard stands for the whole leftmost label (RFC 6125 section 6.4.3). */
+static bool name_matches(const char *pattern, const char *host)
+{
+	const char *domain = strchr(host, '.');
+	if (strncmp(pattern, "*.", 2) == 0 && domain && strchr(domain + 1, '.'))
+		return strcasecmp(pattern + 1, domain) == 0;
+	return strcasecmp(pattern, host) == 0;
+}
+
+/* Whether the commonName may stand for a dNSName, since there is none of these, and no second commonName (RFC 6125
+ * section 6.4.4), and matches.  GnuTLS passes over it also where there is an address as an alternative name. */
+static bool common_name_matches(gnutls_x509_crt_t certificate, const char *host)
+{
+	static const char oid[] = GNUTLS_OID_X520_COMMON_NAME;
+	char text[1024];
+	size_t length = sizeof text;
+	int kind;
+	for (unsigned i = 0; (kind = gnutls_x509_crt_get_subject_alt_name(certificate, i, text, &length, NULL)) >= 0;
+	     i++) {
+		if (kind == GNUTLS_SAN_DNSNAME)
+			return false;
+		length = sizeof text;
+	}
+	if (kind != GNUTLS_E_REQUESTED_DATA_NOT_AVAILABLE ||
+	    gnutls_x509_crt_get_dn_by_oid(certificate, oid, 1, 0, text, &length) != kind)
+		return false;
+	length = sizeof text;
+	return gnutls_x509_crt_get_dn_by_oid(certificate, oid, 0, 0, text, &length) == 0 && strlen(text) == length &&
+	       name_matches(text, host);
+}
+
+/* What GnuTLS finds wrong with the chain, and what it leaves to us. */
+static unsigned certificate_status(struct tls *tls, gnutls_x509_crt_t certificate)
+{
+	gnutls_typed_vdata_st demands[] = {
+		{.type = GNUTLS_DT_KEY_PURPOSE_OID, .data = (unsigned char *)(uintptr_t)GNUTLS_KP_TLS_WWW_SERVER},
+		{.type = GNUTLS_DT_DNS_HOSTNAME, .data = (unsigned char *)tls->host},
+	};
+	unsigned count = common_name_matches(certificate, tls->host) ? 1 : 2;
+	unsigned status = 0;
+	if (gnutls_certificate_verify_peers(tls->session, demands, count, &status) != 0)
 		return GNUTLS_CERT_INVALID;
-	if (gnutls_x509_crt_import(certificate, &chain[0], GNUTLS_X509_FMT_DER) != 0)
-		status = GNUTLS_CERT_INVALID;
-	else if (gnutls_x509_crt_get_activation_time(certificate) > now)
-		status = GNUTLS_CERT_NOT_ACTIVATED | GNUTLS_CERT_INVALID;
-	else if (gnutls_x509_crt_get_expiration_time(certificate) < now)
-		status = GNUTLS_CERT_EXPIRED | GNUTLS_CERT_INVALID;
-	gnutls_x509_crt_deinit(certificate);
-	return status;
+	return status | dates_status(certificate);
 }
 
 /* GnuTLS calls it in the handshake.  What is not 0 ends that. */
 static int judge(gnutls_session_t session)
 {
 	struct tls *tls = gnutls_session_get_ptr(session);
+	unsigned count = 0;
+	gnutls_x509_crt_t certificate;
 	if (!tls->judged)
 		return 0;
-	gnutls_typed_vdata_st demands[] = {
-		{.type = GNUTLS_DT_DNS_HOSTNAME, .data = (unsigned char *)tls->host},
-		{.type = GNUTLS_DT_KEY_PURPOSE_OID, .data = (unsigned char *)(uintptr_t)GNUTLS_KP_TLS_WWW_SERVER},
-	};
 	tls->status = GNUTLS_CERT_INVALID;
-	if (gnutls_certificate_verify_peers(session, demands, 2, &tls->status) == 0)
-		tls->status |= dates_status(session);
+	const gnutls_datum_t *chain = gnutls_certificate_get_peers(session, &count);
+	if (!chain || count == 0 || gnutls_x509_crt_init(&certificate) != 0)
+		return GNUTLS_E_CERTIFICATE_ERROR;
+	if (gnutls_x509_crt_import(certificate, &chain[0], GNUTLS_X509_FMT_DER) == 0)
+		tls->status = certificate_status(tls, certificate);
+	gnutls_x509_crt_deinit(certificate);
 	return tls->status == 0 ? 0 : GNUTLS_E_CERTIFICATE_ERROR;
 }
 
@@ -114,6 +153,21 @@ static bool fail_untrusted(struct tls *tls, struct tls_failure *failure)
 
 /* Opening and closing. */
 
+/*
+ * Any certificate of the file is an anchor.  GnuTLS sorts them into buckets by their names, and looks for anchors
+ * within the presented chain only in the one of the last issuer's name; so there is one bucket.
+ */
+static bool load_trusted(struct tls *tls, const struct tls_pem *trusted, struct tls_failure *failure)
+{
+	gnutls_datum_t pem = {(unsigned char *)(uintptr_t)trusted->data, (unsigned)trusted->length};
+	gnutls_x509_trust_list_t anchors;
+	if (gnutls_x509_trust_list_init(&anchors, 1) != 0)
+		return fail(failure, TLS_LOCAL, "out of memory");
+	gnutls_certificate_set_trust_list(tls->credentials, anchors, 0);
+	int count = gnutls_x509_trust_list_add_trust_mem(anchors, &pem, NULL, GNUTLS_X509_FMT_PEM, 0, 0);
+	return count > 0 || fail(failure, TLS_TRUSTED, "it holds no certificate");
+}
+
 static bool load_files(struct tls *tls, const struct tls_settings *settings, struct tls_failure *failure)
 {
 	const struct tls_pem *ours = &settings->certificate;
@@ -125,11 +179,18 @@ static bool load_files(struct tls *tls, const struct tls_settings *settings, str
 		return fail(failure, TLS_CERTIFICATE, "its key does not fit its certificate");
 	if (result < 0)
 		return fail(failure, TLS_CERTIFICATE, "it does not hold a certificate and its key");
-	if (!trusted->data)
-		return true;
-	pem = (gnutls_datum_t){(unsigned char *)(uintptr_t)trusted->data, (unsigned)trusted->length};
-	result = gnutls_certificate_set_x509_trust_mem(tls->credentials, &pem, GNUTLS_X509_FMT_PEM);
-	return result > 0 || fail(failure, TLS_TRUSTED, "it holds no certificate");
+	return !trusted->data || load_trusted(tls, trusted, failure);
+}
+
+/* Whether one of the versions is in effect that servers still speak.  For want of TLS 1.2, GnuTLS may drop 1.3 too. */
+static bool has_version(gnutls_priority_t priority)
+{
+	const unsigned *versions;
+	int count = gnutls_priority_protocol_list(priority, &versions);
+	for (int i = 0; i < count; i++)
+		if (versions[i] == GNUTLS_TLS1_2 || versions[i] == GNUTLS_TLS1_3)
+			return true;
+	return false;
 }
 
 static bool set_priority(struct tls *tls, const char *priority, struct tls_failure *failure)
@@ -137,7 +198,7 @@ static bool set_priority(struct tls *tls, const char *priority, struct tls_failu
 	const char *place = priority;
 	char text[120];
 	if (gnutls_priority_init(&tls->priority, priority, &place) == 0)
-		return true;
+		return has_version(tls->priority) || fail(failure, TLS_PRIORITY, "neither TLS 1.2 nor TLS 1.3 is left");
 	snprintf(text, sizeof text, "GnuTLS does not understand it from `%.60s' on", place);
 	return fail(failure, TLS_PRIORITY, text);
 }
@@ -208,16 +269,36 @@ static struct tls *open_tls(const struct tls_settings *settings, struct tls_fail
 	return NULL;
 }
 
+/* The server said why it ends the handshake. */
+static bool fail_by_alert(struct tls *tls, struct tls_failure *failure)
+{
+	gnutls_alert_description_t alert = gnutls_alert_get(tls->session);
+	bool refused = alert == GNUTLS_A_HANDSHAKE_FAILURE || alert == GNUTLS_A_INSUFFICIENT_SECURITY ||
+		       alert == GNUTLS_A_PROTOCOL_VERSION;
+	const char *name = gnutls_alert_get_name(alert);
+	failure->trouble = refused ? TLS_REFUSED : TLS_HANDSHAKE;
+	snprintf(failure->text, sizeof failure->text, "the server sent the alert \"%s\"", name ? name : "unknown");
+	return false;
+}
+
+static bool fail_handshake(struct tls *tls, int error, struct tls_failure *failure)
+{
+	if (tls->status != 0)
+		return fail_untrusted(tls, failure);
+	if (error == GNUTLS_E_FATAL_ALERT_RECEIVED)
+		return fail_by_alert(tls, failure);
+	if (error == GNUTLS_E_PREMATURE_TERMINATION || error == GNUTLS_E_PULL_ERROR || error == GNUTLS_E_PUSH_ERROR)
+		return fail(failure, TLS_HANDSHAKE, "the server broke it off");
+	gnutls_alert_send_appropriate(tls->session, error);
+	return fail_with(failure, error == GNUTLS_E_UNSUPPORTED_VERSION_PACKET ? TLS_REFUSED : TLS_HANDSHAKE, error);
+}
+
 static bool handshake(struct tls *tls, int64_t deadline, struct tls_failure *failure)
 {
 	int result;
 	while ((result = gnutls_handshake(tls->session)) != 0) {
-		if (tls->status != 0)
-			return fail_untrusted(tls, failure);
-		if (gnutls_error_is_fatal(result)) {
-			gnutls_alert_send_appropriate(tls->session, result);
-			return fail_with(failure, TLS_HANDSHAKE, result);
-		}
+		if (tls->status != 0 || gnutls_error_is_fatal(result))
+			return fail_handshake(tls, result, failure);
 		/* A server may also fill the time with alerts that mean nothing. */
 		int want = gnutls_record_get_direction(tls->session) ? STREAM_WRITABLE : STREAM_READABLE;
 		if (tls->below->now(&tls->descriptor) >= deadline ||

@@ -31,10 +31,11 @@ struct tls_settings {
 enum tls_trouble {
 	TLS_FINE,
 	TLS_LOCAL,       /* memory, or GnuTLS itself */
-	TLS_PRIORITY,    /* GnuTLS does not understand the priority string */
+	TLS_PRIORITY,    /* GnuTLS does not understand the priority string, or it leaves neither TLS 1.2 nor 1.3 */
 	TLS_CERTIFICATE, /* our certificate file is broken */
 	TLS_TRUSTED,     /* the file of trusted certificates is broken */
 	TLS_HANDSHAKE,   /* the handshake failed or took too long */
+	TLS_REFUSED,     /* it failed since the server takes nothing of what was offered, as it seems */
 	TLS_UNTRUSTED    /* the server's certificate is not what it must be */
 };
 
@@ -61,7 +62,7 @@ struct tls_module {
 };
 
 /* Changes with every change of this file that the module and the program must agree on. */
-enum { TLS_INTERFACE = 1 };
+enum { TLS_INTERFACE = 2 };
 
 extern const struct tls_module tls_module;
 

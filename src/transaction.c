@@ -245,7 +245,7 @@ static void judge_message(struct transaction *transaction, bool whole)
 	struct session *session = transaction->session;
 	struct report *accepted = transaction->accepted;
 	int class = reply_class(&session->reply);
-	char what[200];
+	char what[300];
 	if (!whole)
 		session->out_of_step = true;
 	if (class == 4 || class == 5) {

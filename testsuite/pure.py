@@ -29,7 +29,8 @@ STREAM_READABLE, STREAM_WRITABLE = 1, 2
 LINE_MAX_TEXT, QP_LINE_MAX, BOUNDARY_MAX, BODY_ROOM_MIN = 998, 76, 994, 80
 NEST_MAX, NEST_BOUNDARIES_MAX, NEST_PLACE_SIZE, SCOUT_BODIES_MAX = 100, 8192, 80, 101
 (ENCODING_7BIT, ENCODING_8BIT, ENCODING_BINARY, ENCODING_QUOTED_PRINTABLE, ENCODING_BASE64, ENCODING_UNKNOWN) = range(6)
-SUITES, PARTS = 144, 5
+SUITES = 66
+CIPHERS_WIDE, CIPHERS_NARROW = range(2)
 STREAM_OK, STREAM_END, STREAM_TIMEOUT, STREAM_BROKEN = range(4)
 
 
@@ -157,12 +158,12 @@ class Route(Structure):  # route.h
     _fields_ = [("line", c_size_t), ("relay", Span), ("port", c_uint16)]
 
 
-class Parts(Structure):  # parts.h
-    _fields_ = [("of", c_uint16 * PARTS)]
+class Parts(Structure):  # suites.h
+    _fields_ = [("key", c_uint16), ("enc", c_uint16), ("mac", c_uint16)]
 
 
 class Suite(Structure):  # suites.h
-    _fields_ = [("id", c_uint16), ("parts", Parts), ("name", c_char * 32)]
+    _fields_ = [("parts", Parts), ("name", c_char * 32), ("iana", c_char * 48)]
 
 
 class CipherlistFault(Structure):  # cipherlist.h
@@ -170,19 +171,11 @@ class CipherlistFault(Structure):  # cipherlist.h
 
 
 class Cipherlist(Structure):  # cipherlist.h
-    _fields_ = [
-        ("order", c_uint8 * SUITES), ("state", c_uint8 * SUITES), ("begun", c_bool), ("closed", c_char_p),
-        ("names_tls13", c_bool), ("usable", POINTER(Parts)), ("allowed", Parts), ("demands", c_char_p),
-        ("line", c_size_t), ("left", c_size_t), ("emptied", CipherlistFault),
-    ]  # fmt: skip
+    _fields_ = [("has", c_bool * SUITES), ("first", c_size_t), ("profile", c_char_p)]
 
 
 class Ciphers(Structure):  # ciphers.h
-    _fields_ = [("priority", Span), ("count", c_size_t), ("listed", c_uint8 * SUITES), ("demands", c_char_p)]
-
-
-class CiphersError(Structure):  # ciphers.h
-    _fields_ = [("line", c_size_t), ("text", c_char * 160)]
+    _fields_ = [("priority", Span), ("list", Cipherlist)]
 
 
 class Chain(Structure):  # answer.h
@@ -252,8 +245,8 @@ STRUCTS: dict[str, type[Structure]] = {
     "reply": Reply, "report": Report,
     "capabilities": Capabilities, "address": Address, "route": Route, "parts": Parts, "suite": Suite,
     "cipherlist_fault": CipherlistFault, "cipherlist": Cipherlist,
-    "ciphers": Ciphers, "ciphers_error": CiphersError, "exchanger": Exchanger,
-    "chain": Chain, "answer": Answer, "record": Record, "exchangers": Exchangers, "candidate": Candidate, "recipient": Recipient, "envelope": Envelope,
+    "ciphers": Ciphers, "chain": Chain, "answer": Answer, "record": Record, "exchanger": Exchanger,
+    "exchangers": Exchangers, "candidate": Candidate, "recipient": Recipient, "envelope": Envelope,
     "stream_transport": Transport, "stream": Stream,
 }  # fmt: skip
 
@@ -311,15 +304,10 @@ _PROTOTYPES: dict[str, tuple[type | None, list[type]]] = {
     "name_copy": (c_bool, [Span, c_char_p]),
     "mailbox_encode": (c_bool, [_P(Buf), Span, _P(c_bool)]),
     "route_find": (c_char_p, [Span, Span, _P(Route)]),
-    "parts_name": (c_char_p, [_P(Parts), c_int]),
-    "suite_find": (_P(Suite), [Span]),
-    "cipherlist_read": (c_bool, [_P(Cipherlist), Span, _P(Parts), _P(CipherlistFault)]),
-    "cipherlist_suites": (c_size_t, [_P(Cipherlist), _P(c_uint8)]),
     "ciphers_default": (None, [_P(Ciphers)]),
-    "ciphers_read": (c_bool, [_P(Ciphers), Span, _P(CiphersError)]),
-    "ciphers_steps": (c_size_t, [_P(Ciphers)]),
-    "ciphers_print": (None, [_P(Ciphers), c_size_t, _P(Buf)]),
-    "ciphers_allow": (c_bool, [_P(Ciphers), c_uint16]),
+    "ciphers_read": (c_bool, [_P(Ciphers), Span, _P(CipherlistFault)]),
+    "ciphers_print": (None, [_P(Ciphers), c_int, _P(Buf)]),
+    "ciphers_allow": (c_bool, [_P(Ciphers), Span]),
     "answer_read": (c_int, [_P(Answer), Span, c_uint, _P(Chain)]),
     "answer_next": (c_bool, [_P(Answer), c_uint, _P(Chain), _P(Record)]),
     "answer_name": (c_bool, [_P(Answer), _P(Record), c_size_t, c_char_p]),

@@ -6,6 +6,7 @@ import re
 import ssl
 import tomllib
 from pathlib import Path
+from typing import Any
 
 import pytest
 from cryptography import x509
@@ -91,6 +92,10 @@ def test_names() -> None:
     assert (name, names("mx-common-name")) == ("mx.example.org", [])
     assert names("nul-in-name") == ["mx.example.org\0.example.net"]
     assert names("idn") == ["mx.xn--bcher-kva.example"]
+    assert [str(one) for one in names("mx-common-name-and-others", x509.IPAddress)] == ["192.0.2.25"]
+    assert names("mx-common-name-and-others", x509.RFC822Name) == ["postmaster@example.org"]
+    assert names("mx-common-name-and-others", x509.UniformResourceIdentifier) == ["https://mx.example.org/"]
+    assert names("mx-common-name-and-others") == []
 
 
 def certificate(name: str) -> x509.Certificate:
@@ -105,17 +110,22 @@ def public(name: str) -> bytes:
     return certificate(name).public_key().public_bytes(*SPKI)
 
 
-def names(name: str) -> list[str]:
+def names(name: str, kind: type[Any] = x509.DNSName) -> list[Any]:
     try:
         found = certificate(name).extensions.get_extension_for_class(x509.SubjectAlternativeName)
     except x509.ExtensionNotFound:
         return []
-    return found.value.get_values_for_type(x509.DNSName)
+    return found.value.get_values_for_type(kind)
 
 
 def test_an_impostor_calls_itself_the_same() -> None:
     assert subject("impostor-ca") == subject("ca")
     assert public("impostor-ca") != public("ca")
+
+
+def test_one_key_with_two_certificates() -> None:
+    assert subject("cross-signed-ca") == subject("ca") and public("cross-signed-ca") == public("ca")
+    assert certificate("cross-signed-ca").issuer == subject("other-ca") != certificate("ca").issuer
 
 
 def test_times() -> None:
@@ -151,6 +161,9 @@ def test_pem() -> None:
         ('[x]\nissuer = "y"\n[y]\nissuer = "x"', "recursion"),
         ('[x]\nsends = ["y"]', "no such certificate: y"),
         ("[x]\nnames = [1]", "recipes.toml: "),
+        ('[x]\nother-names = ["1.2.3"]', "'1.2.3' does not appear to be an IPv4 or IPv6 address"),
+        ('[x]\nowner = "y"', "no such certificate: y"),
+        ('[x]\nowner = "x"', "recursion"),
         ("[y]", r"no such certificate: x .there are y."),
         ("[x", "recipes.toml: "),
     ],
