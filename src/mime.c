@@ -74,7 +74,7 @@ static bool is_legal_field(struct mime *mime, const struct field *field, const s
 		return false;
 	if (!facts->eightbit)
 		return true;
-	bool utf8 = recoding->smtputf8 && text_is_utf8(field->octets);
+	bool utf8 = !recoding->eightbitmime && recoding->smtputf8 && text_is_utf8(field->octets);
 	recoding->eightbit = true;
 	recoding->utf8_header = recoding->utf8_header || utf8;
 	return utf8 || recoding->eightbitmime;
