@@ -3,7 +3,6 @@
 
 #include "lines.h"
 #include "nest.h"
-#include "scout.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -49,12 +48,10 @@ struct entity {
 };
 
 /*
- * Reads the header of the entity that begins where `lines` are, and decides, looking at its body, with the scout where
- * that has parts.  What cannot be made legal is noted in `recoding`.  An entity with parts becomes the innermost level
- * of the nest.
+ * Reads the header of the entity that begins where `lines` are, and decides, looking at its body if that has no parts.
+ * What cannot be made legal is noted in `recoding`.  An entity with parts becomes the innermost level of the nest.
  */
-void entity_enter(struct entity *entity, struct recoding *recoding, struct nest *nest, struct scout *scout,
-		  struct lines lines);
+void entity_enter(struct entity *entity, struct recoding *recoding, struct nest *nest, struct lines lines);
 
 /* Notes that the entity cannot be made legal, with its place. */
 void entity_give_up(const struct entity *entity, struct recoding *recoding, const struct nest *nest, const char *what);

@@ -3,9 +3,8 @@
  *
  * form.c has it survey such a message, body.c carries out the pieces that it names.  RFC 2046, RFC 5322 section 2.2.3.
  *
- * It goes front to back, with a scout ahead, and knows no more than what surrounds the two places where they are; so
- * its memory does not grow with the message, and the survey, the counting of the octets and the sending are the same
- * walk.
+ * It goes front to back, and knows no more than what surrounds the place where it is; so its memory does not grow with
+ * the message, and the survey, the counting of the octets and the sending are the same walk.
  */
 #include "mime.h"
 
@@ -233,7 +232,6 @@ void mime_open(struct mime *mime, struct recoding *recoding)
 	lines_open(&mime->rest, recoding->message);
 	mime->place = AT_ENTITY;
 	nest_open(&mime->nest);
-	scout_open(&mime->scout, mime->rest, recoding->eightbitmime);
 	begin_cut(mime, (struct span){recoding->message.data, 0});
 }
 
@@ -242,7 +240,7 @@ static bool step(struct mime *mime, struct piece *piece)
 {
 	switch (mime->place) {
 	case AT_ENTITY:
-		entity_enter(&mime->entity, mime->recoding, &mime->nest, &mime->scout, mime->rest);
+		entity_enter(&mime->entity, mime->recoding, &mime->nest, mime->rest);
 		mime->place = IN_HEADER;
 		return false;
 	case IN_HEADER:

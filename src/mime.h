@@ -4,7 +4,6 @@
 #include "entity.h"
 #include "lines.h"
 #include "nest.h"
-#include "scout.h"
 
 #include <stdbool.h>
 
@@ -30,7 +29,6 @@ struct mime {
 	enum { AT_ENTITY, IN_HEADER, BEHIND_HEADER, IN_BODY, BETWEEN_PARTS, AT_DELIMITER } place;
 	struct entity entity;
 	struct nest nest;
-	struct scout scout;
 	struct lines cut; /* the lines of what leaves in pieces: a field that is folded, a base64 body */
 	struct span line; /* what is left of the one that is being cut */
 	bool line_is_first;

@@ -95,13 +95,6 @@ def _body_troubles(entity: Entity, server: Server) -> set[str]:
     return set() if known else {"has an unknown Content-Transfer-Encoding"}
 
 
-def is_recoded(entity: Entity, server: Server) -> bool:
-    """Whether something has to become of its body, or of what is in it."""
-    if entity.kind == "leaf":
-        return not server.takes(entity.body)
-    return any(is_recoded(inner, server) or _has_illegal_field(inner, server) for inner in entity.inside)
-
-
 def needs_change(entity: Entity, server: Server) -> bool:
     """Whether a body has to be recoded, or a field folded: else the message goes as it is, whatever it says."""
     if entity.kind == "leaf" and not server.takes(entity.body):
@@ -109,14 +102,8 @@ def needs_change(entity: Entity, server: Server) -> bool:
     return any(map(Field.is_long, entity.fields)) or any(needs_change(one, server) for one in entity.inside)
 
 
-def _has_illegal_field(entity: Entity, server: Server) -> bool:
-    """Whether a field is folded; or stays as it is, but would not be legal in the body that it is part of."""
-    return any(one.is_long() or (one.is_eightbit() and not server.eightbitmime) for one in entity.fields)
-
-
 def gets_new_encoding(entity: Entity, server: Server) -> bool:
-    """Whether its Content-Transfer-Encoding is replaced or added. That of parts has to allow what is in them."""
+    """Whether its Content-Transfer-Encoding is replaced or added, if the message needs a change at all."""
     if entity.kind == "leaf":
-        return entity.encoding != "base64" and is_recoded(entity, server)
-    allowed = entity.encoding != "binary" and (entity.encoding != "8bit" or server.may_keep_eightbit)
-    return not allowed and is_recoded(entity, server)
+        return entity.encoding != "base64" and not server.takes(entity.body)
+    return entity.encoding == "binary" or (entity.encoding == "8bit" and not server.may_keep_eightbit)

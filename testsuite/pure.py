@@ -25,7 +25,7 @@ STREAM_OUT, STREAM_IN = 65536, 8192
 STREAM_AGAIN, STREAM_FAILED = -1, -2
 STREAM_READABLE, STREAM_WRITABLE = 1, 2
 LINE_MAX_TEXT, QP_LINE_MAX, BOUNDARY_MAX, BODY_ROOM_MIN = 998, 76, 994, 80
-NEST_MAX, NEST_BOUNDARIES_MAX, NEST_PLACE_SIZE, SCOUT_BODIES_MAX = 100, 8192, 80, 101
+NEST_MAX, NEST_BOUNDARIES_MAX, NEST_PLACE_SIZE = 100, 8192, 80
 (ENCODING_7BIT, ENCODING_8BIT, ENCODING_BINARY, ENCODING_QUOTED_PRINTABLE, ENCODING_BASE64, ENCODING_UNKNOWN) = range(6)
 SUITES, PARTS = 144, 5
 STREAM_OK, STREAM_END, STREAM_TIMEOUT, STREAM_BROKEN = range(4)
@@ -75,15 +75,9 @@ class Nest(Structure):  # nest.h
 
 class Heading(Structure):  # heading.h
     _fields_ = [
+        ("is_empty", c_bool),
         ("has_version", c_bool), ("has_type", c_bool), ("has_encoding", c_bool), ("encoding", c_int),
         ("type", ContentType), ("has_parts", c_bool), ("has_message", c_bool), ("end", c_void_p), ("body", Lines),
-    ]  # fmt: skip
-
-
-class Scout(Structure):  # scout.h
-    _fields_ = [
-        ("lines", Lines), ("eightbitmime", c_bool), ("illegal", c_bool), ("nest", Nest), ("entity", c_void_p),
-        ("inside", c_size_t), ("bodies", c_void_p * SCOUT_BODIES_MAX),
     ]  # fmt: skip
 
 
@@ -109,7 +103,7 @@ class Piece(Structure):  # mime.h
 class Mime(Structure):  # mime.h
     _fields_ = [
         ("recoding", POINTER(Recoding)), ("rest", Lines), ("place", c_int), ("entity", Entity),
-        ("nest", Nest), ("scout", Scout), ("cut", Lines), ("line", Span), ("line_is_first", c_bool),
+        ("nest", Nest), ("cut", Lines), ("line", Span), ("line_is_first", c_bool),
     ]  # fmt: skip
 
 
@@ -230,7 +224,7 @@ class Stream(Structure):  # stream.h
 
 STRUCTS: dict[str, type[Structure]] = {
     "span": Span, "buf": Buf, "lines": Lines, "line_facts": LineFacts, "field": Field,
-    "content_type": ContentType, "level": Level, "nest": Nest, "heading": Heading, "scout": Scout,
+    "content_type": ContentType, "level": Level, "nest": Nest, "heading": Heading,
     "recoding": Recoding, "entity": Entity, "piece": Piece, "mime": Mime, "body": Body, "form": Form,
     "reply": Reply, "report": Report,
     "capabilities": Capabilities, "address": Address, "route": Route, "parts": Parts, "suite": Suite,

@@ -12,7 +12,7 @@ ENUMS = (
     "REPORT_MAX", "EXCHANGERS_MAX", "CANDIDATES_MAX", "REPLY_INCOMPLETE", "REPLY_COMPLETE", "REPLY_MALFORMED",
     "STREAM_OUT", "STREAM_IN", "STREAM_AGAIN", "STREAM_FAILED", "STREAM_READABLE", "STREAM_WRITABLE", "STREAM_OK",
     "STREAM_END", "STREAM_TIMEOUT", "STREAM_BROKEN", "LINE_MAX_TEXT", "QP_LINE_MAX", "BOUNDARY_MAX", "BODY_ROOM_MIN",
-    "NEST_MAX", "NEST_BOUNDARIES_MAX", "NEST_PLACE_SIZE", "SCOUT_BODIES_MAX", "ENCODING_7BIT", "ENCODING_8BIT",
+    "NEST_MAX", "NEST_BOUNDARIES_MAX", "NEST_PLACE_SIZE", "ENCODING_7BIT", "ENCODING_8BIT",
     "ENCODING_BINARY", "ENCODING_QUOTED_PRINTABLE", "ENCODING_BASE64", "ENCODING_UNKNOWN", "SUITES", "PARTS",
 )  # fmt: skip
 
@@ -50,7 +50,7 @@ def test_structs_and_constants_are_those_of_the_headers(tmp_path: Path) -> None:
 def test_no_member_is_missing() -> None:
     """Every struct that a header of the pure floors defines has all its members here."""
     headers = (
-        "text", "buf", "lines", "header", "nest", "heading", "scout", "entity", "mime", "body", "form", "reply",
+        "text", "buf", "lines", "header", "nest", "heading", "entity", "mime", "body", "form", "reply",
         "report", "ehlo", "address", "route", "parts", "suites", "cipherlist", "ciphers", "exchangers", "envelope",
     )  # fmt: skip
     text = "".join((pure.ROOT / "src" / f"{name}.h").read_text() for name in headers)

@@ -213,7 +213,7 @@ EXAMPLES = {
     "fields of 998, 999 and 1000": b"".join(b"X: " + b"y" * n + b" z" * 3 + b"\n" for n in (989, 990, 991)),
     "a long name that just fits": b"X" * 997 + b": y\n",
     "folded thrice": b"X:" + b" y" * 1600 + b"\n\t" + b"z\t" * 1600 + b"\nY: z\n",
-    # What the scout must not take for illegal, or for legal.
+    # Labels and blank lines that change, whatever is in the bodies.
     "a legal multipart in a part before an illegal one":
         MIXED + b"\n--b\n" + INNER + b"\n--c\n"
         + CTE + b"8bit\n" + MIXED.replace(b"=b", b"=d") + b"\n--d\n\n--b\n\n\xe9",
@@ -330,7 +330,7 @@ LARGE = {
     "quoted-printable that ends with white space": (
         CTE + b"quoted-printable\n\n" + b"x " * 300_000 + b" " * 300_000 + b"\nx", b"x\r\n"
     ),
-    "one long field": (b"X:" + b" yy" * MEGABYTE + b"\n", b"yy\r\n"),
+    "one long field": (b"X:" + b" yy" * MEGABYTE + b"\n", b"yy\r\n\r\n"),
     "fields": (b"X: y\n" * 300_000 + b"\n\xe9", b"\r\n=E9\r\n"),
     "continuation": (b"X: y\n" + b" \n" * 300_000 + b"\n\xe9", b"\r\n=E9\r\n"),
     "an open comment": (b"Content-Type: " + b"(\n " * 300_000 + b"\n\n\xe9", b"\r\n=E9\r\n"),
