@@ -13,7 +13,8 @@ from mocksrv.mime import Entity, Field
 from mocksrv.octets import canonical
 
 # What recoding may change or add; and what may be taken away (RFC 5321, section 4.4; RFC 5322, section 3.6.3).
-_FREE = {"mime-version", "content-transfer-encoding", "content-type", "return-path", "bcc"}
+# `From ` lines are no fields, and many leave them out or make fields of them.
+_FREE = {"mime-version", "content-transfer-encoding", "content-type", "return-path", "bcc", "from ", ">from "}
 # RFC 5322, section 3.6, and RFC 2045: of which a second one would be at odds with the first.
 _ONCE = {
     "date", "from", "sender", "reply-to", "to", "cc", "message-id", "in-reply-to", "references", "subject",

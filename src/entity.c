@@ -92,8 +92,6 @@ static const char *obstacle(const struct entry *entry, const struct line_facts *
 		return "is nested too deeply";
 	if (type->message && identity)
 		return "is of a type that must not be encoded";
-	if (heading->encoding == ENCODING_UNKNOWN)
-		return "has an unknown Content-Transfer-Encoding";
 	if (heading->encoding == ENCODING_BASE64 && (facts->nul || facts->eightbit))
 		return "has octets that are no base64";
 	return NULL;

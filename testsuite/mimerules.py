@@ -91,8 +91,7 @@ def _body_troubles(entity: Entity, server: Server) -> set[str]:
         cuttable = all(is_base64(line) for line in entity.body if len(line) > LONGEST)
         plain = all(line.isascii() and b"\0" not in line for line in entity.body)
         return set() if cuttable and plain else {"has octets that are no base64"}
-    known = identity or entity.encoding == "quoted-printable"
-    return set() if known else {"has an unknown Content-Transfer-Encoding"}
+    return set()
 
 
 def needs_change(entity: Entity, server: Server) -> bool:

@@ -53,7 +53,7 @@ FIELDS = st.sampled_from(
 WILD_FIELDS = FIELDS | st.sampled_from(
     [
         ["Subject: grün".encode()], [b"Subject: \xe9t\xe9"], [b"X-Nul: \0"], [b"X-Word: " + b"w" * 999],
-        [b"Subject : spaced"], [b"X-Gap: a" + b" " * 1100 + b"b"], ["X-Both: ü ".encode() * 200], [b"no field"],
+        [b"Subject : spaced"], [b"From a@b Wed Nov 13 15:46:34 2024"], [b">From x"], [b"X-Gap: a" + b" " * 1100 + b"b"], ["X-Both: ü ".encode() * 200], [b"no field"],
         [b"mime-version: 1.0"], [b"x--b: " + b"--b " * 300], [b"X-End: " + b"e" * 985 + b" " * 20], [b" continued"],
         [b"b" * 60 + b": \0"],
     ]
@@ -103,7 +103,7 @@ def leafs(draw: Draw, wild: bool) -> Lines:
     is_odd = wild and draw(st.integers(0, 3)) == 0
     header = draw(st.lists(WILD_FIELDS if is_odd else FIELDS, max_size=2)) + [draw(WILD_TYPES if is_odd else TYPES)]
     encodings = ["", "", "7bit", "8bit", "binary", "quoted-printable", "base64"]
-    odd_encodings = ["x-uuencode", "8BIT (really)", "QUOTED-printable"] * is_odd
+    odd_encodings = ["x-uuencode", "8-bit", "utf-8", "8BIT (really)", "QUOTED-printable"] * is_odd
     name = draw(st.sampled_from(encodings + odd_encodings))
     body: Lines = draw(TEXTS)
     if name.lower() == "quoted-printable" and wild:
