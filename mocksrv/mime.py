@@ -270,6 +270,11 @@ def parameters(entity: Entity) -> dict[str, bytes]:
     return found
 
 
+def may_be_encoded(entity: Entity) -> bool:
+    """Whether a Content-Transfer-Encoding may change its octets (RFC 2045 section 6.4; RFC 6532 section 3.5)."""
+    return entity.main_type not in ("message", "multipart") or entity.subtype.split("-")[0] == "global"
+
+
 def is_base64(line: bytes) -> bool:
     """Whether only base64 and white space stand in it."""
     return bool(_BASE64.fullmatch(line))

@@ -19,6 +19,11 @@ void recoding_give_up(struct recoding *recoding, const char *place, const char *
 			 what);
 }
 
+void recoding_keep(struct recoding *recoding, const struct line_facts *facts)
+{
+	recoding->eightbit = recoding->eightbit || (facts->eightbit && recoding->eightbitmime);
+}
+
 void entity_give_up(const struct entity *entity, struct recoding *recoding, const struct nest *nest, const char *what)
 {
 	char place[NEST_PLACE_SIZE];
@@ -81,34 +86,37 @@ bool entity_is_base64(struct span line)
 }
 
 /* Why an illegal body without parts cannot be made legal; NULL where it can. */
-static const char *obstacle(const struct entry *entry, const struct line_facts *facts)
+static const char *obstacle(const struct entry *entry)
 {
-	const struct heading *heading = &entry->heading;
-	const struct content_type *type = &heading->type;
-	bool identity = header_is_identity(heading->encoding);
+	const struct content_type *type = &entry->heading.type;
 	if (type->multipart && type->boundary_length == 0)
 		return "is a multipart without a usable boundary";
-	if (type->multipart || (type->rfc822 && identity))
+	if (type->multipart || (type->rfc822 && header_is_identity(entry->heading.encoding)))
 		return "is nested too deeply";
-	if (type->message && identity)
-		return "is of a type that must not be encoded";
-	if (heading->encoding == ENCODING_BASE64 && (facts->nul || facts->eightbit))
-		return "has octets that are no base64";
 	return NULL;
 }
 
-static enum treatment treat_illegal(const struct entry *entry, const struct line_facts *facts)
+static enum treatment treat_illegal(const struct entry *entry)
 {
-	const char *what = obstacle(entry, facts);
+	const struct heading *heading = &entry->heading;
+	bool identity = header_is_identity(heading->encoding);
+	const char *what = obstacle(entry);
 	if (what) {
 		entity_give_up(entry->entity, entry->recoding, entry->nest, what);
 		return TREATMENT_COPY;
 	}
 	entry->recoding->needed = true;
-	if (entry->heading.encoding == ENCODING_BASE64)
+	if (heading->encoding == ENCODING_BASE64)
 		return TREATMENT_WRAP;
+	if (heading->type.message && identity)
+		return TREATMENT_MASK;
 	entry->recoding->quoted_printable = true;
-	return header_is_identity(entry->heading.encoding) ? TREATMENT_QUOTE : TREATMENT_MEND;
+	return identity ? TREATMENT_QUOTE : TREATMENT_MEND;
+}
+
+static bool is_recoded(enum treatment treatment)
+{
+	return treatment == TREATMENT_QUOTE || treatment == TREATMENT_MEND;
 }
 
 static enum treatment choose_treatment(const struct entry *entry)
@@ -118,15 +126,12 @@ static enum treatment choose_treatment(const struct entry *entry)
 	if (entry->heading.has_message)
 		return TREATMENT_MESSAGE;
 	struct line_facts facts = lines_examine(body_of(entry));
+	enum treatment treatment = TREATMENT_COPY;
 	if (!lines_are_legal(&facts, entry->recoding->eightbitmime))
-		return treat_illegal(entry, &facts);
-	entry->recoding->eightbit = entry->recoding->eightbit || facts.eightbit;
-	return TREATMENT_COPY;
-}
-
-static bool is_recoded(const struct entity *entity)
-{
-	return entity->treatment == TREATMENT_QUOTE || entity->treatment == TREATMENT_MEND;
+		treatment = treat_illegal(entry);
+	if (!is_recoded(treatment))
+		recoding_keep(entry->recoding, &facts);
+	return treatment;
 }
 
 /* The field that tells the new encoding, in place of each that there is: readers differ in which of two counts.  That
@@ -136,7 +141,7 @@ static const char *new_encoding(const struct entry *entry)
 	/* With SMTPUTF8, header fields within may keep 8-bit octets, for which 7bit would be wrong. */
 	bool eightbit = entry->recoding->eightbitmime || entry->recoding->smtputf8;
 	enum encoding encoding = entry->heading.encoding;
-	if (is_recoded(entry->entity))
+	if (is_recoded(entry->entity->treatment))
 		return "Content-Transfer-Encoding: quoted-printable\r\n";
 	bool allowed = encoding != ENCODING_BINARY && (encoding != ENCODING_8BIT || eightbit);
 	if (!entity_has_parts(entry->entity) || allowed)

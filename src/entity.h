@@ -25,12 +25,16 @@ struct recoding {
 /* Notes what cannot be made legal, if it is the first. */
 void recoding_give_up(struct recoding *recoding, const char *place, const char *what);
 
+/* Notes that octets of which this is known are not encoded: what the server takes of them is in the result. */
+void recoding_keep(struct recoding *recoding, const struct line_facts *facts);
+
 /* What becomes of a body. */
 enum treatment {
 	TREATMENT_COPY,
 	TREATMENT_QUOTE,   /* becomes quoted-printable */
 	TREATMENT_MEND,    /* is quoted-printable, and breaks its rules */
-	TREATMENT_WRAP,    /* is base64 in long lines */
+	TREATMENT_WRAP,    /* is base64, in long lines or with what is none */
+	TREATMENT_MASK,    /* must not be encoded: what cannot travel becomes `?`, and long lines are cut */
 	TREATMENT_PARTS,   /* a multipart: each part is an entity */
 	TREATMENT_MESSAGE, /* message/rfc822: the body is an entity */
 };

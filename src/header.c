@@ -291,7 +291,10 @@ void header_read_type(struct span body, struct content_type *type)
 	struct span subtype = take_token(&body);
 	type->multipart = span_equal(main_type, span_of("multipart"));
 	type->digest = type->multipart && span_equal(subtype, span_of("digest"));
-	type->message = span_equal(main_type, span_of("message"));
+	/* message/global and its kin, such as message/global-headers, may be encoded: RFC 6532 section 3.7, RFC 6533. */
+	struct span rest;
+	bool global = span_equal(span_split(subtype, '-', &rest), span_of("global"));
+	type->message = span_equal(main_type, span_of("message")) && !global;
 	type->rfc822 = type->message && span_equal(subtype, span_of("rfc822"));
 	if (type->multipart)
 		read_boundary(type, body);

@@ -35,7 +35,7 @@ struct span header_fold(struct span *line, bool first);
 struct content_type {
 	bool multipart;
 	bool digest; /* multipart/digest, whose parts are messages unless they say otherwise (RFC 2046 section 5.1.5) */
-	bool message;           /* of any kind */
+	bool message;           /* a message of a kind that must not be encoded (RFC 2045 section 6.4) */
 	bool rfc822;            /* message/rfc822 */
 	size_t boundary_length; /* 0 where there is none, or none that a delimiter line has room for */
 	char boundary[BOUNDARY_MAX];

@@ -12,7 +12,7 @@
 
 #include <stdio.h>
 
-/* Lines that are cut: of a header field that is folded, of a base64 body. */
+/* What leaves line by line: a header field that is folded, what cannot be encoded. */
 
 static void begin_cut(struct mime *mime, struct span octets)
 {
@@ -46,21 +46,29 @@ static void next_fold(struct mime *mime, struct piece *piece)
 	mime->line_is_first = false;
 }
 
-/* A mailing list may have put text behind the base64: it stays as it is, if it may. */
-static void next_wrap(struct mime *mime, struct piece *piece)
+/*
+ * A line of base64, or of what cannot be encoded, without what the server does not take.  In base64 there may be both:
+ * a mailing list may have put text behind it.  What is left of a line of text begins with a space, so that it is no
+ * delimiter, and in a message/delivery-status a folded field.
+ */
+static void next_cut(struct mime *mime, struct piece *piece)
 {
-	bool fresh = mime->line.length == 0;
-	if (fresh)
-		mime->line = lines_take(&mime->cut);
-	if (fresh && (mime->line.length <= QP_LINE_MAX || !entity_is_base64(mime->line))) {
-		if (mime->line.length > LINE_MAX_TEXT)
-			entity_give_up(&mime->entity, mime->recoding, &mime->nest, "has octets that are no base64");
-		give_whole(mime, piece);
-		return;
+	char *out = mime->text;
+	struct span *line = &mime->line;
+	if (line->length == 0) {
+		*line = lines_take(&mime->cut);
+		mime->line_is_base64 = mime->entity.treatment == TREATMENT_WRAP && entity_is_base64(*line);
+	} else if (!mime->line_is_base64) {
+		*out++ = ' ';
 	}
-	size_t length = mime->line.length < QP_LINE_MAX ? mime->line.length : QP_LINE_MAX;
-	*piece = (struct piece){{mime->line.data, length}, MANNER_COPY};
-	mime->line = (struct span){mime->line.data + length, mime->line.length - length};
+	const char *limit = mime->text + (mime->line_is_base64 ? QP_LINE_MAX : LINE_MAX_TEXT);
+	for (; line->length > 0 && out < limit; line->data++, line->length--) {
+		bool legal = *line->data != '\0' && (!(*line->data & 0x80) || mime->recoding->eightbitmime);
+		*out++ = legal ? *line->data : '?';
+	}
+	*out++ = '\r';
+	*out++ = '\n';
+	*piece = (struct piece){{mime->text, (size_t)(out - mime->text)}, MANNER_COPY};
 }
 
 /* The walk. Each of these gives a piece, or moves on to another place and gives none. */
@@ -167,7 +175,7 @@ static bool next_of_body(struct mime *mime, struct piece *piece)
 	struct span body = {entity->body, (size_t)(entity->end - entity->body)};
 	mime->rest.at = entity->end;
 	mime->place = AT_DELIMITER;
-	if (entity->treatment == TREATMENT_WRAP) {
+	if (entity->treatment == TREATMENT_WRAP || entity->treatment == TREATMENT_MASK) {
 		begin_cut(mime, body);
 		return false;
 	}
@@ -187,16 +195,15 @@ static bool lacks_parts(const struct mime *mime)
 	       level != mime->nest.depth - 1;
 }
 
-/* What cannot be encoded, since it stands in no part: it goes as it is, or not at all. */
-static void check_unencodable(struct mime *mime, struct span text, const char *what)
+/* Whether the server takes text that stands in no part. */
+static bool is_legal_outside(const struct mime *mime, struct span text)
 {
 	struct line_facts facts = lines_examine(text);
-	if (!lines_are_legal(&facts, mime->recoding->eightbitmime))
-		entity_give_up(&mime->entity, mime->recoding, &mime->nest, what);
-	mime->recoding->eightbit = mime->recoding->eightbit || facts.eightbit;
+	recoding_keep(mime->recoding, &facts);
+	return lines_are_legal(&facts, mime->recoding->eightbitmime);
 }
 
-/* What stands before the first part, or behind the last. */
+/* What stands before the first part, or after the last.  If it is all there is, nobody would get anything to read. */
 static bool next_between_parts(struct mime *mime, struct piece *piece)
 {
 	const char *end = nest_find_delimiter(&mime->nest, mime->rest);
@@ -204,10 +211,13 @@ static bool next_between_parts(struct mime *mime, struct piece *piece)
 	mime->rest.at = end;
 	mime->place = AT_DELIMITER;
 	*piece = (struct piece){text, MANNER_COPY};
-	check_unencodable(mime, text,
-			  lacks_parts(mime) ? "is a multipart without a delimiter"
-					    : "has text outside its parts, which cannot be encoded");
-	return text.length > 0;
+	if (is_legal_outside(mime, text))
+		return text.length > 0;
+	if (lacks_parts(mime))
+		entity_give_up(&mime->entity, mime->recoding, &mime->nest, "is a multipart without a delimiter");
+	mime->recoding->needed = true;
+	begin_cut(mime, text);
+	return false;
 }
 
 static bool next_delimiter(struct mime *mime, struct piece *piece)
@@ -222,7 +232,8 @@ static bool next_delimiter(struct mime *mime, struct piece *piece)
 	/* Behind the closing delimiter we are back in the entity that has the parts. */
 	mime->entity.depth = level;
 	mime->entity.treatment = TREATMENT_COPY;
-	check_unencodable(mime, piece->octets, "has a delimiter that cannot be sent");
+	if (!is_legal_outside(mime, piece->octets))
+		entity_give_up(&mime->entity, mime->recoding, &mime->nest, "has a delimiter that cannot be sent");
 	return true;
 }
 
@@ -270,7 +281,7 @@ bool mime_next(struct mime *mime, struct piece *piece)
 		if (mime->place == IN_HEADER)
 			next_fold(mime, piece);
 		else
-			next_wrap(mime, piece);
+			next_cut(mime, piece);
 	}
 	return true;
 }

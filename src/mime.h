@@ -29,9 +29,11 @@ struct mime {
 	enum { AT_ENTITY, IN_HEADER, BEHIND_HEADER, IN_BODY, BETWEEN_PARTS, AT_DELIMITER } place;
 	struct entity entity;
 	struct nest nest;
-	struct lines cut; /* the lines of what leaves in pieces: a field that is folded, a base64 body */
+	struct lines cut; /* the lines of what leaves line by line: a field that is folded, what cannot be encoded */
 	struct span line; /* what is left of the one that is being cut */
 	bool line_is_first;
+	bool line_is_base64;
+	char text[LINE_MAX_TEXT + 2]; /* a line that stands nowhere in the message */
 };
 
 /* Begins a walk through a message that was surveyed. */

@@ -7,8 +7,9 @@ messages: lines that end with CR LF.
 from bisect import bisect_left
 from dataclasses import dataclass
 
-from mocksrv.mime import IDENTITY, LONGEST, Entity, Field, is_base64
+from mocksrv.mime import IDENTITY, LONGEST, Entity, Field, is_base64, may_be_encoded
 
+SHORT = 76
 _NO_DELIMITER = "is a multipart without a delimiter"
 
 
@@ -77,26 +78,46 @@ def _body_troubles(entity: Entity, server: Server) -> set[str]:
     if entity.kind == "message":
         return set()
     if entity.kind == "multipart":
-        outside = "has text outside its parts, which cannot be encoded" if entity.delimiters else _NO_DELIMITER
-        found = {outside for text in entity.outside if not server.takes(text)}
+        found = {_NO_DELIMITER} if not (entity.delimiters or server.takes(entity.body)) else set()
         return found if server.takes(entity.delimiters) else found | {"has a delimiter that cannot be sent"}
     if server.takes(entity.body):
         return set()
-    identity = entity.encoding in IDENTITY
     if entity.main_type == "multipart":
         return {"is nested too deeply" if entity.boundary else "is a multipart without a usable boundary"}
-    if entity.main_type == "message" and identity:
-        return {"is nested too deeply" if entity.subtype == "rfc822" else "is of a type that must not be encoded"}
-    if entity.encoding == "base64":
-        cuttable = all(is_base64(line) for line in entity.body if len(line) > LONGEST)
-        plain = all(line.isascii() and b"\0" not in line for line in entity.body)
-        return set() if cuttable and plain else {"has octets that are no base64"}
+    if (entity.main_type, entity.subtype) == ("message", "rfc822") and entity.encoding in IDENTITY:
+        return {"is nested too deeply"}
     return set()
+
+
+def masked(lines: list[bytes], server: Server) -> list[bytes]:
+    """What becomes of text that cannot be encoded: the same, if the server takes it."""
+    illegal = b"\0" if server.eightbitmime else bytes([0, *range(0x80, 0x100)])
+    found = []
+    for line in lines:
+        line = line.translate(bytes.maketrans(illegal, b"?" * len(illegal)))
+        rest = line[LONGEST:]
+        found += [line[:LONGEST], *(b" " + rest[at : at + LONGEST - 1] for at in range(0, len(rest), LONGEST - 1))]
+    return found
+
+
+def wrapped(lines: list[bytes], server: Server) -> list[bytes]:
+    """The same in a base64 body, where lines that are base64 are short."""
+    found = []
+    for line in lines:
+        pieces = [line[at : at + SHORT] for at in range(0, len(line), SHORT)] or [line]
+        found += pieces if is_base64(line) else masked([line], server)
+    return found
+
+
+def is_masked(entity: Entity) -> bool:
+    """Whether its body must not be encoded."""
+    return not may_be_encoded(entity) and entity.encoding in IDENTITY
 
 
 def needs_change(entity: Entity, server: Server) -> bool:
     """Whether a body has to be recoded, or a field folded: else the message goes as it is, whatever it says."""
-    if entity.kind == "leaf" and not server.takes(entity.body):
+    texts = [entity.body] if entity.kind == "leaf" else entity.outside
+    if not all(map(server.takes, texts)):
         return True
     return any(map(Field.is_long, entity.fields)) or any(needs_change(one, server) for one in entity.inside)
 
@@ -104,5 +125,5 @@ def needs_change(entity: Entity, server: Server) -> bool:
 def gets_new_encoding(entity: Entity, server: Server) -> bool:
     """Whether its Content-Transfer-Encoding is replaced or added, if the message needs a change at all."""
     if entity.kind == "leaf":
-        return entity.encoding != "base64" and not server.takes(entity.body)
+        return entity.encoding != "base64" and not is_masked(entity) and not server.takes(entity.body)
     return entity.encoding == "binary" or (entity.encoding == "8bit" and not server.may_keep_eightbit)

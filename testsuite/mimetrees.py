@@ -67,7 +67,7 @@ TYPES = st.sampled_from(
 WILD_TYPES = TYPES | st.sampled_from(
     [
         [b"Content-Type: nonsense"], [b"content-type: TEXT/plain (message/rfc822)", b" ; charset=x"],
-        [b"Content-Type: message/delivery-status"], [b"Content-Type: message/rfc822"],
+        [b"Content-Type: message/delivery-status"], [b"Content-Type: message/Global"], [b"Content-Type: message/rfc822"],
         [b"Content-Type: multipart/mixed"], [b"Content-Type: text/plain", b"Content-Type: multipart/mixed; boundary=b"],
     ]
 )  # fmt: skip

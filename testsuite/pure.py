@@ -104,6 +104,7 @@ class Mime(Structure):  # mime.h
     _fields_ = [
         ("recoding", POINTER(Recoding)), ("rest", Lines), ("place", c_int), ("entity", Entity),
         ("nest", Nest), ("cut", Lines), ("line", Span), ("line_is_first", c_bool),
+        ("line_is_base64", c_bool), ("text", c_char * (LINE_MAX_TEXT + 2)),
     ]  # fmt: skip
 
 

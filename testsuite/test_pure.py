@@ -56,5 +56,5 @@ def test_no_member_is_missing() -> None:
     text = "".join((pure.ROOT / "src" / f"{name}.h").read_text() for name in headers)
     text = re.sub(r"/\*.*?\*/", "", text, flags=re.S)
     for tag, body in re.findall(r"^struct (\w+) \{\n(.*?)^\};", text, re.M | re.S):
-        members = re.findall(r"(\w+)(?:\[\w+\])?;", re.sub(r"\{.*?\}", "", body))
+        members = re.findall(r"(\w+)(?:\[[\w +]+\])?;", re.sub(r"\{.*?\}", "", body))
         assert members == [name for name, _ in pure.STRUCTS[tag]._fields_], tag

@@ -25,6 +25,7 @@ NAMED = (
     b"Content-Disposition: attachment; filename=a\n\none\n"
     b"--b\nContent-Type: message/rfc822\n\nSubject: within\n\ntwo\n--b--\n"
 )
+STATUS = b"Content-Type: message/delivery-status\n\nAction: failed\nDiagnostic-Code: smtp; 550 \xe4\0" + b"w" * 9 + b"\n"
 LONG = b"Subject: " + b"word " * 300 + b"x" * 1200 + b"\n\nHello.\n"
 
 
@@ -46,6 +47,7 @@ LONG = b"Subject: " + b"word " * 300 + b"x" * 1200 + b"\n\nHello.\n"
         (LATIN, LATIN.replace(b"8bit", b"quoted-printable").replace(b"\xfc\xdf", b"=FC=DF")),
         (LATIN.replace(b"8bit", b"8-bit"), LATIN.replace(b"8bit", b"quoted-printable").replace(b"\xfc\xdf", b"=FC=DF")),
         (b"From a@b\n" + GIVEN, GIVEN),
+        (STATUS, STATUS.replace(b"\xe4", b"?").replace(b"\0", b"?").replace(b"w" * 9, b"w" * 6 + b"\n www")),
         (LATIN, LATIN.replace(b"8bit", b"base64").replace(b"Gr\xfc\xdfe.\n", b"R3L832UuDQo=\n")),
         (PARTS, PARTS.replace(b"AAEC", b"AA\nEC")),
         (GIVEN, GIVEN.replace(b"\n\nHello", b"\nContent-Type: text/plain\nContent-Transfer-Encoding: base64\n\nSGVsbG8")
@@ -84,6 +86,8 @@ def test_the_same(given: bytes, arrived: bytes) -> None:
         (LATIN, LATIN.replace(b"8bit", b"base64"), "the body differs"),
         (LATIN, LATIN.replace(b"8bit", b"x-rot13").replace(b"G", b"T"), "the body differs"),
         (NAMED, NAMED.replace(b"Content-Disposition: attachment; filename=a\n", b""), "content-disposition is gone, .* part 1"),
+        (STATUS, STATUS.replace(b"failed", b"f?iled"), "the body differs"),
+        (LATIN, LATIN.replace(b"\xfc\xdf", b"??"), "the body differs"),
         (NAMED, NAMED.replace(b"; name=a", b""), "the parameter name of the type is gone or changed in part 1"),
         (NAMED, NAMED.replace(b"Subject: within", b"Subject: without"), "the field subject is gone, .* in part 2"),
         (NAMED, NAMED.replace(b"--b--", b"--b\n\nmore\n--b--"), "3 parts arrived; it has 2"),
