@@ -54,7 +54,12 @@ def _first_lost(given: list[Field], arrived: list[Field]) -> Field | None:
 
 
 def _same_field(given: Field, arrived: Field) -> bool:
-    """Where a field is folded may change: there white space may come, as any may be more or less."""
+    """Where a field is folded may change: there white space may come, as any may be more or less.
+
+    What is not ASCII may become encoded-words.
+    """
+    if given.name == arrived.name and given.is_eightbit() and not arrived.is_eightbit():
+        return mime.readable(given) == mime.readable(arrived)
     first, *more = (b" ".join(line.split()) for line in arrived.lines)
     pieces = [re.sub(rb"^[^:]*: ?", b"", first), *more]
     return given.name == arrived.name and bool(

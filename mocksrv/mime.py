@@ -4,6 +4,7 @@ It reads some things otherwise than Python's `email`, and as the RFCs have them:
 Content-Type, white space at the end of quoted-printable lines, white space before a colon.
 """
 
+import base64
 import re
 from dataclasses import dataclass, field
 
@@ -268,6 +269,20 @@ def parameters(entity: Entity) -> dict[str, bytes]:
     for name, value in _parameters(entity.first("content-type") or b"", 0):
         found.setdefault(name, b"".join(value.split()))
     return found
+
+
+def _decoded_word(found: re.Match[bytes]) -> bytes:
+    """What an encoded-word stands for, in its own charset."""
+    if found[1] in b"bB":
+        return base64.b64decode(found[2] + b"=" * (-len(found[2]) % 4))
+    return re.sub(rb"=([0-9A-Fa-f]{2})", lambda one: bytes.fromhex(one[1].decode()), found[2].replace(b"_", b" "))
+
+
+def readable(field: Field) -> bytes:
+    """What a reader is shown of a field, without white space and quoting: encoded-words (RFC 2047) are decoded."""
+    words = re.sub(rb"(?<=\?=)[ \t]+(?==\?)", b"", field.body)
+    text = re.sub(rb"=\?[^?\s]+\?([bqBQ])\?([^?\s]*)\?=", _decoded_word, words)
+    return re.sub(rb'[\s"\\]', b"", text)
 
 
 def may_be_encoded(entity: Entity) -> bool:

@@ -178,8 +178,8 @@ static void add_fields(const struct entry *entry)
 	int length = snprintf(entity->text, sizeof entity->text, "%s%s%s%s", mark,
 			      needs_version(entry) ? "MIME-Version: 1.0\r\n" : "", new_type(entry),
 			      entity->encoding && !entry->heading.has_encoding ? entity->encoding : "");
-	/* Without a blank line these fields, those of a message within, or the first line of the body could be taken for
-	 * what they are not. */
+	/* Without a blank line these fields, those of a message within, or the first line of the body could be taken
+	 * for what they are not. */
 	if (entity->header_end == entity->body && !entry->heading.is_empty)
 		length += snprintf(entity->text + length, sizeof entity->text - (size_t)length, "\r\n");
 	entity->text_length = (size_t)length;

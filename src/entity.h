@@ -17,9 +17,10 @@ struct recoding {
 
 	bool needed;           /* something has to change; else the message goes as it is */
 	bool quoted_printable; /* some part becomes quoted-printable, or is mended as such */
-	bool utf8_header;      /* a header field has 8-bit octets that are UTF-8, and nothing but SMTPUTF8 makes them legal */
-	bool eightbit;         /* the result has 8-bit octets */
-	char trouble[300];     /* why it cannot be made legal: a sentence whose subject is the server; else empty */
+	bool utf8_header;  /* a header field has 8-bit octets that are UTF-8, and nothing but SMTPUTF8 makes them legal
+			    */
+	bool eightbit;     /* the result has 8-bit octets */
+	char trouble[300]; /* why it cannot be made legal: a sentence whose subject is the server; else empty */
 };
 
 /* Notes what cannot be made legal, if it is the first. */

@@ -291,7 +291,8 @@ void header_read_type(struct span body, struct content_type *type)
 	struct span subtype = take_token(&body);
 	type->multipart = span_equal(main_type, span_of("multipart"));
 	type->digest = type->multipart && span_equal(subtype, span_of("digest"));
-	/* message/global and its kin, such as message/global-headers, may be encoded: RFC 6532 section 3.7, RFC 6533. */
+	/* message/global and its kin, such as message/global-headers, may be encoded: RFC 6532 section 3.7, RFC 6533.
+	 */
 	struct span rest;
 	bool global = span_equal(span_split(subtype, '-', &rest), span_of("global"));
 	type->message = span_equal(main_type, span_of("message")) && !global;

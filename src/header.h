@@ -9,11 +9,12 @@
 /* Octets of the longest boundary that a delimiter line has room for, with `--` at both ends. */
 enum { BOUNDARY_MAX = LINE_MAX_TEXT - 4 };
 
-/* One header field (RFC 5322 section 2.2), or a line that a mailbox had in front of the message: `From ` or `>From `. */
+/* One header field (RFC 5322 section 2.2), or a line that a mailbox had in front of the message: `From ` or `>From `.
+ */
 struct field {
 	struct span octets; /* all of it, its line ends included */
 	struct span name;   /* of such a line all up to its space, which no field's name has */
-	struct span body; /* what stands behind the colon, still folded */
+	struct span body;   /* what stands behind the colon, still folded */
 };
 
 /*
@@ -47,13 +48,7 @@ void header_read_type(struct span body, struct content_type *type);
 
 /* What a Content-Transfer-Encoding field says (RFC 2045 section 6).  An empty one is as none; so is an unknown one, but
  * it tells less about the octets, and counts as binary. */
-enum encoding {
-	ENCODING_7BIT,
-	ENCODING_8BIT,
-	ENCODING_BINARY,
-	ENCODING_QUOTED_PRINTABLE,
-	ENCODING_BASE64
-};
+enum encoding { ENCODING_7BIT, ENCODING_8BIT, ENCODING_BINARY, ENCODING_QUOTED_PRINTABLE, ENCODING_BASE64 };
 enum encoding header_read_encoding(struct span body);
 
 /* Whether it changes none of the octets of a body. */

@@ -16,6 +16,7 @@
 
 static void begin_cut(struct mime *mime, struct span octets)
 {
+	mime->recoding->needed = true;
 	lines_open(&mime->cut, octets);
 	mime->line.length = 0;
 	mime->line_is_first = true;
@@ -26,24 +27,72 @@ static bool is_cutting(const struct mime *mime)
 	return mime->line.length > 0 || mime->cut.at < mime->cut.end;
 }
 
-/* Gives the line that was taken last, with its end, if it is not to be cut. */
-static void give_whole(struct mime *mime, struct piece *piece)
+static void give_up_on_field(struct mime *mime, const char *what)
 {
-	const char *start = mime->line.data;
-	mime->line.length = 0;
-	*piece = (struct piece){{start, (size_t)(mime->cut.at - start)}, MANNER_COPY};
+	char place[160];
+	char part[NEST_PLACE_SIZE];
+	struct span name = mime->field.name;
+	int length = name.length < 50 ? (int)name.length : 50;
+	if (*mime->recoding->trouble)
+		return; /* as in entity_give_up */
+	nest_print_place(&mime->nest, mime->entity.depth, part);
+	snprintf(place, sizeof place, "the field %.*s", length, name.data);
+	if (mime->entity.depth > 0)
+		snprintf(place, sizeof place, "the field %.*s of %s", length, name.data, part);
+	recoding_give_up(mime->recoding, place, what);
 }
 
-static void next_fold(struct mime *mime, struct piece *piece)
+/* A field must not become a delimiter: it could, where it is folded right after its colon. */
+static bool is_delimiter(const struct mime *mime, struct span line)
 {
-	bool fresh = mime->line.length == 0;
+	size_t level;
+	bool closing;
+	return nest_is_delimiter(&mime->nest, line, &level, &closing);
+}
+
+static const char unfoldable[] = "has a line of more than 998 octets that cannot be folded";
+static const char unencodable[] = "has 8-bit octets, and 8BITMIME is not offered";
+
+static bool next_fold(struct mime *mime, struct piece *piece)
+{
+	struct span *line = &mime->line;
+	bool fresh = line->length == 0;
+	const char *start = mime->cut.at;
 	if (fresh)
-		mime->line = lines_take(&mime->cut);
-	if (fresh && mime->line.length <= LINE_MAX_TEXT)
-		give_whole(mime, piece);
-	else
-		*piece = (struct piece){header_fold(&mime->line, mime->line_is_first), MANNER_COPY};
+		*line = lines_take(&mime->cut);
+	*piece = (struct piece){{start, (size_t)(mime->cut.at - start)}, MANNER_COPY};
+	if (fresh && line->length <= LINE_MAX_TEXT) { /* with its end */
+		line->length = 0;
+	} else {
+		piece->octets = header_fold(line, mime->line_is_first);
+		if (!piece->octets.data || is_delimiter(mime, piece->octets)) {
+			give_up_on_field(mime, unfoldable);
+			mime->cut.at = mime->cut.end;
+			line->length = 0;
+		}
+	}
 	mime->line_is_first = false;
+	return true;
+}
+
+static void begin_words(struct mime *mime)
+{
+	mime->recoding->needed = true;
+	mime->in_words = words_open(&mime->words, &mime->field);
+	if (!mime->in_words)
+		give_up_on_field(mime, unencodable);
+}
+
+static bool next_words(struct mime *mime, struct piece *piece)
+{
+	size_t length = words_next(&mime->words, mime->text);
+	*piece = (struct piece){{mime->text, length}, MANNER_COPY};
+	if (mime->words.stuck)
+		give_up_on_field(mime, mime->words.is_long ? unfoldable : unencodable);
+	if (is_delimiter(mime, piece->octets))
+		give_up_on_field(mime, unfoldable);
+	mime->in_words = length > 0;
+	return mime->in_words;
 }
 
 /*
@@ -51,7 +100,7 @@ static void next_fold(struct mime *mime, struct piece *piece)
  * a mailing list may have put text behind it.  What is left of a line of text begins with a space, so that it is no
  * delimiter, and in a message/delivery-status a folded field.
  */
-static void next_cut(struct mime *mime, struct piece *piece)
+static bool next_cut(struct mime *mime, struct piece *piece)
 {
 	char *out = mime->text;
 	struct span *line = &mime->line;
@@ -69,92 +118,48 @@ static void next_cut(struct mime *mime, struct piece *piece)
 	*out++ = '\r';
 	*out++ = '\n';
 	*piece = (struct piece){{mime->text, (size_t)(out - mime->text)}, MANNER_COPY};
+	return true;
 }
 
 /* The walk. Each of these gives a piece, or moves on to another place and gives none. */
 
-/* Whether what has 8-bit octets may stand in a header (RFC 6532 section 3), or at least travel (RFC 6152). */
-static bool is_legal_field(struct mime *mime, const struct field *field, const struct line_facts *facts)
+/* Whether a field may keep its 8-bit octets (RFC 6532 section 3), or at least travel with them (RFC 6152). */
+static bool may_stay(struct mime *mime)
 {
 	struct recoding *recoding = mime->recoding;
-	if (facts->nul)
-		return false;
-	if (!facts->eightbit)
-		return true;
-	bool utf8 = !recoding->eightbitmime && recoding->smtputf8 && text_is_utf8(field->octets);
-	recoding->eightbit = true;
+	bool utf8 = !recoding->eightbitmime && recoding->smtputf8 && text_is_utf8(mime->field.octets);
 	recoding->utf8_header = recoding->utf8_header || utf8;
+	recoding->eightbit = recoding->eightbit || utf8 || recoding->eightbitmime;
 	return utf8 || recoding->eightbitmime;
-}
-
-/* Whether all lines can be folded so that none of them looks like a delimiter: one may, right behind its colon. */
-static bool can_be_folded(const struct nest *nest, struct span octets)
-{
-	struct lines lines;
-	size_t level;
-	bool first = true;
-	bool closing;
-	lines_open(&lines, octets);
-	while (lines.at < lines.end) {
-		struct span line = lines_take(&lines);
-		while (line.length > 0) {
-			struct span piece = header_fold(&line, first);
-			if (!piece.data || nest_is_delimiter(nest, piece, &level, &closing))
-				return false;
-			first = false;
-		}
-	}
-	return true;
-}
-
-static void give_up_on_field(struct mime *mime, const struct field *field, const char *what)
-{
-	char place[160];
-	char part[NEST_PLACE_SIZE];
-	int name = field->name.length < 50 ? (int)field->name.length : 50;
-	if (*mime->recoding->trouble)
-		return; /* as in entity_give_up */
-	nest_print_place(&mime->nest, mime->entity.depth, part);
-	snprintf(place, sizeof place, "the field %.*s", name, field->name.data);
-	if (mime->entity.depth > 0)
-		snprintf(place, sizeof place, "the field %.*s of %s", name, field->name.data, part);
-	recoding_give_up(mime->recoding, place, what);
-}
-
-static void begin_fold(struct mime *mime, struct span octets)
-{
-	mime->recoding->needed = true;
-	begin_cut(mime, octets);
 }
 
 static bool next_of_header(struct mime *mime, struct piece *piece)
 {
 	struct entity *entity = &mime->entity;
-	struct field field;
+	struct field *field = &mime->field;
 	/* In a file that somebody rewrites meanwhile, the header may no longer end where it did (IN-4). */
-	if (mime->rest.at >= entity->header_end || !header_take_field(&mime->rest, &field)) {
-		mime->place = BEHIND_HEADER;
+	if (mime->rest.at >= entity->header_end || !header_take_field(&mime->rest, field)) {
+		mime->place = AFTER_HEADER;
 		*piece = (struct piece){{entity->text, entity->text_length}, MANNER_COPY};
 		return entity->text_length > 0;
 	}
-	*piece = (struct piece){field.octets, MANNER_COPY};
-	if (entity->encoding && span_equal(field.name, span_of("Content-Transfer-Encoding"))) {
+	*piece = (struct piece){field->octets, MANNER_COPY};
+	if (entity->encoding && span_equal(field->name, span_of("Content-Transfer-Encoding"))) {
 		piece->octets = span_of(entity->encoding);
 		return true;
 	}
-	struct line_facts facts = lines_examine(field.octets);
-	if (!is_legal_field(mime, &field, &facts))
-		give_up_on_field(mime, &field,
-				 facts.nul ? "has a NUL" : "has 8-bit octets, and 8BITMIME is not offered");
-	else if (facts.longest > LINE_MAX_TEXT && !can_be_folded(&mime->nest, field.octets))
-		give_up_on_field(mime, &field, "has a line of more than 998 octets that cannot be folded");
+	struct line_facts facts = lines_examine(field->octets);
+	if (facts.nul)
+		give_up_on_field(mime, "has a NUL");
+	else if (facts.eightbit && !may_stay(mime))
+		begin_words(mime);
 	else if (facts.longest > LINE_MAX_TEXT)
-		begin_fold(mime, field.octets);
-	return !is_cutting(mime);
+		begin_cut(mime, field->octets);
+	return !mime->in_words && !is_cutting(mime);
 }
 
 /* The blank line. */
-static bool next_behind_header(struct mime *mime, struct piece *piece)
+static bool next_after_header(struct mime *mime, struct piece *piece)
 {
 	struct entity *entity = &mime->entity;
 	*piece = (struct piece){{entity->header_end, (size_t)(entity->body - entity->header_end)}, MANNER_COPY};
@@ -215,7 +220,6 @@ static bool next_between_parts(struct mime *mime, struct piece *piece)
 		return text.length > 0;
 	if (lacks_parts(mime))
 		entity_give_up(&mime->entity, mime->recoding, &mime->nest, "is a multipart without a delimiter");
-	mime->recoding->needed = true;
 	begin_cut(mime, text);
 	return false;
 }
@@ -243,7 +247,9 @@ void mime_open(struct mime *mime, struct recoding *recoding)
 	lines_open(&mime->rest, recoding->message);
 	mime->place = AT_ENTITY;
 	nest_open(&mime->nest);
-	begin_cut(mime, (struct span){recoding->message.data, 0});
+	lines_open(&mime->cut, (struct span){recoding->message.data, 0});
+	mime->line.length = 0;
+	mime->in_words = false;
 }
 
 /* Moves on from the place where the walk is; returns whether that gave a piece. */
@@ -256,8 +262,8 @@ static bool step(struct mime *mime, struct piece *piece)
 		return false;
 	case IN_HEADER:
 		return next_of_header(mime, piece);
-	case BEHIND_HEADER:
-		return next_behind_header(mime, piece);
+	case AFTER_HEADER:
+		return next_after_header(mime, piece);
 	case IN_BODY:
 		return next_of_body(mime, piece);
 	case BETWEEN_PARTS:
@@ -271,17 +277,14 @@ bool mime_next(struct mime *mime, struct piece *piece)
 {
 	bool given = false;
 	while (!given) {
-		if (!is_cutting(mime)) {
-			if (mime->place == AT_DELIMITER && mime->rest.at == mime->rest.end)
-				return false;
+		if (mime->in_words)
+			given = next_words(mime, piece);
+		else if (is_cutting(mime))
+			given = mime->place == IN_HEADER ? next_fold(mime, piece) : next_cut(mime, piece);
+		else if (mime->place != AT_DELIMITER || mime->rest.at < mime->rest.end)
 			given = step(mime, piece);
-			continue;
-		}
-		given = true;
-		if (mime->place == IN_HEADER)
-			next_fold(mime, piece);
 		else
-			next_cut(mime, piece);
+			return false;
 	}
 	return true;
 }

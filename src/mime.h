@@ -4,6 +4,7 @@
 #include "entity.h"
 #include "lines.h"
 #include "nest.h"
+#include "words.h"
 
 #include <stdbool.h>
 
@@ -26,9 +27,12 @@ struct piece {
 struct mime {
 	struct recoding *recoding;
 	struct lines rest; /* what no piece was made of yet */
-	enum { AT_ENTITY, IN_HEADER, BEHIND_HEADER, IN_BODY, BETWEEN_PARTS, AT_DELIMITER } place;
+	enum { AT_ENTITY, IN_HEADER, AFTER_HEADER, IN_BODY, BETWEEN_PARTS, AT_DELIMITER } place;
 	struct entity entity;
 	struct nest nest;
+	struct field field; /* that was taken last */
+	bool in_words;      /* it becomes encoded-words */
+	struct words words;
 	struct lines cut; /* the lines of what leaves line by line: a field that is folded, what cannot be encoded */
 	struct span line; /* what is left of the one that is being cut */
 	bool line_is_first;

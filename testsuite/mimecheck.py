@@ -5,13 +5,14 @@ mocksrv.mime with what mimerules.py says, for all others.
 """
 
 import email
+import email.header
 import itertools
 import re
 from collections.abc import Iterable, Iterator
 from email.message import Message
 
 from mocksrv import mime
-from mocksrv.mime import Entity
+from mocksrv.mime import Entity, Field
 from mocksrv.octets import canonical, dot_stuffed
 from testsuite import mimerules
 from testsuite.mimerules import Server
@@ -119,6 +120,8 @@ def check_header(source: Entity, result: Entity, server: Server, recoded: Recode
     for one, other in itertools.zip_longest(source.fields, result.fields[: len(source.fields)]):
         if one.name == ENCODING and new_encoding:
             assert (other.name, other.body.strip()) == (ENCODING, encoding_of(source, server))
+        elif mimerules.becomes_words(one, server):
+            check_words(one, other)
         elif one.is_long():
             assert (other.name, other.body) == (one.name, one.body)
             assert all(line.strip(b" \t") for line in other.lines[1:] if line not in one.lines)
@@ -129,6 +132,26 @@ def check_header(source: Entity, result: Entity, server: Server, recoded: Recode
     assert len(names) == len(added)
     assert names == names_added(source, server, recoded)
     check_added(source, {one.name: one.body.strip() for one in added}, server)
+
+
+def check_words(one: Field, other: Field) -> None:
+    """A reader is shown the same, and the form is that of RFC 2047."""
+    assert other.name == one.name and not other.is_eightbit()
+    assert mime.readable(other) == mime.readable(one)
+    if one.name not in mimerules.ADDRESSES:
+        assert decoded(other.body) == decoded(one.body)
+    charset = b"utf-8" if one.is_utf8() else b"unknown-8bit"
+    for line in other.lines:
+        assert line.strip()
+        for word in re.findall(rb"=\?" + charset + rb"\?Q\?[^? ]+\?=", line):
+            assert len(line) <= 76 and len(word) <= 75
+
+
+def decoded(body: bytes) -> bytes:
+    """What Python shows of an unstructured field, as octets in charsets of their own."""
+    pieces = email.header.decode_header(body.decode("latin-1"))
+    octets = (piece if isinstance(piece, bytes) else piece.encode("latin-1") for piece, _ in pieces)
+    return b"".join(octets).strip()
 
 
 def names_added(source: Entity, server: Server, recoded: Recoded) -> set[str]:
@@ -173,7 +196,8 @@ def described(octets: bytes) -> list[object]:
 def _described(message: Message) -> list[object]:
     """The same for an entity."""
     # Folding right behind the colon leaves a blank that `email` does not drop.
-    fields = [(name.lower(), re.sub(r"\r\n(?=[ \t])", "", body).strip()) for name, body in message.raw_items()]
+    bodies = [(name.lower(), re.sub(r"\r\n(?=[ \t])", "", body)) for name, body in message.raw_items()]
+    fields = [(name, decoded(body.encode("ascii", "surrogateescape"))) for name, body in bodies]
     found: list[object] = [field for field in fields if field[0] not in ADDED]
     found += [message.get_content_type(), message.get_boundary()]
     # There long lines may have been cut, and what cannot travel become `?`.

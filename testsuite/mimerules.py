@@ -4,12 +4,16 @@ mimecheck.py judges with it what Python's `email` reads otherwise than the manua
 messages: lines that end with CR LF.
 """
 
+import re
 from bisect import bisect_left
 from dataclasses import dataclass
 
 from mocksrv.mime import IDENTITY, LONGEST, Entity, Field, is_base64, may_be_encoded
 
 SHORT = 76
+UNFOLDABLE = "has a line of more than 998 octets that cannot be folded"
+ADDRESSES = {"from", "to", "cc", "reply-to", "resent-to"}  # those that tests have
+STRUCTURED = {"received", "content-type", "content-transfer-encoding", "content-disposition", "mime-version", "references", "date"}
 _NO_DELIMITER = "is a multipart without a delimiter"
 
 
@@ -66,11 +70,34 @@ def _field_trouble(one: Field, server: Server) -> str:
     """A long line is no trouble if it can be folded."""
     if any(b"\0" in line for line in one.lines):
         return "has a NUL"
-    if one.is_eightbit() and not (server.eightbitmime or (server.smtputf8 and one.is_utf8())):
-        return "has 8-bit octets, and 8BITMIME is not offered"
+    if becomes_words(one, server):
+        if not has_room_for_words(one):
+            return "has 8-bit octets, and 8BITMIME is not offered"
+        return UNFOLDABLE if has_long_words(one) else ""
     if all(can_be_folded(line, line is one.lines[0]) for line in one.lines if len(line) > LONGEST):
         return ""
-    return "has a line of more than 998 octets that cannot be folded"
+    return UNFOLDABLE
+
+
+def becomes_words(one: Field, server: Server) -> bool:
+    """Whether a field cannot keep its 8-bit octets there."""
+    return one.is_eightbit() and not (server.eightbitmime or (server.smtputf8 and one.is_utf8()))
+
+
+def has_room_for_words(one: Field) -> bool:
+    """Whether encoded-words may stand where the field has 8-bit octets: in free text, and beside addresses."""
+    if one.name in ADDRESSES:
+        outside = re.sub(rb'"[^"]*"|\([^()]*\)', b"", one.body)
+        bare = [element for element in re.split(b"[,;]", outside) if b"@" in element and b"<" not in element]
+        return all(map(bytes.isascii, bare)) and not re.search(rb"<[^>]*[\x80-\xff]", outside)
+    return one.name not in STRUCTURED
+
+
+def has_long_words(one: Field) -> bool:
+    """Whether what stays as it is does not fit into a line."""
+    words = re.findall(rb"([ \t]*)([^ \t]+)", one.body)
+    longest = max((len(white or b" ") + len(word) for white, word in words if word.isascii()), default=0)
+    return max(longest, len(b"".join(one.lines)) - len(one.body)) > LONGEST
 
 
 def _body_troubles(entity: Entity, server: Server) -> set[str]:
@@ -119,7 +146,8 @@ def needs_change(entity: Entity, server: Server) -> bool:
     texts = [entity.body] if entity.kind == "leaf" else entity.outside
     if not all(map(server.takes, texts)):
         return True
-    return any(map(Field.is_long, entity.fields)) or any(needs_change(one, server) for one in entity.inside)
+    changed = any(one.is_long() or becomes_words(one, server) for one in entity.fields)
+    return changed or any(needs_change(one, server) for one in entity.inside)
 
 
 def gets_new_encoding(entity: Entity, server: Server) -> bool:

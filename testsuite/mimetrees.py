@@ -52,7 +52,9 @@ FIELDS = st.sampled_from(
 )  # fmt: skip
 WILD_FIELDS = FIELDS | st.sampled_from(
     [
-        ["Subject: grün".encode()], [b"Subject: \xe9t\xe9"], [b"X-Nul: \0"], [b"X-Word: " + b"w" * 999],
+        ["Subject: grün".encode()], ['From: "Jörg (x)" <j@x>, Dr. Ö <o@x>'.encode()], ["To: jörg@x".encode()],
+        [b"Subject: =?utf-8?q?a?= \xe9 =?utf-8?b?YQ==?= \xe9"], ["X-Folded: ü".encode(), b" \xc3\xbc  b", " \tö ".encode()],
+        [b"Received: from \xe9"], [b"Subject: \xe9t\xe9"], [b"X-Nul: \0"], [b"X-Word: " + b"w" * 999],
         [b"Subject : spaced"], [b"From a@b Wed Nov 13 15:46:34 2024"], [b">From x"], [b"X-Gap: a" + b" " * 1100 + b"b"], ["X-Both: ü ".encode() * 200], [b"no field"],
         [b"mime-version: 1.0"], [b"x--b: " + b"--b " * 300], [b"X-End: " + b"e" * 985 + b" " * 20], [b" continued"],
         [b"b" * 60 + b": \0"],

@@ -96,6 +96,18 @@ class Entity(Structure):  # entity.h
     ]  # fmt: skip
 
 
+class Unit(Structure):  # words.h
+    _fields_ = [("white", Span), ("text", Span), ("encoded", c_bool), ("quoted", c_bool)]
+
+
+class Words(Structure):  # words.h
+    _fields_ = [
+        ("start", Span), ("rest", Span), ("unit", Unit), ("pending", c_bool), ("place", c_int), ("utf8", c_bool),
+        ("addresses", c_bool), ("judged", c_bool), ("bare", c_bool), ("comments", c_size_t), ("stuck", c_bool),
+        ("is_long", c_bool),
+    ]  # fmt: skip
+
+
 class Piece(Structure):  # mime.h
     _fields_ = [("octets", Span), ("manner", c_int)]
 
@@ -103,7 +115,7 @@ class Piece(Structure):  # mime.h
 class Mime(Structure):  # mime.h
     _fields_ = [
         ("recoding", POINTER(Recoding)), ("rest", Lines), ("place", c_int), ("entity", Entity),
-        ("nest", Nest), ("cut", Lines), ("line", Span), ("line_is_first", c_bool),
+        ("nest", Nest), ("field", Field), ("in_words", c_bool), ("words", Words), ("cut", Lines), ("line", Span), ("line_is_first", c_bool),
         ("line_is_base64", c_bool), ("text", c_char * (LINE_MAX_TEXT + 2)),
     ]  # fmt: skip
 
@@ -226,7 +238,7 @@ class Stream(Structure):  # stream.h
 STRUCTS: dict[str, type[Structure]] = {
     "span": Span, "buf": Buf, "lines": Lines, "line_facts": LineFacts, "field": Field,
     "content_type": ContentType, "level": Level, "nest": Nest, "heading": Heading,
-    "recoding": Recoding, "entity": Entity, "piece": Piece, "mime": Mime, "body": Body, "form": Form,
+    "unit": Unit, "words": Words, "recoding": Recoding, "entity": Entity, "piece": Piece, "mime": Mime, "body": Body, "form": Form,
     "reply": Reply, "report": Report,
     "capabilities": Capabilities, "address": Address, "route": Route, "parts": Parts, "suite": Suite,
     "cipherlist_fault": CipherlistFault, "cipherlist": Cipherlist,
@@ -254,6 +266,8 @@ _PROTOTYPES: dict[str, tuple[type | None, list[type]]] = {
     "lines_examine": (LineFacts, [Span]),
     "header_take_field": (c_bool, [_P(Lines), _P(Field)]),
     "header_fold": (Span, [_P(Span), c_bool]),
+    "words_open": (c_bool, [_P(Words), _P(Field)]),
+    "words_next": (c_size_t, [_P(Words), c_char_p]),
     "header_read_type": (None, [Span, _P(ContentType)]),
     "header_read_encoding": (c_int, [Span]),
     "entity_is_base64": (c_bool, [Span]),

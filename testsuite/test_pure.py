@@ -50,7 +50,7 @@ def test_structs_and_constants_are_those_of_the_headers(tmp_path: Path) -> None:
 def test_no_member_is_missing() -> None:
     """Every struct that a header of the pure floors defines has all its members here."""
     headers = (
-        "text", "buf", "lines", "header", "nest", "heading", "entity", "mime", "body", "form", "reply",
+        "text", "buf", "lines", "header", "words", "nest", "heading", "entity", "mime", "body", "form", "reply",
         "report", "ehlo", "address", "route", "parts", "suites", "cipherlist", "ciphers", "exchangers", "envelope",
     )  # fmt: skip
     text = "".join((pure.ROOT / "src" / f"{name}.h").read_text() for name in headers)

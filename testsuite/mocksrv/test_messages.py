@@ -26,6 +26,7 @@ NAMED = (
     b"--b\nContent-Type: message/rfc822\n\nSubject: within\n\ntwo\n--b--\n"
 )
 STATUS = b"Content-Type: message/delivery-status\n\nAction: failed\nDiagnostic-Code: smtp; 550 \xe4\0" + b"w" * 9 + b"\n"
+RAW = 'Subject: Grüße\nFrom: "Jö A" <j@x>\n\nx\n'.encode()
 LONG = b"Subject: " + b"word " * 300 + b"x" * 1200 + b"\n\nHello.\n"
 
 
@@ -47,6 +48,7 @@ LONG = b"Subject: " + b"word " * 300 + b"x" * 1200 + b"\n\nHello.\n"
         (LATIN, LATIN.replace(b"8bit", b"quoted-printable").replace(b"\xfc\xdf", b"=FC=DF")),
         (LATIN.replace(b"8bit", b"8-bit"), LATIN.replace(b"8bit", b"quoted-printable").replace(b"\xfc\xdf", b"=FC=DF")),
         (b"From a@b\n" + GIVEN, GIVEN),
+        (RAW, RAW.replace(b"Gr\xc3\xbc\xc3\x9fe", b"=?utf-8?Q?Gr=C3=BC=C3=9Fe?=").replace(b'"J\xc3\xb6 A"', b"=?utf-8?b?SsO2?=\n =?utf-8?q?_A?=")),
         (STATUS, STATUS.replace(b"\xe4", b"?").replace(b"\0", b"?").replace(b"w" * 9, b"w" * 6 + b"\n www")),
         (LATIN, LATIN.replace(b"8bit", b"base64").replace(b"Gr\xfc\xdfe.\n", b"R3L832UuDQo=\n")),
         (PARTS, PARTS.replace(b"AAEC", b"AA\nEC")),
@@ -86,6 +88,8 @@ def test_the_same(given: bytes, arrived: bytes) -> None:
         (LATIN, LATIN.replace(b"8bit", b"base64"), "the body differs"),
         (LATIN, LATIN.replace(b"8bit", b"x-rot13").replace(b"G", b"T"), "the body differs"),
         (NAMED, NAMED.replace(b"Content-Disposition: attachment; filename=a\n", b""), "content-disposition is gone, .* part 1"),
+        (RAW, RAW.replace(b"\xc3\xbc\xc3\x9f", b"??").replace(b"\xc3\xb6", b"?"), "the field subject is gone"),
+        (RAW, RAW.replace(b"Gr\xc3\xbc\xc3\x9fe", b"=?utf-8?Q?Gr=C3=BC=C3=9F?="), "the field subject is gone"),
         (STATUS, STATUS.replace(b"failed", b"f?iled"), "the body differs"),
         (LATIN, LATIN.replace(b"\xfc\xdf", b"??"), "the body differs"),
         (NAMED, NAMED.replace(b"; name=a", b""), "the parameter name of the type is gone or changed in part 1"),
