@@ -11,52 +11,32 @@
 /* RFC 2047 section 2.  So much must be left of a line that an encoded-word is begun in it. */
 enum { WORD_MAX = 75, WORDS_LINE_MAX = 76, ROOM_MIN = 40 };
 
-/* Fields that have addresses in them, or phrases (Keywords, List-Id), and fields that have neither nor free text. */
-static const char *const address_fields[] = {"From",
-					     "Sender",
-					     "Reply-To",
-					     "To",
-					     "Cc",
-					     "Bcc",
-					     "Errors-To",
-					     "Disposition-Notification-To",
-					     "Return-Receipt-To",
-					     "Mail-Reply-To",
-					     "Mail-Followup-To",
-					     "Apparently-To",
-					     "Keywords",
-					     "List-Id",
-					     NULL};
-static const char *const other_fields[] = {"Date",
-					   "Message-ID",
-					   "In-Reply-To",
-					   "References",
-					   "Received",
-					   "Return-Path",
-					   "MIME-Version",
-					   "Content-Type",
-					   "Content-ID",
-					   "Content-Disposition",
-					   "Content-Transfer-Encoding",
-					   "DKIM-Signature",
-					   "Delivered-To",
-					   "List-Unsubscribe",
-					   "List-Post",
-					   "Authentication-Results",
-					   NULL};
+/* Fields that have addresses in them, or phrases (Keywords, List-Id). */
+static const char address_fields[] = "From,Sender,Reply-To,To,Cc,Bcc,Apparently-To,Errors-To,Return-Receipt-To,"
+				     "Disposition-Notification-To,Mail-Reply-To,Mail-Followup-To,Keywords,List-Id";
+/* Fields that have neither them nor free text. */
+static const char other_fields[] = "Date,Message-ID,In-Reply-To,References,Received,Return-Path,Delivered-To,"
+				   "MIME-Version,Content-Type,Content-ID,Content-Disposition,Content-Transfer-Encoding,"
+				   "DKIM-Signature,Authentication-Results,List-Post,List-Unsubscribe";
 
-static bool is_among(struct span name, const char *const *names)
+static bool is_among(struct span name, const char *names)
 {
-	while (*names && !span_equal(name, span_of(*names)))
-		names++;
-	return *names;
+	struct span rest = span_of(names);
+	bool found = false;
+	while (rest.data && !found)
+		found = span_equal(name, span_split(rest, ',', &rest));
+	return found;
+}
+
+static struct span drop(struct span text, size_t length)
+{
+	return (struct span){text.data + length, text.length - length};
 }
 
 bool words_open(struct words *words, const struct field *field)
 {
-	struct span name = field->name;
-	if (name.length > 7 && span_equal((struct span){name.data, 7}, span_of("Resent-")))
-		name = (struct span){name.data + 7, name.length - 7};
+	bool resent = field->name.length > 7 && span_equal((struct span){field->name.data, 7}, span_of("Resent-"));
+	struct span name = drop(field->name, resent ? 7 : 0);
 	*words = (struct words){.start = {field->octets.data, (size_t)(field->body.data - field->octets.data)},
 				.rest = field->body,
 				.utf8 = text_is_utf8(field->octets),
@@ -67,11 +47,6 @@ bool words_open(struct words *words, const struct field *field)
 static bool is_white(char octet)
 {
 	return octet == ' ' || octet == '\t' || octet == '\r' || octet == '\n';
-}
-
-static struct span drop(struct span text, size_t length)
-{
-	return (struct span){text.data + length, text.length - length};
 }
 
 /* Takes all up to where white space ends or begins. */
