@@ -6,6 +6,8 @@
  */
 #include "words.h"
 
+#include "qp.h"
+
 #include <string.h>
 
 /* RFC 2047 section 2.  So much must be left of a line that an encoded-word is begun in it. */
@@ -184,15 +186,14 @@ static bool take_unit(struct words *words)
 }
 
 /* How an octet stands in an encoded-word of the encoding Q: in a phrase few stand for themselves (section 5). */
-static size_t put_octet(char *out, unsigned char octet)
+static char *put_octet(char *out, char octet)
 {
-	static const char digits[] = "0123456789ABCDEF";
-	bool plain = (octet >= '0' && octet <= '9') || ((octet | 0x20) >= 'a' && (octet | 0x20) <= 'z') ||
-		     (octet && strchr("!*+-/ ", octet));
-	out[0] = octet == ' ' ? '_' : plain ? (char)octet : '=';
-	out[1] = digits[octet >> 4];
-	out[2] = digits[octet & 15];
-	return plain ? 1 : 3;
+	bool plain = (octet >= '0' && octet <= '9') || (octet >= 'A' && octet <= 'Z') ||
+		     (octet >= 'a' && octet <= 'z') || (octet && strchr("!*+-/ ", octet));
+	if (!plain)
+		return qp_escape(out, octet);
+	*out = octet == ' ' ? '_' : octet;
+	return out + 1;
 }
 
 /* The next character that is shown; none where the unit has no more. */
@@ -219,9 +220,10 @@ static size_t put_word(struct words *words, char *out, size_t most)
 	memcpy(out, words->utf8 ? "=?utf-8?Q?" : "=?unknown-8bit?Q?", length);
 	while ((character = take_character(words, &text, unit->quoted)).length > 0) {
 		char octets[4 * 3];
-		size_t size = 0;
+		char *after = octets;
 		for (size_t i = 0; i < character.length; i++)
-			size += put_octet(octets + size, (unsigned char)character.data[i]);
+			after = put_octet(after, character.data[i]);
+		size_t size = (size_t)(after - octets);
 		if (length + size + 2 > most)
 			break;
 		memcpy(out + length, octets, size);
