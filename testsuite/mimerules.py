@@ -88,7 +88,8 @@ def has_room_for_words(one: Field) -> bool:
     """Whether encoded-words may stand where the field has 8-bit octets: in free text, and beside addresses."""
     if one.name in ADDRESSES:
         outside = re.sub(rb'"[^"]*"|\([^()]*\)', b"", one.body)
-        bare = [element for element in re.split(b"[,;]", outside) if b"@" in element and b"<" not in element]
+        elements = [re.sub(rb"^[^@<]*:", b"", element) for element in re.split(b"[,;]", outside)]  # no names of groups
+        bare = [element for element in elements if b"@" in element and b"<" not in element]
         return all(map(bytes.isascii, bare)) and not re.search(rb"<[^>]*[\x80-\xff]", outside)
     return one.name not in STRUCTURED
 
