@@ -64,9 +64,11 @@ static bool next_fold(struct mime *mime, struct piece *piece)
 	if (fresh && line->length <= LINE_MAX_TEXT) { /* with its end */
 		line->length = 0;
 	} else {
+		struct span left = *line;
 		piece->octets = header_fold(line, mime->line_is_first);
 		if (!piece->octets.data || is_delimiter(mime, piece->octets)) {
 			give_up_on_field(mime, unfoldable);
+			piece->octets = left; /* no piece is empty, also where a file was rewritten (IN-4) */
 			mime->cut.at = mime->cut.end;
 			line->length = 0;
 		}

@@ -29,16 +29,18 @@ MANY = settings(max_examples=4 * settings.default.max_examples)
 
 
 REWRITTEN = b"".join(b"X-Field-%d: of many\n" % number for number in range(20)) + (
-    b"Content-Type: multipart/mixed; boundary=b\n\n--b\nX: y\n\n\xe4\n--b--\n"
+    b"X-Long:" + b" y" * 600 + b"\nX-Words: \xe4 x \xe4\nTo: \xe4 (\xe4) <a@b>, \xe4 <c@d>\n"
+    b"Content-Type: multipart/mixed; boundary=b\n\n\xe4 " + b"x" * 1200 + b"\n--b\nX: y\n\n\xe4\n--b\n"
+    b"Content-Transfer-Encoding: base64\n\n" + b"A" * 1000 + b"\n\xe4\n--b--\n"
 )
 
 
 @pytest.mark.spec("IN-4")
-@pytest.mark.parametrize("later", [b"\n", b"x", b" ", b"a: b\n", b"--b\n", b"--b--\n", b"\0"])
+@pytest.mark.parametrize("later", [b"\n", b"x", b" ", b"a: b\n", b"--b\n", b"--b--\n", b"\0", b"(", b"<", b"\xe4"])
 def test_a_file_that_is_rewritten_meanwhile_leads_nowhere_else(later: bytes) -> None:
     """What leaves is nonsense, and thrown away by the caller; but all of it stood in the file, or is our own."""
     other = (later * len(REWRITTEN))[: len(REWRITTEN)]
-    for when in range(20):
+    for when in range(70):
         wire = pure.recode_while_rewritten(REWRITTEN, other, BODY_ROOM_MIN, when)
         assert set(wire) <= set(REWRITTEN + other) | set(range(0x20, 0x7F)) | {9, 10, 13}
 
