@@ -17,7 +17,7 @@ struct unit {
 /* A field on its way to a form in ASCII (RFC 2047). */
 struct words {
 	struct span start; /* name and colon, until they have left */
-	struct span rest;  /* of the body, behind the unit */
+	struct span rest;  /* of the body, after the unit */
 	struct unit unit;
 	bool pending; /* the unit did not fit into the last line, or not all of it */
 	enum { AFTER_SEPARATOR, AFTER_TEXT, AFTER_OLD_WORD, AFTER_NEW_WORD } place;
