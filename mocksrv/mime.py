@@ -4,21 +4,24 @@ It reads some things otherwise than Python's `email`, and as the RFCs have them:
 Content-Type, white space at the end of quoted-printable lines, white space before a colon.
 """
 
+import base64
 import re
 from dataclasses import dataclass, field
 
 LONGEST, DEEPEST, LONGEST_BOUNDARY = 998, 100, 994
 IDENTITY = ("", "7bit", "8bit", "binary")
+_ENCODINGS = (*IDENTITY, "quoted-printable", "base64")
 _TOKEN = re.compile(rb'[^\x00-\x20()<>@,;:\\"/\[\]?=\x7f]*')
 _QUOTED = re.compile(rb'"((?:[^"\\]|\\.)*)"?', re.DOTALL)
 _BARE = re.compile(rb"[^\x00-\x20;(]*")
-_FIELD = re.compile(rb"([!-9;-~]+)[ \t]*:(.*)", re.DOTALL)
+# A mailbox leaves lines that begin with `From ` in headers; nobody ends a header there.
+_FIELD = re.compile(rb"([!-9;-~]+)[ \t]*:(.*)|(>?From )(.*)", re.DOTALL)
 _BASE64 = re.compile(rb"[A-Za-z0-9+/= \t]*")
 
 
 @dataclass
 class Field:
-    """A header field, its lines as they stand there, and its body in one line."""
+    """A header field, its lines as they stand there, and its body in one line. A `From ` line is called "from "."""
 
     name: str
     lines: list[bytes]
@@ -28,7 +31,7 @@ class Field:
         """What stands behind the colon, unfolded."""
         found = _FIELD.fullmatch(b"".join(self.lines))
         assert found
-        return found[2]
+        return found[2] if found[1] else found[4]
 
     def is_long(self) -> bool:
         """Whether it has to be folded."""
@@ -108,6 +111,8 @@ def _read_entity(lines: list[bytes], entity: Entity, in_digest: bool) -> Entity:
     entity.main_type, entity.subtype, entity.boundary = kind
     encoding = entity.first("content-transfer-encoding") or b""
     entity.encoding = (_token(encoding, _skip_comments(encoding, 0))[0]).decode("latin-1").lower()
+    if entity.encoding not in _ENCODINGS:  # as good as none
+        entity.encoding = "binary"
     if entity.depth < DEEPEST and entity.boundary:
         entity.kind = "multipart"
         _read_parts(entity)
@@ -126,7 +131,7 @@ def _read_header(lines: list[bytes], entity: Entity) -> None:
         if lines[at][0] in b" \t" and at > 0:
             entity.fields[-1].lines.append(lines[at])
         elif found:
-            entity.fields.append(Field(found[1].decode().lower(), [lines[at]]))
+            entity.fields.append(Field((found[1] or found[3]).decode().lower(), [lines[at]]))
         else:
             break
         at += 1
@@ -264,6 +269,25 @@ def parameters(entity: Entity) -> dict[str, bytes]:
     for name, value in _parameters(entity.first("content-type") or b"", 0):
         found.setdefault(name, b"".join(value.split()))
     return found
+
+
+def _decoded_word(found: re.Match[bytes]) -> bytes:
+    """What an encoded-word stands for, in its own charset."""
+    if found[1] in b"bB":
+        return base64.b64decode(found[2] + b"=" * (-len(found[2]) % 4))
+    return re.sub(rb"=([0-9A-Fa-f]{2})", lambda one: bytes.fromhex(one[1].decode()), found[2].replace(b"_", b" "))
+
+
+def readable(field: Field) -> bytes:
+    """What a reader is shown of a field, without white space and quoting: encoded-words (RFC 2047) are decoded."""
+    words = re.sub(rb"(?<=\?=)[ \t]+(?==\?)", b"", field.body)
+    text = re.sub(rb"=\?[^?\s]+\?([bqBQ])\?([^?\s]*)\?=", _decoded_word, words)
+    return re.sub(rb'[\s"\\]', b"", text)
+
+
+def may_be_encoded(entity: Entity) -> bool:
+    """Whether a Content-Transfer-Encoding may change its octets (RFC 2045 section 6.4; RFC 6532 section 3.5)."""
+    return entity.main_type not in ("message", "multipart") or entity.subtype.split("-")[0] == "global"
 
 
 def is_base64(line: bytes) -> bool:

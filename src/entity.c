@@ -19,6 +19,11 @@ void recoding_give_up(struct recoding *recoding, const char *place, const char *
 			 what);
 }
 
+void recoding_keep(struct recoding *recoding, const struct line_facts *facts)
+{
+	recoding->eightbit = recoding->eightbit || (facts->eightbit && recoding->eightbitmime);
+}
+
 void entity_give_up(const struct entity *entity, struct recoding *recoding, const struct nest *nest, const char *what)
 {
 	char place[NEST_PLACE_SIZE];
@@ -38,7 +43,6 @@ struct entry {
 	struct entity *entity;
 	struct recoding *recoding;
 	struct nest *nest;
-	struct scout *scout;
 	struct heading heading;
 };
 
@@ -49,11 +53,6 @@ static struct span body_of(const struct entry *entry)
 	if (!entity->end)
 		entity->end = nest_find_delimiter(entry->nest, entry->heading.body);
 	return (struct span){entity->body, (size_t)(entity->end - entity->body)};
-}
-
-static bool has_legal_body(const struct entry *entry)
-{
-	return scout_is_legal(entry->scout, entry->entity->depth, entry->entity->body);
 }
 
 /* `octet` in each of the eight octets of a word. */
@@ -87,36 +86,37 @@ bool entity_is_base64(struct span line)
 }
 
 /* Why an illegal body without parts cannot be made legal; NULL where it can. */
-static const char *obstacle(const struct entry *entry, const struct line_facts *facts)
+static const char *obstacle(const struct entry *entry)
 {
-	const struct heading *heading = &entry->heading;
-	const struct content_type *type = &heading->type;
-	bool identity = header_is_identity(heading->encoding);
+	const struct content_type *type = &entry->heading.type;
 	if (type->multipart && type->boundary_length == 0)
 		return "is a multipart without a usable boundary";
-	if (type->multipart || (type->rfc822 && identity))
+	if (type->multipart || (type->rfc822 && header_is_identity(entry->heading.encoding)))
 		return "is nested too deeply";
-	if (type->message && identity)
-		return "is of a type that must not be encoded";
-	if (heading->encoding == ENCODING_UNKNOWN)
-		return "has an unknown Content-Transfer-Encoding";
-	if (heading->encoding == ENCODING_BASE64 && (facts->nul || facts->eightbit))
-		return "has octets that are no base64";
 	return NULL;
 }
 
-static enum treatment treat_illegal(const struct entry *entry, const struct line_facts *facts)
+static enum treatment treat_illegal(const struct entry *entry)
 {
-	const char *what = obstacle(entry, facts);
+	const struct heading *heading = &entry->heading;
+	bool identity = header_is_identity(heading->encoding);
+	const char *what = obstacle(entry);
 	if (what) {
 		entity_give_up(entry->entity, entry->recoding, entry->nest, what);
 		return TREATMENT_COPY;
 	}
 	entry->recoding->needed = true;
-	if (entry->heading.encoding == ENCODING_BASE64)
+	if (heading->encoding == ENCODING_BASE64)
 		return TREATMENT_WRAP;
+	if (heading->type.message && identity)
+		return TREATMENT_MASK;
 	entry->recoding->quoted_printable = true;
-	return header_is_identity(entry->heading.encoding) ? TREATMENT_QUOTE : TREATMENT_MEND;
+	return identity ? TREATMENT_QUOTE : TREATMENT_MEND;
+}
+
+static bool is_recoded(enum treatment treatment)
+{
+	return treatment == TREATMENT_QUOTE || treatment == TREATMENT_MEND;
 }
 
 static enum treatment choose_treatment(const struct entry *entry)
@@ -126,39 +126,35 @@ static enum treatment choose_treatment(const struct entry *entry)
 	if (entry->heading.has_message)
 		return TREATMENT_MESSAGE;
 	struct line_facts facts = lines_examine(body_of(entry));
+	enum treatment treatment = TREATMENT_COPY;
 	if (!lines_are_legal(&facts, entry->recoding->eightbitmime))
-		return treat_illegal(entry, &facts);
-	entry->recoding->eightbit = entry->recoding->eightbit || facts.eightbit;
-	return TREATMENT_COPY;
-}
-
-static bool is_recoded(const struct entity *entity)
-{
-	return entity->treatment == TREATMENT_QUOTE || entity->treatment == TREATMENT_MEND;
+		treatment = treat_illegal(entry);
+	if (!is_recoded(treatment))
+		recoding_keep(entry->recoding, &facts);
+	return treatment;
 }
 
 /* The field that tells the new encoding, in place of each that there is: readers differ in which of two counts.  That
- * of an entity with parts only has to allow what will be in them. */
+ * of an entity with parts says what may be in them, whatever is. */
 static const char *new_encoding(const struct entry *entry)
 {
 	/* With SMTPUTF8, header fields within may keep 8-bit octets, for which 7bit would be wrong. */
 	bool eightbit = entry->recoding->eightbitmime || entry->recoding->smtputf8;
 	enum encoding encoding = entry->heading.encoding;
-	if (is_recoded(entry->entity))
+	if (is_recoded(entry->entity->treatment))
 		return "Content-Transfer-Encoding: quoted-printable\r\n";
 	bool allowed = encoding != ENCODING_BINARY && (encoding != ENCODING_8BIT || eightbit);
-	if (!entity_has_parts(entry->entity) || allowed || has_legal_body(entry))
+	if (!entity_has_parts(entry->entity) || allowed)
 		return NULL;
 	return eightbit ? "Content-Transfer-Encoding: 8bit\r\n" : "Content-Transfer-Encoding: 7bit\r\n";
 }
 
-/* Whether a message that is not MIME so far has something encoded in it now. */
+/* Whether a message has or gets MIME fields, and does not say so. */
 static bool needs_version(const struct entry *entry)
 {
-	const struct entity *entity = entry->entity;
-	if (!nest_holds_message(entry->nest) || entry->heading.has_version)
-		return false;
-	return entity->treatment == TREATMENT_QUOTE || (entity_has_parts(entity) && !has_legal_body(entry));
+	const struct heading *heading = &entry->heading;
+	bool has_fields = heading->has_type || heading->has_encoding || entry->entity->treatment == TREATMENT_QUOTE;
+	return nest_holds_message(entry->nest) && has_fields && !heading->has_version;
 }
 
 /* A charset where nobody named one; RFC 1428 has a name for what cannot be guessed. */
@@ -168,12 +164,6 @@ static const char *new_type(const struct entry *entry)
 		return "";
 	return text_is_utf8(body_of(entry)) ? "Content-Type: text/plain; charset=utf-8\r\n"
 					    : "Content-Type: text/plain; charset=unknown-8bit\r\n";
-}
-
-static bool needs_blank_line(const struct entry *entry)
-{
-	const struct entity *entity = entry->entity;
-	return is_recoded(entity) || (entity->treatment == TREATMENT_MESSAGE && !has_legal_body(entry));
 }
 
 static void add_fields(const struct entry *entry)
@@ -188,17 +178,16 @@ static void add_fields(const struct entry *entry)
 	int length = snprintf(entity->text, sizeof entity->text, "%s%s%s%s", mark,
 			      needs_version(entry) ? "MIME-Version: 1.0\r\n" : "", new_type(entry),
 			      entity->encoding && !entry->heading.has_encoding ? entity->encoding : "");
-	/* Without a blank line these fields, those of a message within, or the first line of the body would be taken
+	/* Without a blank line these fields, those of a message within, or the first line of the body could be taken
 	 * for what they are not. */
-	if (entity->header_end == entity->body && (length > 0 || needs_blank_line(entry)))
+	if (entity->header_end == entity->body && !entry->heading.is_empty)
 		length += snprintf(entity->text + length, sizeof entity->text - (size_t)length, "\r\n");
 	entity->text_length = (size_t)length;
 }
 
-void entity_enter(struct entity *entity, struct recoding *recoding, struct nest *nest, struct scout *scout,
-		  struct lines lines)
+void entity_enter(struct entity *entity, struct recoding *recoding, struct nest *nest, struct lines lines)
 {
-	struct entry entry = {.entity = entity, .recoding = recoding, .nest = nest, .scout = scout};
+	struct entry entry = {.entity = entity, .recoding = recoding, .nest = nest};
 	entity->depth = nest->depth;
 	heading_read(&entry.heading, nest, lines);
 	entity->header_end = entry.heading.end;

@@ -3,7 +3,6 @@
 
 #include "lines.h"
 #include "nest.h"
-#include "scout.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -18,20 +17,25 @@ struct recoding {
 
 	bool needed;           /* something has to change; else the message goes as it is */
 	bool quoted_printable; /* some part becomes quoted-printable, or is mended as such */
-	bool utf8_header;      /* a header field has 8-bit octets that are UTF-8, and SMTPUTF8 makes them legal */
-	bool eightbit;         /* the result has 8-bit octets */
-	char trouble[300];     /* why it cannot be made legal: a sentence whose subject is the server; else empty */
+	bool utf8_header;  /* a header field has 8-bit octets that are UTF-8, and nothing but SMTPUTF8 makes them legal
+			    */
+	bool eightbit;     /* the result has 8-bit octets */
+	char trouble[300]; /* why it cannot be made legal: a sentence whose subject is the server; else empty */
 };
 
 /* Notes what cannot be made legal, if it is the first. */
 void recoding_give_up(struct recoding *recoding, const char *place, const char *what);
+
+/* Notes that octets of which this is known are not encoded: what the server takes of them is in the result. */
+void recoding_keep(struct recoding *recoding, const struct line_facts *facts);
 
 /* What becomes of a body. */
 enum treatment {
 	TREATMENT_COPY,
 	TREATMENT_QUOTE,   /* becomes quoted-printable */
 	TREATMENT_MEND,    /* is quoted-printable, and breaks its rules */
-	TREATMENT_WRAP,    /* is base64 in long lines */
+	TREATMENT_WRAP,    /* is base64, in long lines or with what is none */
+	TREATMENT_MASK,    /* must not be encoded: what cannot travel becomes `?`, and long lines are cut */
 	TREATMENT_PARTS,   /* a multipart: each part is an entity */
 	TREATMENT_MESSAGE, /* message/rfc822: the body is an entity */
 };
@@ -49,12 +53,10 @@ struct entity {
 };
 
 /*
- * Reads the header of the entity that begins where `lines` are, and decides, looking at its body, with the scout where
- * that has parts.  What cannot be made legal is noted in `recoding`.  An entity with parts becomes the innermost level
- * of the nest.
+ * Reads the header of the entity that begins where `lines` are, and decides, looking at its body if that has no parts.
+ * What cannot be made legal is noted in `recoding`.  An entity with parts becomes the innermost level of the nest.
  */
-void entity_enter(struct entity *entity, struct recoding *recoding, struct nest *nest, struct scout *scout,
-		  struct lines lines);
+void entity_enter(struct entity *entity, struct recoding *recoding, struct nest *nest, struct lines lines);
 
 /* Notes that the entity cannot be made legal, with its place. */
 void entity_give_up(const struct entity *entity, struct recoding *recoding, const struct nest *nest, const char *what);

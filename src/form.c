@@ -31,7 +31,8 @@ bool form_choose(struct form *form, const struct capabilities *offers, struct sp
 					   .smtputf8 = offers->smtputf8,
 					   .helohost = helohost};
 	form->recoded = !form->chunked && (has_binary(facts) || (facts->eightbit && !offers->eightbitmime));
-	if (form->recoded || (facts->eightbit && offers->smtputf8))
+	/* Who takes 8-bit octets anyway is not asked for SMTPUTF8: the server after it may lack it (EXT-7). */
+	if (form->recoded || (facts->eightbit && offers->smtputf8 && !offers->eightbitmime))
 		mime_survey(&form->recoding);
 	form->smtputf8 = form->recoding.utf8_header;
 	form->body = body_parameter(form, offers, facts);

@@ -12,7 +12,7 @@
 struct form {
 	bool chunked; /* by BDAT (RFC 3030), else by DATA */
 	bool recoded;
-	bool smtputf8;    /* its header asks for SMTPUTF8 (RFC 6531) */
+	bool smtputf8;    /* its header needs SMTPUTF8 there (RFC 6531) */
 	uint64_t size;    /* octets that are to be sent, doubled dots not counted (RFC 1870 section 3) */
 	const char *body; /* the BODY parameter of MAIL (RFC 6152, RFC 3030), with a space before it; or empty */
 	const char *how;  /* for the report; or empty */

@@ -20,6 +20,15 @@ static bool is_name_octet(char octet)
 	return octet > ' ' && octet <= '~' && octet != ':';
 }
 
+/* mbox, procmail and others leave such a line in a header, and qmail reads on. */
+static struct span take_from(struct span line)
+{
+	static const char from[] = ">From ";
+	const char *word = line.length > 0 && *line.data == '>' ? from : from + 1;
+	bool found = line.length >= strlen(word) && memcmp(line.data, word, strlen(word)) == 0;
+	return (struct span){line.data, found ? strlen(word) : 0};
+}
+
 bool header_take_field(struct lines *lines, struct field *field)
 {
 	const char *start = lines->at;
@@ -30,13 +39,17 @@ bool header_take_field(struct lines *lines, struct field *field)
 	field->name = (struct span){start, (size_t)(at - start)};
 	while (at < end && is_blank(*at)) /* obsolete, but seen: section 4.5 */
 		at++;
-	if (field->name.length == 0 || at == end || *at != ':')
+	bool has_colon = field->name.length > 0 && at < end && *at == ':';
+	if (!has_colon)
+		field->name = take_from((struct span){start, (size_t)(end - start)});
+	if (field->name.length == 0)
 		return false;
+	field->body.data = has_colon ? at + 1 : start + field->name.length;
 	do
 		lines_skip(lines);
 	while (lines->at < lines->end && is_blank(*lines->at));
 	field->octets = (struct span){start, (size_t)(lines->at - start)};
-	field->body = (struct span){at + 1, (size_t)(lines->at - at - 1)};
+	field->body.length = (size_t)(lines->at - field->body.data);
 	return true;
 }
 
@@ -278,7 +291,11 @@ void header_read_type(struct span body, struct content_type *type)
 	struct span subtype = take_token(&body);
 	type->multipart = span_equal(main_type, span_of("multipart"));
 	type->digest = type->multipart && span_equal(subtype, span_of("digest"));
-	type->message = span_equal(main_type, span_of("message"));
+	/* message/global and its kin, such as message/global-headers, may be encoded: RFC 6532 section 3.7, RFC 6533.
+	 */
+	struct span rest;
+	bool global = span_equal(span_split(subtype, '-', &rest), span_of("global"));
+	type->message = span_equal(main_type, span_of("message")) && !global;
 	type->rfc822 = type->message && span_equal(subtype, span_of("rfc822"));
 	if (type->multipart)
 		read_boundary(type, body);
@@ -290,10 +307,10 @@ enum encoding header_read_encoding(struct span body)
 	struct span name = take_token(&body);
 	if (name.length == 0)
 		return ENCODING_7BIT;
-	for (int encoding = ENCODING_7BIT; encoding < ENCODING_UNKNOWN; encoding++)
+	for (int encoding = ENCODING_7BIT; encoding <= ENCODING_BASE64; encoding++)
 		if (span_equal(name, span_of(names[encoding])))
 			return (enum encoding)encoding;
-	return ENCODING_UNKNOWN;
+	return ENCODING_BINARY;
 }
 
 bool header_is_identity(enum encoding encoding)

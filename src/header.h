@@ -9,16 +9,18 @@
 /* Octets of the longest boundary that a delimiter line has room for, with `--` at both ends. */
 enum { BOUNDARY_MAX = LINE_MAX_TEXT - 4 };
 
-/* One header field (RFC 5322 section 2.2). */
+/* One header field (RFC 5322 section 2.2), or a line that a mailbox had in front of the message: `From ` or `>From `.
+ */
 struct field {
 	struct span octets; /* all of it, its line ends included */
-	struct span name;
-	struct span body; /* what stands behind the colon, still folded */
+	struct span name;   /* of such a line all up to its space, which no field's name has */
+	struct span body;   /* what stands behind the colon, still folded */
 };
 
 /*
  * Takes the field that begins at the line where `lines` are, with its continuation lines.  Returns false, and moves
- * nothing, where no field begins: at a blank line, at the end, and at a line without a field's name and colon.
+ * nothing, where no field begins: at a blank line, at the end, and at a line without a field's name and colon that is
+ * no `From ` line either.
  */
 bool header_take_field(struct lines *lines, struct field *field);
 
@@ -34,7 +36,7 @@ struct span header_fold(struct span *line, bool first);
 struct content_type {
 	bool multipart;
 	bool digest; /* multipart/digest, whose parts are messages unless they say otherwise (RFC 2046 section 5.1.5) */
-	bool message;           /* of any kind */
+	bool message;           /* a message of a kind that must not be encoded (RFC 2045 section 6.4) */
 	bool rfc822;            /* message/rfc822 */
 	size_t boundary_length; /* 0 where there is none, or none that a delimiter line has room for */
 	char boundary[BOUNDARY_MAX];
@@ -44,15 +46,9 @@ struct content_type {
  * the first counts.  A field that says nothing understandable gives all false. */
 void header_read_type(struct span body, struct content_type *type);
 
-/* What a Content-Transfer-Encoding field says (RFC 2045 section 6); an empty one is as none. */
-enum encoding {
-	ENCODING_7BIT,
-	ENCODING_8BIT,
-	ENCODING_BINARY,
-	ENCODING_QUOTED_PRINTABLE,
-	ENCODING_BASE64,
-	ENCODING_UNKNOWN
-};
+/* What a Content-Transfer-Encoding field says (RFC 2045 section 6).  An empty one is as none; so is an unknown one, but
+ * it tells less about the octets, and counts as binary. */
+enum encoding { ENCODING_7BIT, ENCODING_8BIT, ENCODING_BINARY, ENCODING_QUOTED_PRINTABLE, ENCODING_BASE64 };
 enum encoding header_read_encoding(struct span body);
 
 /* Whether it changes none of the octets of a body. */

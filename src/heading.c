@@ -1,7 +1,7 @@
 /*
  * heading - the header of an entity: where it ends, and what it says about the body
  *
- * entity.c reads with it what the walk enters, scout.c what it will enter.  RFC 2045, RFC 2046 section 5.
+ * entity.c reads with it what the walk enters.  RFC 2045, RFC 2046 section 5.
  */
 #include "heading.h"
 
@@ -37,6 +37,7 @@ void heading_read(struct heading *heading, const struct nest *nest, struct lines
 {
 	struct field field;
 	*heading = (struct heading){.encoding = ENCODING_7BIT};
+	heading->is_empty = lines.at == lines.end || nest_at_delimiter(nest, &lines);
 	while (lines.at < lines.end && !nest_at_delimiter(nest, &lines) && header_take_field(&lines, &field))
 		read_field(heading, &field);
 	heading->end = lines.at;

@@ -9,6 +9,7 @@
 
 /* The header of an entity as a whole. */
 struct heading {
+	bool is_empty; /* there is nothing, neither header nor body */
 	bool has_version;
 	bool has_type;
 	bool has_encoding;

@@ -48,25 +48,9 @@ struct span lines_take(struct lines *lines)
 	return line;
 }
 
-/* Eight octets at a time, since a compiler need not see that a loop over single ones can be made so. */
-static bool has_eightbit(struct span octets)
-{
-	uint64_t all = 0;
-	uint64_t word;
-	while (octets.length >= sizeof word) {
-		memcpy(&word, octets.data, sizeof word);
-		all |= word;
-		octets.data += sizeof word;
-		octets.length -= sizeof word;
-	}
-	for (; octets.length > 0; octets.length--)
-		all |= (unsigned char)octets.data[octets.length - 1];
-	return all & UINT64_C(0x8080808080808080);
-}
-
 struct line_facts lines_examine(struct span octets)
 {
-	struct line_facts facts = {.eightbit = has_eightbit(octets)};
+	struct line_facts facts = {.eightbit = !text_is_ascii(octets)};
 	struct lines lines;
 	facts.nul = octets.length > 0 && memchr(octets.data, '\0', octets.length);
 	lines_open(&lines, octets);

@@ -4,7 +4,7 @@
 #include "entity.h"
 #include "lines.h"
 #include "nest.h"
-#include "scout.h"
+#include "words.h"
 
 #include <stdbool.h>
 
@@ -27,13 +27,17 @@ struct piece {
 struct mime {
 	struct recoding *recoding;
 	struct lines rest; /* what no piece was made of yet */
-	enum { AT_ENTITY, IN_HEADER, BEHIND_HEADER, IN_BODY, BETWEEN_PARTS, AT_DELIMITER } place;
+	enum { AT_ENTITY, IN_HEADER, AFTER_HEADER, IN_BODY, BETWEEN_PARTS, AT_DELIMITER } place;
 	struct entity entity;
 	struct nest nest;
-	struct scout scout;
-	struct lines cut; /* the lines of what leaves in pieces: a field that is folded, a base64 body */
+	struct field field; /* that was taken last */
+	bool in_words;      /* it becomes encoded-words */
+	struct words words;
+	struct lines cut; /* the lines of what leaves line by line: a field that is folded, what cannot be encoded */
 	struct span line; /* what is left of the one that is being cut */
 	bool line_is_first;
+	bool line_is_base64;
+	char text[LINE_MAX_TEXT + 2]; /* a line that stands nowhere in the message */
 };
 
 /* Begins a walk through a message that was surveyed. */

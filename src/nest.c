@@ -1,7 +1,7 @@
 /*
  * nest - the multiparts and messages that surround a place in a message
  *
- * entity.c, mime.c and scout.c find with it where a body ends.  RFC 2046 section 5.1.  A message may have nothing but
+ * entity.c and mime.c find with it where a body ends.  RFC 2046 section 5.1.  A message may have nothing but
  * lines that could be delimiters, so none is compared with all boundaries: they are kept in order.
  */
 #include "nest.h"

@@ -1,29 +1,16 @@
 /*
  * qp - lines of quoted-printable (RFC 2045 section 6.7)
  *
- * body.c has each line of a part that is recoded written by it, straight into the out buffer.  Text is mostly octets
- * that stand for themselves: they are looked at and copied eight at a time.  Where it is not, octets of both kinds
- * change too often for a branch on each, so a table tells what to write.
+ * body.c has each line of a part that is recoded written by it, straight into the out buffer.
  */
 #include "qp.h"
 
 #include <stdbool.h>
-#include <stdint.h>
 #include <string.h>
 
-/* `octet` in each of the eight octets of a word. */
-#define EACH(octet) (UINT64_C(0x0101010101010101) * (octet))
-
-static bool has_zero(uint64_t word)
+static bool is_blank(char octet)
 {
-	return (word - EACH(0x01)) & ~word & EACH(0x80);
-}
-
-/* Whether all eight octets are from space to `~` and none is `=`. */
-static bool are_plain(uint64_t word)
-{
-	return !(word & EACH(0x80)) && !((word - EACH(0x20)) & EACH(0x80)) && !has_zero(word ^ EACH(0x7f)) &&
-	       !has_zero(word ^ EACH('='));
+	return octet == ' ' || octet == '\t';
 }
 
 /* The form of each octet, in three octets, and how many of them count. */
@@ -50,17 +37,13 @@ static const char *form_of(char octet)
 	return forms + (size_t)(unsigned char)octet * FORM_SIZE;
 }
 
-static bool is_plain(char octet)
+/* Whether an octet may stand for itself, wherever it does not end a line. */
+static bool is_literal(char octet)
 {
 	return form_of(octet)[3] == '1';
 }
 
-static bool is_blank(char octet)
-{
-	return octet == ' ' || octet == '\t';
-}
-
-/* Writes four octets, of which up to three count. */
+/* Writes FORM_SIZE octets, of which up to three count: octets of both kinds change too often for a branch on each. */
 static char *put(char *out, char octet)
 {
 	const char *form = form_of(octet);
@@ -68,50 +51,17 @@ static char *put(char *out, char octet)
 	return out + (form[3] - '0');
 }
 
-/*
- * Copies plain octets, eight at a time.  This one and the next leave the last octet of a line, since more than itself
- * decides about it, and let nothing count that stands at `limit` or behind it.
- */
-static inline char *copy_plain(const char **at, const char *end, char *out, const char *limit)
+static bool is_hexadecimal(char digit)
 {
-	const char *from = *at;
-	ptrdiff_t most = end - from - 1 < limit - out ? end - from - 1 : limit - out;
-	uint64_t word;
-	for (; most >= (ptrdiff_t)sizeof word; most -= (ptrdiff_t)sizeof word) {
-		memcpy(&word, from, sizeof word);
-		if (!are_plain(word))
-			break;
-		memcpy(out, &word, sizeof word);
-		from += sizeof word;
-		out += sizeof word;
-	}
-	*at = from;
-	return out;
+	return (digit >= '0' && digit <= '9') || (digit >= 'A' && digit <= 'F') || (digit >= 'a' && digit <= 'f');
 }
 
-/* Writes octets as long as there is room for any of them. */
-static char *put_most(const char **at, const char *end, char *out, const char *limit)
-{
-	const char *from = *at;
-	for (;;) {
-		out = copy_plain(&from, end, out, limit);
-		if (end - from <= 8 || limit - out < 8 * 3)
-			break;
-		for (size_t i = 0; i < 8; i++)
-			out = put(out, *from++);
-	}
-	while (end - from > 1 && limit - out >= 3)
-		out = put(out, *from++);
-	*at = from;
-	return out;
-}
-
-static char *put_encoded(char *out, unsigned char octet)
+char *qp_escape(char *out, char octet)
 {
 	static const char digits[] = "0123456789ABCDEF";
 	out[0] = '=';
-	out[1] = digits[octet >> 4];
-	out[2] = digits[octet & 15];
+	out[1] = digits[(unsigned char)octet >> 4];
+	out[2] = digits[(unsigned char)octet & 15];
 	return out + 3;
 }
 
@@ -121,62 +71,43 @@ static char *break_delimiter(const char **at, const char *end, char *out)
 	if (end - *at < 2 || (*at)[0] != '-' || (*at)[1] != '-')
 		return out;
 	++*at;
-	return put_encoded(out, '-');
+	return qp_escape(out, '-');
+}
+
+/* What of the line is quoted-printable already stays as it is where `mend` is set. */
+static size_t put_line(const char **at, const char *end, char *out, bool mend)
+{
+	char *const start = out;
+	char *const limit = start + QP_LINE_MAX - 1; /* one column is kept for the `=` of a soft line break */
+	out = break_delimiter(at, end, out);
+	const char *from = *at;
+	while (from < end) {
+		while (end - from > 1 && limit - out >= 3 && (!mend || *from != '='))
+			out = put(out, *from++);
+		bool quoted = mend && *from == '=';
+		bool escape = quoted && end - from > 2 && is_hexadecimal(from[1]) && is_hexadecimal(from[2]);
+		ptrdiff_t taken = escape ? 3 : 1;
+		bool last = end - from == taken;
+		bool stays = escape || (quoted && last) || (is_literal(*from) && !(last && is_blank(*from)));
+		if (limit + last - out < (stays ? taken : 3)) {
+			*out++ = '=';
+			break;
+		}
+		if (stays)
+			memcpy(out, from, (size_t)taken);
+		out = stays ? out + taken : qp_escape(out, *from);
+		from += taken;
+	}
+	*at = from;
+	return (size_t)(out - start);
 }
 
 size_t qp_encode(const char **at, const char *end, char *out)
 {
-	char *const start = out;
-	/* One column is kept for the `=` of a soft line break, unless the line ends here. */
-	out = put_most(at, end, break_delimiter(at, end, out), start + QP_LINE_MAX - 1);
-	while (*at < end) {
-		bool last = end - *at == 1;
-		bool plain = is_plain(**at) && !(last && is_blank(**at));
-		if (start + QP_LINE_MAX - (last ? 0 : 1) - out < (plain ? 1 : 3)) {
-			*out++ = '=';
-			break;
-		}
-		if (plain)
-			*out++ = **at;
-		else
-			out = put_encoded(out, (unsigned char)**at);
-		++*at;
-	}
-	return (size_t)(out - start);
-}
-
-static bool is_hexadecimal(char digit)
-{
-	return (digit >= '0' && digit <= '9') || (digit >= 'A' && digit <= 'F') || (digit >= 'a' && digit <= 'f');
+	return put_line(at, end, out, false);
 }
 
 size_t qp_mend(const char **at, const char *end, char *out)
 {
-	char *const start = out;
-	char *const limit = start + QP_LINE_MAX - 1; /* as above */
-	out = break_delimiter(at, end, out);
-	while (*at < end) {
-		out = copy_plain(at, end, out, limit);
-		while (end - *at > 1 && out < limit && is_plain(**at))
-			*out++ = *(*at)++;
-		if (**at == '=' && end - *at == 1) { /* a soft line break that was there */
-			*out++ = *(*at)++;
-			break;
-		}
-		bool quoted = **at == '=' && end - *at > 2 && is_hexadecimal((*at)[1]) && is_hexadecimal((*at)[2]);
-		bool plain = is_plain(**at);
-		ptrdiff_t taken = quoted ? 3 : 1;
-		if (start + QP_LINE_MAX - (end - *at == taken ? 0 : 1) - out < (plain ? 1 : 3)) {
-			*out++ = '=';
-			break;
-		}
-		if (quoted || plain) {
-			memcpy(out, *at, (size_t)taken);
-			out += taken;
-		} else {
-			out = put_encoded(out, (unsigned char)**at);
-		}
-		*at += taken;
-	}
-	return (size_t)(out - start);
+	return put_line(at, end, out, true);
 }

@@ -6,6 +6,9 @@
 /* Octets of a quoted-printable line, its CR LF not counted (RFC 2045 section 6.7, rule 5). */
 enum { QP_LINE_MAX = 76 };
 
+/* Writes the three octets that stand for one, in capitals, and returns what is after them. */
+char *qp_escape(char *out, char octet);
+
 /*
  * Encodes what it can of a line of text as one line of quoted-printable, CR LF not included, and moves `at` behind it.
  * As long as `at` is not at `end` afterwards, the line written ends with a soft line break.  `out` has room for

@@ -88,6 +88,22 @@ static size_t utf8_length_at_once(struct span text)
 	return word & UINT64_C(0x8080808080808080) ? text_utf8_length(text) : sizeof word;
 }
 
+/* Eight octets at a time, since a compiler need not see that a loop over single ones can be made so. */
+bool text_is_ascii(struct span text)
+{
+	uint64_t all = 0;
+	uint64_t word;
+	while (text.length >= sizeof word) {
+		memcpy(&word, text.data, sizeof word);
+		all |= word;
+		text.data += sizeof word;
+		text.length -= sizeof word;
+	}
+	for (; text.length > 0; text.length--)
+		all |= (unsigned char)text.data[text.length - 1];
+	return !(all & UINT64_C(0x8080808080808080));
+}
+
 bool text_is_utf8(struct span text)
 {
 	while (text.length > 0) {

@@ -34,6 +34,9 @@ bool span_number(struct span text, unsigned long least, unsigned long most, unsi
 /* The length of the well-formed UTF-8 sequence (RFC 3629) at the start of the text; 0 where there is none. */
 size_t text_utf8_length(struct span text);
 
+/* Whether no octet of the text has its highest bit set. */
+bool text_is_ascii(struct span text);
+
 /* Whether all of the text is well-formed UTF-8. */
 bool text_is_utf8(struct span text);
 

@@ -5,13 +5,14 @@ mocksrv.mime with what mimerules.py says, for all others.
 """
 
 import email
+import email.header
 import itertools
 import re
 from collections.abc import Iterable, Iterator
 from email.message import Message
 
 from mocksrv import mime
-from mocksrv.mime import Entity
+from mocksrv.mime import Entity, Field
 from mocksrv.octets import canonical, dot_stuffed
 from testsuite import mimerules
 from testsuite.mimerules import Server
@@ -64,7 +65,7 @@ def check_legal(result: Entity, octets: bytes, server: Server, recoded: Recoded)
     assert all(server.takes(one.body) for one in everything_in(result) if one.kind == "leaf")
     assert recoded.eightbit == (not octets.isascii())
     utf8 = any(one.is_eightbit() and one.is_utf8() for entity in everything_in(result) for one in entity.fields)
-    assert recoded.utf8_header == (server.smtputf8 and utf8)
+    assert recoded.utf8_header == (server.smtputf8 and not server.eightbitmime and utf8)
 
 
 def check_repeated(octets: bytes, server: Server, recoded: Recoded) -> None:
@@ -84,29 +85,27 @@ def everything_in(entity: Entity) -> Iterator[Entity]:
 def check_entity(source: Entity, result: Entity, server: Server, recoded: Recoded) -> None:
     """Shape, fields and contents of one entity, and of those in it."""
     assert (result.kind, result.numbers, len(result.inside)) == (source.kind, source.numbers, len(source.inside))
-    added = check_header(source, result, server, recoded)
-    # Where the blank line was missing; a message without one gets it for the fields of the embedded one.
-    changed = mimerules.is_recoded(source, server) and source.kind != "multipart" and source.encoding != "base64"
-    assert result.has_blank == (source.has_blank or added or changed)
-    if server.takes(source.body):
+    check_header(source, result, server, recoded)
+    assert result.has_blank or not source.all_lines()
+    if source.kind == "leaf" and server.takes(source.body):
         assert result.body == source.body
     elif source.kind == "leaf":
-        check_leaf(source, result)
-    assert (result.outside, result.delimiters) == (source.outside, source.delimiters)
+        check_leaf(source, result, server)
+    assert result.outside == [mimerules.masked(text, server) for text in source.outside]
+    assert result.delimiters == source.delimiters
     for one, other in zip(source.inside, result.inside):
         check_entity(one, other, server, recoded)
 
 
-def check_leaf(source: Entity, result: Entity) -> None:
-    """A body that had to be changed still means the same."""
-    assert mime.content(result) == mime.content(source)
+def check_leaf(source: Entity, result: Entity, server: Server) -> None:
+    """A body that had to be changed still means the same, as far as it can be encoded."""
     if source.encoding == "base64":
-        expected = []
-        for line in source.body:
-            width = QP_LINE_MAX if mime.is_base64(line) else len(line) or 1
-            expected += [line[at : at + width] for at in range(0, len(line), width)] or [b""]
-        assert result.body == expected
+        assert result.body == mimerules.wrapped(source.body, server)
         return
+    if mimerules.is_masked(source):
+        assert result.body == mimerules.masked(source.body, server)
+        return
+    assert mime.content(result) == mime.content(source)
     assert result.encoding == "quoted-printable"
     is_mended = source.encoding == "quoted-printable"
     for line in result.body:
@@ -115,12 +114,14 @@ def check_leaf(source: Entity, result: Entity) -> None:
         assert is_mended or re.fullmatch(rb"([^=]|=[0-9A-F]{2})*=?", line)
 
 
-def check_header(source: Entity, result: Entity, server: Server, recoded: Recoded) -> bool:
-    """Each field is the same, though perhaps folded, but for its encoding. Returns whether some were added."""
+def check_header(source: Entity, result: Entity, server: Server, recoded: Recoded) -> None:
+    """Each field is the same, though perhaps folded, but for its encoding."""
     new_encoding = mimerules.gets_new_encoding(source, server)
     for one, other in itertools.zip_longest(source.fields, result.fields[: len(source.fields)]):
         if one.name == ENCODING and new_encoding:
             assert (other.name, other.body.strip()) == (ENCODING, encoding_of(source, server))
+        elif mimerules.becomes_words(one, server):
+            check_words(one, other)
         elif one.is_long():
             assert (other.name, other.body) == (one.name, one.body)
             assert all(line.strip(b" \t") for line in other.lines[1:] if line not in one.lines)
@@ -129,25 +130,41 @@ def check_header(source: Entity, result: Entity, server: Server, recoded: Recode
     added = result.fields[len(source.fields) :]
     names = {one.name for one in added}
     assert len(names) == len(added)
-    assert names == names_added(source, server, recoded, names)
+    assert names == names_added(source, server, recoded)
     check_added(source, {one.name: one.body.strip() for one in added}, server)
-    return bool(added)
 
 
-def names_added(source: Entity, server: Server, recoded: Recoded, names: set[str]) -> set[str]:
-    """The fields that an entity gets. Where nothing was encoded in a message, but something wrapped, folded or mended,
-    the page leaves MIME-Version open."""
-    leafs = [one for one in everything_in(source) if one.kind == "leaf" and one.encoding in mime.IDENTITY]
-    quoted = [one for one in leafs if not server.takes(one.body)]
+def check_words(one: Field, other: Field) -> None:
+    """A reader is shown the same, and the form is that of RFC 2047."""
+    assert other.name == one.name and not other.is_eightbit()
+    assert mime.readable(other) == mime.readable(one)
+    if one.name not in mimerules.ADDRESSES:
+        assert decoded(other.body) == decoded(one.body)
+    charset = b"utf-8" if one.is_utf8() else b"unknown-8bit"
+    for line in other.lines:
+        assert line.strip()
+        for word in re.findall(rb"=\?" + charset + rb"\?Q\?[^? ]+\?=", line):
+            assert len(line) <= 76 and len(word) <= 75
+
+
+def decoded(body: bytes) -> bytes:
+    """What Python shows of an unstructured field, as octets in charsets of their own."""
+    pieces = email.header.decode_header(body.decode("latin-1"))
+    octets = (piece if isinstance(piece, bytes) else piece.encode("latin-1") for piece, _ in pieces)
+    return b"".join(octets).strip()
+
+
+def names_added(source: Entity, server: Server, recoded: Recoded) -> set[str]:
+    """The fields that an entity gets."""
+    is_identity = source.kind == "leaf" and source.encoding in mime.IDENTITY and not mimerules.is_masked(source)
+    is_quoted = is_identity and not server.takes(source.body)
     expected = {MARK} if recoded.quoted_printable and source.depth == 0 else set()
-    if source.is_message and not source.has(VERSION):
-        is_open = mimerules.is_recoded(source, server)
-        expected |= {VERSION} if quoted or (is_open and VERSION in names) else set()
-    if source in quoted and not source.has(TYPE):
+    if is_quoted and not source.has(TYPE):
         expected.add(TYPE)
     if mimerules.gets_new_encoding(source, server) and not source.has(ENCODING):
         expected.add(ENCODING)
-    return expected
+    is_mime = is_quoted or source.has(TYPE) or source.has(ENCODING)
+    return expected | {VERSION} if source.is_message and is_mime and not source.has(VERSION) else expected
 
 
 def encoding_of(source: Entity, server: Server) -> bytes:
@@ -179,9 +196,13 @@ def described(octets: bytes) -> list[object]:
 def _described(message: Message) -> list[object]:
     """The same for an entity."""
     # Folding right behind the colon leaves a blank that `email` does not drop.
-    fields = [(name.lower(), re.sub(r"\r\n(?=[ \t])", "", body).strip()) for name, body in message.raw_items()]
+    bodies = [(name.lower(), re.sub(r"\r\n(?=[ \t])", "", body)) for name, body in message.raw_items()]
+    fields = [(name, decoded(body.encode("ascii", "surrogateescape"))) for name, body in bodies]
     found: list[object] = [field for field in fields if field[0] not in ADDED]
-    found += [message.get_content_type(), message.get_boundary(), message.preamble or "", message.epilogue or ""]
+    found += [message.get_content_type(), message.get_boundary()]
+    # There long lines may have been cut, and what cannot travel become `?`.
+    texts = (message.preamble or "", message.epilogue or "")
+    found += [re.sub("[^\x01-\x7f]", "?", text.replace("\r\n ", "")) for text in texts]
     if not message.is_multipart():
         return [*found, message.get_payload(decode=True)]
     return found + [_described(part) for part in message.get_payload()]

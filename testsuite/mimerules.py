@@ -4,11 +4,16 @@ mimecheck.py judges with it what Python's `email` reads otherwise than the manua
 messages: lines that end with CR LF.
 """
 
+import re
 from bisect import bisect_left
 from dataclasses import dataclass
 
-from mocksrv.mime import IDENTITY, LONGEST, Entity, Field, is_base64
+from mocksrv.mime import IDENTITY, LONGEST, Entity, Field, is_base64, may_be_encoded
 
+SHORT = 76
+UNFOLDABLE = "has a line of more than 998 octets that cannot be folded"
+ADDRESSES = {"from", "to", "cc", "reply-to", "resent-to"}  # those that tests have
+STRUCTURED = {"received", "content-type", "content-transfer-encoding", "content-disposition", "mime-version", "references", "date"}
 _NO_DELIMITER = "is a multipart without a delimiter"
 
 
@@ -65,11 +70,35 @@ def _field_trouble(one: Field, server: Server) -> str:
     """A long line is no trouble if it can be folded."""
     if any(b"\0" in line for line in one.lines):
         return "has a NUL"
-    if one.is_eightbit() and not (server.eightbitmime or (server.smtputf8 and one.is_utf8())):
-        return "has 8-bit octets, and 8BITMIME is not offered"
+    if becomes_words(one, server):
+        if not has_room_for_words(one):
+            return "has 8-bit octets, and 8BITMIME is not offered"
+        return UNFOLDABLE if has_long_words(one) else ""
     if all(can_be_folded(line, line is one.lines[0]) for line in one.lines if len(line) > LONGEST):
         return ""
-    return "has a line of more than 998 octets that cannot be folded"
+    return UNFOLDABLE
+
+
+def becomes_words(one: Field, server: Server) -> bool:
+    """Whether a field cannot keep its 8-bit octets there."""
+    return one.is_eightbit() and not (server.eightbitmime or (server.smtputf8 and one.is_utf8()))
+
+
+def has_room_for_words(one: Field) -> bool:
+    """Whether encoded-words may stand where the field has 8-bit octets: in free text, and beside addresses."""
+    if one.name in ADDRESSES:
+        outside = re.sub(rb'"[^"]*"|\([^()]*\)', b"", one.body)
+        elements = [re.sub(rb"^[^@<]*:", b"", element) for element in re.split(b"[,;]", outside)]  # no names of groups
+        bare = [element for element in elements if b"@" in element and b"<" not in element]
+        return all(map(bytes.isascii, bare)) and not re.search(rb"<[^>]*[\x80-\xff]", outside)
+    return one.name not in STRUCTURED
+
+
+def has_long_words(one: Field) -> bool:
+    """Whether what stays as it is does not fit into a line."""
+    words = re.findall(rb"([ \t]*)([^ \t]+)", one.body)
+    longest = max((len(white or b" ") + len(word) for white, word in words if word.isascii()), default=0)
+    return max(longest, len(b"".join(one.lines)) - len(one.body)) > LONGEST
 
 
 def _body_troubles(entity: Entity, server: Server) -> set[str]:
@@ -77,46 +106,53 @@ def _body_troubles(entity: Entity, server: Server) -> set[str]:
     if entity.kind == "message":
         return set()
     if entity.kind == "multipart":
-        outside = "has text outside its parts, which cannot be encoded" if entity.delimiters else _NO_DELIMITER
-        found = {outside for text in entity.outside if not server.takes(text)}
+        found = {_NO_DELIMITER} if not (entity.delimiters or server.takes(entity.body)) else set()
         return found if server.takes(entity.delimiters) else found | {"has a delimiter that cannot be sent"}
     if server.takes(entity.body):
         return set()
-    identity = entity.encoding in IDENTITY
     if entity.main_type == "multipart":
         return {"is nested too deeply" if entity.boundary else "is a multipart without a usable boundary"}
-    if entity.main_type == "message" and identity:
-        return {"is nested too deeply" if entity.subtype == "rfc822" else "is of a type that must not be encoded"}
-    if entity.encoding == "base64":
-        cuttable = all(is_base64(line) for line in entity.body if len(line) > LONGEST)
-        plain = all(line.isascii() and b"\0" not in line for line in entity.body)
-        return set() if cuttable and plain else {"has octets that are no base64"}
-    known = identity or entity.encoding == "quoted-printable"
-    return set() if known else {"has an unknown Content-Transfer-Encoding"}
+    if (entity.main_type, entity.subtype) == ("message", "rfc822") and entity.encoding in IDENTITY:
+        return {"is nested too deeply"}
+    return set()
 
 
-def is_recoded(entity: Entity, server: Server) -> bool:
-    """Whether something has to become of its body, or of what is in it."""
-    if entity.kind == "leaf":
-        return not server.takes(entity.body)
-    return any(is_recoded(inner, server) or _has_illegal_field(inner, server) for inner in entity.inside)
+def masked(lines: list[bytes], server: Server) -> list[bytes]:
+    """What becomes of text that cannot be encoded: the same, if the server takes it."""
+    illegal = b"\0" if server.eightbitmime else bytes([0, *range(0x80, 0x100)])
+    found = []
+    for line in lines:
+        line = line.translate(bytes.maketrans(illegal, b"?" * len(illegal)))
+        rest = line[LONGEST:]
+        found += [line[:LONGEST], *(b" " + rest[at : at + LONGEST - 1] for at in range(0, len(rest), LONGEST - 1))]
+    return found
+
+
+def wrapped(lines: list[bytes], server: Server) -> list[bytes]:
+    """The same in a base64 body, where lines that are base64 are short."""
+    found = []
+    for line in lines:
+        pieces = [line[at : at + SHORT] for at in range(0, len(line), SHORT)] or [line]
+        found += pieces if is_base64(line) else masked([line], server)
+    return found
+
+
+def is_masked(entity: Entity) -> bool:
+    """Whether its body must not be encoded."""
+    return not may_be_encoded(entity) and entity.encoding in IDENTITY
 
 
 def needs_change(entity: Entity, server: Server) -> bool:
     """Whether a body has to be recoded, or a field folded: else the message goes as it is, whatever it says."""
-    if entity.kind == "leaf" and not server.takes(entity.body):
+    texts = [entity.body] if entity.kind == "leaf" else entity.outside
+    if not all(map(server.takes, texts)):
         return True
-    return any(map(Field.is_long, entity.fields)) or any(needs_change(one, server) for one in entity.inside)
-
-
-def _has_illegal_field(entity: Entity, server: Server) -> bool:
-    """Whether a field is folded; or stays as it is, but would not be legal in the body that it is part of."""
-    return any(one.is_long() or (one.is_eightbit() and not server.eightbitmime) for one in entity.fields)
+    changed = any(one.is_long() or becomes_words(one, server) for one in entity.fields)
+    return changed or any(needs_change(one, server) for one in entity.inside)
 
 
 def gets_new_encoding(entity: Entity, server: Server) -> bool:
-    """Whether its Content-Transfer-Encoding is replaced or added. That of parts has to allow what is in them."""
+    """Whether its Content-Transfer-Encoding is replaced or added, if the message needs a change at all."""
     if entity.kind == "leaf":
-        return entity.encoding != "base64" and is_recoded(entity, server)
-    allowed = entity.encoding != "binary" and (entity.encoding != "8bit" or server.may_keep_eightbit)
-    return not allowed and is_recoded(entity, server)
+        return entity.encoding != "base64" and not is_masked(entity) and not server.takes(entity.body)
+    return entity.encoding == "binary" or (entity.encoding == "8bit" and not server.may_keep_eightbit)

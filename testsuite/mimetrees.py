@@ -52,8 +52,10 @@ FIELDS = st.sampled_from(
 )  # fmt: skip
 WILD_FIELDS = FIELDS | st.sampled_from(
     [
-        ["Subject: grün".encode()], [b"Subject: \xe9t\xe9"], [b"X-Nul: \0"], [b"X-Word: " + b"w" * 999],
-        [b"Subject : spaced"], [b"X-Gap: a" + b" " * 1100 + b"b"], ["X-Both: ü ".encode() * 200], [b"no field"],
+        ["Subject: grün".encode()], ['From: "Jörg (x)" <j@x>, Dr. Ö <o@x>'.encode()], ["To: jörg@x".encode()],
+        [b"Subject: =?utf-8?q?a?= \xe9 =?utf-8?b?YQ==?= \xe9"], ["X-Folded: ü".encode(), b" \xc3\xbc  b", " \tö ".encode()],
+        [b"Received: from \xe9"], [b"Subject: \xe9t\xe9"], [b"X-Nul: \0"], [b"X-Word: " + b"w" * 999],
+        [b"Subject : spaced"], [b"From a@b Wed Nov 13 15:46:34 2024"], [b">From x"], [b"X-Gap: a" + b" " * 1100 + b"b"], ["X-Both: ü ".encode() * 200], [b"no field"],
         [b"mime-version: 1.0"], [b"x--b: " + b"--b " * 300], [b"X-End: " + b"e" * 985 + b" " * 20], [b" continued"],
         [b"b" * 60 + b": \0"],
     ]
@@ -67,7 +69,7 @@ TYPES = st.sampled_from(
 WILD_TYPES = TYPES | st.sampled_from(
     [
         [b"Content-Type: nonsense"], [b"content-type: TEXT/plain (message/rfc822)", b" ; charset=x"],
-        [b"Content-Type: message/delivery-status"], [b"Content-Type: message/rfc822"],
+        [b"Content-Type: message/delivery-status"], [b"Content-Type: message/Global"], [b"Content-Type: message/rfc822"],
         [b"Content-Type: multipart/mixed"], [b"Content-Type: text/plain", b"Content-Type: multipart/mixed; boundary=b"],
     ]
 )  # fmt: skip
@@ -103,7 +105,7 @@ def leafs(draw: Draw, wild: bool) -> Lines:
     is_odd = wild and draw(st.integers(0, 3)) == 0
     header = draw(st.lists(WILD_FIELDS if is_odd else FIELDS, max_size=2)) + [draw(WILD_TYPES if is_odd else TYPES)]
     encodings = ["", "", "7bit", "8bit", "binary", "quoted-printable", "base64"]
-    odd_encodings = ["x-uuencode", "8BIT (really)", "QUOTED-printable"] * is_odd
+    odd_encodings = ["x-uuencode", "8-bit", "utf-8", "8BIT (really)", "QUOTED-printable"] * is_odd
     name = draw(st.sampled_from(encodings + odd_encodings))
     body: Lines = draw(TEXTS)
     if name.lower() == "quoted-printable" and wild:

@@ -50,13 +50,14 @@ class Mta(ABC):
     What it has to say for itself becomes a note on any exception within the block.
     """
 
+    package: ClassVar[str]  # below build/mtas
     program: ClassVar[str]
     trace: ClassVar[str]  # what it puts in front of a message for BOX, with the protocol as a group
 
     def __init__(self, boxes: Sequence[str], offers: Offers, certificate: bytes = b"") -> None:
         """`certificate` is PEM, with its key and chain: with it the server offers STARTTLS."""
         self._boxes, self._offers, self._certificate = boxes, offers, certificate
-        self._root = _FETCHED / type(self).__name__.lower()
+        self._root = _FETCHED / self.package
         libraries = {str(path.parent) for path in self._root.rglob("*.so*")}
         self._environment = {"PATH": "/usr/bin:/bin", "LD_LIBRARY_PATH": ":".join(sorted(libraries))}
 
@@ -120,6 +121,7 @@ class Mta(ABC):
 class Postfix(Mta):
     """master, smtpd, cleanup, qmgr, and virtual, which delivers into a maildir for each box."""
 
+    package = "postfix"
     program = "usr/lib/postfix/sbin/master"
     trace = (
         rf"Return-Path: <{SENDER}>\nX-Original-To: BOX\nDelivered-To: BOX\n"
@@ -210,6 +212,7 @@ postlog unix-dgram n - n - 1 postlogd
 class Exim(Mta):
     """A daemon that only queues; `settle` runs the queue, and appendfile writes a file for each message."""
 
+    package = "exim"
     program = "usr/sbin/exim4"
     trace = (
         rf"Return-path: <{SENDER}>\nEnvelope-to: BOX\nDelivery-date: .*\n"

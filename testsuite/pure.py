@@ -27,8 +27,8 @@ STREAM_OUT, STREAM_IN = 65536, 8192
 STREAM_AGAIN, STREAM_FAILED = -1, -2
 STREAM_READABLE, STREAM_WRITABLE = 1, 2
 LINE_MAX_TEXT, QP_LINE_MAX, BOUNDARY_MAX, BODY_ROOM_MIN = 998, 76, 994, 80
-NEST_MAX, NEST_BOUNDARIES_MAX, NEST_PLACE_SIZE, SCOUT_BODIES_MAX = 100, 8192, 80, 101
-(ENCODING_7BIT, ENCODING_8BIT, ENCODING_BINARY, ENCODING_QUOTED_PRINTABLE, ENCODING_BASE64, ENCODING_UNKNOWN) = range(6)
+NEST_MAX, NEST_BOUNDARIES_MAX, NEST_PLACE_SIZE = 100, 8192, 80
+ENCODING_7BIT, ENCODING_8BIT, ENCODING_BINARY, ENCODING_QUOTED_PRINTABLE, ENCODING_BASE64 = range(5)
 SUITES = 66
 CIPHERS_WIDE, CIPHERS_NARROW = range(2)
 STREAM_OK, STREAM_END, STREAM_TIMEOUT, STREAM_BROKEN = range(4)
@@ -78,15 +78,9 @@ class Nest(Structure):  # nest.h
 
 class Heading(Structure):  # heading.h
     _fields_ = [
+        ("is_empty", c_bool),
         ("has_version", c_bool), ("has_type", c_bool), ("has_encoding", c_bool), ("encoding", c_int),
         ("type", ContentType), ("has_parts", c_bool), ("has_message", c_bool), ("end", c_void_p), ("body", Lines),
-    ]  # fmt: skip
-
-
-class Scout(Structure):  # scout.h
-    _fields_ = [
-        ("lines", Lines), ("eightbitmime", c_bool), ("illegal", c_bool), ("nest", Nest), ("entity", c_void_p),
-        ("inside", c_size_t), ("bodies", c_void_p * SCOUT_BODIES_MAX),
     ]  # fmt: skip
 
 
@@ -105,6 +99,18 @@ class Entity(Structure):  # entity.h
     ]  # fmt: skip
 
 
+class Unit(Structure):  # words.h
+    _fields_ = [("white", Span), ("text", Span), ("encoded", c_bool), ("quoted", c_bool)]
+
+
+class Words(Structure):  # words.h
+    _fields_ = [
+        ("start", Span), ("rest", Span), ("unit", Unit), ("pending", c_bool), ("place", c_int), ("utf8", c_bool),
+        ("addresses", c_bool), ("judged", c_bool), ("bare", c_bool), ("comments", c_size_t), ("stuck", c_bool),
+        ("is_long", c_bool),
+    ]  # fmt: skip
+
+
 class Piece(Structure):  # mime.h
     _fields_ = [("octets", Span), ("manner", c_int)]
 
@@ -112,7 +118,8 @@ class Piece(Structure):  # mime.h
 class Mime(Structure):  # mime.h
     _fields_ = [
         ("recoding", POINTER(Recoding)), ("rest", Lines), ("place", c_int), ("entity", Entity),
-        ("nest", Nest), ("scout", Scout), ("cut", Lines), ("line", Span), ("line_is_first", c_bool),
+        ("nest", Nest), ("field", Field), ("in_words", c_bool), ("words", Words), ("cut", Lines), ("line", Span), ("line_is_first", c_bool),
+        ("line_is_base64", c_bool), ("text", c_char * (LINE_MAX_TEXT + 2)),
     ]  # fmt: skip
 
 
@@ -240,8 +247,8 @@ class Stream(Structure):  # stream.h
 
 STRUCTS: dict[str, type[Structure]] = {
     "span": Span, "buf": Buf, "lines": Lines, "line_facts": LineFacts, "field": Field,
-    "content_type": ContentType, "level": Level, "nest": Nest, "heading": Heading, "scout": Scout,
-    "recoding": Recoding, "entity": Entity, "piece": Piece, "mime": Mime, "body": Body, "form": Form,
+    "content_type": ContentType, "level": Level, "nest": Nest, "heading": Heading,
+    "unit": Unit, "words": Words, "recoding": Recoding, "entity": Entity, "piece": Piece, "mime": Mime, "body": Body, "form": Form,
     "reply": Reply, "report": Report,
     "capabilities": Capabilities, "address": Address, "route": Route, "parts": Parts, "suite": Suite,
     "cipherlist_fault": CipherlistFault, "cipherlist": Cipherlist,
@@ -269,6 +276,8 @@ _PROTOTYPES: dict[str, tuple[type | None, list[type]]] = {
     "lines_examine": (LineFacts, [Span]),
     "header_take_field": (c_bool, [_P(Lines), _P(Field)]),
     "header_fold": (Span, [_P(Span), c_bool]),
+    "words_open": (c_bool, [_P(Words), _P(Field)]),
+    "words_next": (c_size_t, [_P(Words), c_char_p]),
     "header_read_type": (None, [Span, _P(ContentType)]),
     "header_read_encoding": (c_int, [Span]),
     "entity_is_base64": (c_bool, [Span]),

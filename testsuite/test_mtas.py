@@ -37,6 +37,8 @@ Changes = dict[str, tuple[bytes, bytes]]
 UNENDED: Changes = {
     **dict.fromkeys(("bare-cr", "lone-dot", "no-header-8bit", "no-header-long"), (rb"\A(?=[^:\n]+\n)", b"\n")),
     "header-malformed": (rb"(?<=: 8bit\n)(?=this line is no field\n)", b"\n"),
+    # Where we read on, as qmail and procmail do.
+    "from-line": (rb"(?<=-0000\n)(?=From alice)", b"\n"),
 }
 CHANGES: dict[type[Mta], Changes] = {
     # To Postfix a header field is a C string: what follows a NUL in it is lost.
@@ -45,7 +47,7 @@ CHANGES: dict[type[Mta], Changes] = {
         # To Exim it is text, in which a NUL is a mistake.
         "nul-header": (rb"(?<=a NUL )\0(?= here\n)", b"?"),
         # It writes the blank line behind the header also where nothing follows.
-        **dict.fromkeys(("headers-only", "header-only-long", "nothing"), (rb"\Z", b"\n")),
+        **dict.fromkeys(("headers-only", "header-only-long", "nothing"), (rb"(?<!\n\n)\Z", b"\n")),
     }
     | UNENDED,
 }

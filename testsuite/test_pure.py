@@ -12,10 +12,9 @@ ENUMS = (
     "REPORT_MAX", "EXCHANGERS_MAX", "CANDIDATES_MAX", "REPLY_INCOMPLETE", "REPLY_COMPLETE", "REPLY_MALFORMED",
     "STREAM_OUT", "STREAM_IN", "STREAM_AGAIN", "STREAM_FAILED", "STREAM_READABLE", "STREAM_WRITABLE", "STREAM_OK",
     "STREAM_END", "STREAM_TIMEOUT", "STREAM_BROKEN", "LINE_MAX_TEXT", "QP_LINE_MAX", "BOUNDARY_MAX", "BODY_ROOM_MIN",
-    "NEST_MAX", "NEST_BOUNDARIES_MAX", "NEST_PLACE_SIZE", "SCOUT_BODIES_MAX", "ENCODING_7BIT", "ENCODING_8BIT",
-    "ENCODING_BINARY", "ENCODING_QUOTED_PRINTABLE", "ENCODING_BASE64", "ENCODING_UNKNOWN", "SUITES", "CIPHERS_WIDE",
-    "CIPHERS_NARROW", "ALIASES_MAX", "CHAIN_MAX", "DNS_FOUND", "DNS_NO_DATA", "DNS_NO_NAME", "DNS_ALIAS", "DNS_NOWHERE",
-    "DNS_NULL_MX", "DNS_NO_ANSWER", "DNS_NO_MEMORY",
+    "NEST_MAX", "NEST_BOUNDARIES_MAX", "NEST_PLACE_SIZE", "ENCODING_7BIT", "ENCODING_8BIT", "ENCODING_BINARY",
+    "ENCODING_QUOTED_PRINTABLE", "ENCODING_BASE64", "SUITES", "CIPHERS_WIDE", "CIPHERS_NARROW", "ALIASES_MAX", "CHAIN_MAX",
+    "DNS_FOUND", "DNS_NO_DATA", "DNS_NO_NAME", "DNS_ALIAS", "DNS_NOWHERE", "DNS_NULL_MX", "DNS_NO_ANSWER", "DNS_NO_MEMORY",
 )  # fmt: skip
 
 
@@ -52,11 +51,11 @@ def test_structs_and_constants_are_those_of_the_headers(tmp_path: Path) -> None:
 def test_no_member_is_missing() -> None:
     """Every struct that a header of the pure floors defines has all its members here."""
     headers = (
-        "text", "buf", "lines", "header", "nest", "heading", "scout", "entity", "mime", "body", "form", "reply",
+        "text", "buf", "lines", "header", "words", "nest", "heading", "entity", "mime", "body", "form", "reply",
         "report", "ehlo", "address", "route", "suites", "cipherlist", "ciphers", "answer", "exchangers", "envelope",
     )  # fmt: skip
     text = "".join((pure.ROOT / "src" / f"{name}.h").read_text() for name in headers)
     text = re.sub(r"/\*.*?\*/", "", text, flags=re.S)
     for tag, body in re.findall(r"^struct (\w+) \{\n(.*?)^\};", text, re.M | re.S):
-        members = re.findall(r"(\w+)(?:\[\w+\])*;", re.sub(r"\{.*?\}", "", body))
+        members = re.findall(r"(\w+)(?:\[[\w +]+\])*;", re.sub(r"\{.*?\}", "", body))
         assert members == [name for name, _ in pure.STRUCTS[tag]._fields_], tag

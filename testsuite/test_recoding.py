@@ -29,16 +29,18 @@ MANY = settings(max_examples=4 * settings.default.max_examples)
 
 
 REWRITTEN = b"".join(b"X-Field-%d: of many\n" % number for number in range(20)) + (
-    b"Content-Type: multipart/mixed; boundary=b\n\n--b\nX: y\n\n\xe4\n--b--\n"
+    b"X-Long:" + b" y" * 600 + b"\nX-Words: \xe4 x \xe4\nTo: \xe4 (\xe4) <a@b>, \xe4 <c@d>\n"
+    b"Content-Type: multipart/mixed; boundary=b\n\n\xe4 " + b"x" * 1200 + b"\n--b\nX: y\n\n\xe4\n--b\n"
+    b"Content-Transfer-Encoding: base64\n\n" + b"A" * 1000 + b"\n\xe4\n--b--\n"
 )
 
 
 @pytest.mark.spec("IN-4")
-@pytest.mark.parametrize("later", [b"\n", b"x", b" ", b"a: b\n", b"--b\n", b"--b--\n", b"\0"])
+@pytest.mark.parametrize("later", [b"\n", b"x", b" ", b"a: b\n", b"--b\n", b"--b--\n", b"\0", b"(", b"<", b"\xe4"])
 def test_a_file_that_is_rewritten_meanwhile_leads_nowhere_else(later: bytes) -> None:
     """What leaves is nonsense, and thrown away by the caller; but all of it stood in the file, or is our own."""
     other = (later * len(REWRITTEN))[: len(REWRITTEN)]
-    for when in range(20):
+    for when in range(70):
         wire = pure.recode_while_rewritten(REWRITTEN, other, BODY_ROOM_MIN, when)
         assert set(wire) <= set(REWRITTEN + other) | set(range(0x20, 0x7F)) | {9, 10, 13}
 
@@ -85,9 +87,16 @@ def test_no_room_changes_the_octets(message: bytes, server: Server, rooms: list[
 
 
 # Why `email` must not judge these: it does not read comments in parameters, nor quoted pairs in boundaries; it keeps
-# white space at the end of quoted-printable lines; it looks for a header in an embedded message that is base64.
+# white space at the end of quoted-printable lines; it looks for a header in an embedded message that is base64; it decodes
+# uuencode, which MIME does not know; `>From ` ends a header for it, and message/global is
+# a message.
 NOT_FOR_EMAIL = {"comments.eml", "boundary-quoted-pair.eml", "embedded-base64.eml"}
 NOT_FOR_EMAIL |= {"cr-quoted-printable.eml", "quoted-printable-broken.eml"}
+# What becomes `?` is no longer what it was; a display name may lose its quotes.
+NOT_FOR_EMAIL |= {"base64-footer-8bit.eml", "bounce-status-8bit.eml", "delivery-status-8bit.eml", "epilogue-8bit.eml"}
+NOT_FOR_EMAIL |= {"preamble-8bit.eml", "preamble.eml", "preamble-long.eml", "boundary-inner-dashes.eml"}
+NOT_FOR_EMAIL |= {"message-global.eml", "names-utf-8.eml"}
+NOT_FOR_EMAIL |= {"embedded-from-line.eml", "uuencode-8bit.eml", "uuencode-long-line.eml"}
 
 
 def corpus() -> list[tuple[str, str]]:
@@ -108,8 +117,8 @@ def test_the_corpus(name: str, remark: str) -> None:
         assert bool(recoded.trouble) == ("[DATA]" in remark or ("[7bit]" in remark and not helped))
         if not recoded.trouble and name not in NOT_FOR_EMAIL:
             assert described(result_of(recoded)) == described(canonical(message))
-        if "[7bit]" not in remark:
-            assert recoded.utf8_header is False
+        wanted = server.smtputf8 and not server.eightbitmime and "raw UTF-8" in remark
+        assert recoded.utf8_header == wanted
 
 
 MIXED = b"Content-Type: multipart/mixed; boundary=b\n"
@@ -119,14 +128,15 @@ RFC822 = b"Content-Type: message/rfc822\n"
 CTE = b"Content-Transfer-Encoding: "
 NO_8BITMIME = "has 8-bit octets, and 8BITMIME is not offered"
 UNFOLDABLE = "has a line of more than 998 octets that cannot be folded"
-OUTSIDE = "has text outside its parts, which cannot be encoded"
 TROUBLES = [
     (b"Subject: \0\n\n", "the field Subject has a NUL"),
-    (b"sUBject : \xe9\n", f"the field sUBject {NO_8BITMIME}"),
-    (b"A: x\nB: \xff\nC: \0\n\n\0", f"the field B {NO_8BITMIME}"),
+    (b"rECeived : \xe9\n", f"the field rECeived {NO_8BITMIME}"),
+    (b"A: x\nDate: \xff\nC: \0\n\n\0", f"the field Date {NO_8BITMIME}"),
+    (b"From: <\xe9@x>\n", f"the field From {NO_8BITMIME}"),
+    (b"Resent-To: \xe9@x\n", f"the field Resent-To {NO_8BITMIME}"),
+    (b"X: \xe9 " + b"w" * 998, f"the field X {UNFOLDABLE}"),
+    (b"X" * 998 + b": \xe9", f"the field {'X' * 50} {UNFOLDABLE}"),
     (b"X: \0\xe9" + b" x" * 500, "the field X has a NUL"),
-    # It could be folded, but that would not help.
-    (b"X: \xe9" + b" x" * 500, f"the field X {NO_8BITMIME}"),
     (b"X:" + b"x" * 997, f"the field X {UNFOLDABLE}"),
     (b"X:" + b"x" * 996 + b" " * 3, f"the field X {UNFOLDABLE}"),
     (b"X: a\n " + b"x" * 998, f"the field X {UNFOLDABLE}"),
@@ -136,13 +146,9 @@ TROUBLES = [
     (CTE + b"\xe9\n\nx", f"the field Content-Transfer-Encoding {NO_8BITMIME}"),
     (RFC822 + b"\nTo: \0\n", "the field To of its body has a NUL"),
     (MIXED + b"\n--b\n--b\nX: \0", "the field X of part 2 has a NUL"),
-    (MIXED + b"\n--b\nContent-Type: message/rfc822\n\nX: \xe9\n", f"the field X of part 1 {NO_8BITMIME}"),
+    (MIXED + b"\n--b\nContent-Type: message/rfc822\n\nDate: \xe9\n", f"the field Date of part 1 {NO_8BITMIME}"),
     (MIXED + b"\n--b\n--b\n" + INNER + b"\n--c\nX:\0\n", "the field X of part 2.1 has a NUL"),
     (MIXED + b"\n--b\n\n--b\n" + INNER + b"\n--c\n\n--c--\n--b\nX:\0", "the field X of part 3 has a NUL"),
-    (MIXED + b"\n\xe9\n--b\n", f"its body {OUTSIDE}"),
-    (MIXED + b"\n--b\n--b--\n" + b"x" * 999, f"its body {OUTSIDE}"),
-    (MIXED + b"\n--b--\n\0", f"its body {OUTSIDE}"),
-    (MIXED + b"\n--b\n--b\n" + INNER + b"\n--c\n--c--\n\0\n--b--", f"part 2 {OUTSIDE}"),
     (MIXED + b"\n--b" + b" " * 999 + b"\n", "its body has a delimiter that cannot be sent"),
     (MIXED.replace(b"=b", b"*=''%00") + b"\n--\0\n", "its body has a delimiter that cannot be sent"),
     (MIXED.replace(b"=b", b"*=''%E9") + b"\n--\xe9--\n", "its body has a delimiter that cannot be sent"),
@@ -155,14 +161,6 @@ TROUBLES = [
         "its body is a multipart without a usable boundary",
     ),
     (MIXED.replace(b"=b", b'=" "') + b"\n\xe9", "its body is a multipart without a usable boundary"),
-    (b"Content-Type: message/delivery-status\n\n\xe9", "its body is of a type that must not be encoded"),
-    (MIXED + b"\n--b\nContent-Type: message/partial\n\n\0", "part 1 is of a type that must not be encoded"),
-    (CTE + b"x-uuencode\n\n\xe9", "its body has an unknown Content-Transfer-Encoding"),
-    (MIXED + b"\n--b\n" + CTE + b"8\n\n\0", "part 1 has an unknown Content-Transfer-Encoding"),
-    (RFC822 + CTE + b"8\n\n\0", "its body has an unknown Content-Transfer-Encoding"),
-    (CTE + b"base64\n\n\xe9", "its body has octets that are no base64"),
-    (CTE + b"base64\n\nAAAA\0", "its body has octets that are no base64"),
-    (CTE + b"base64\n\nAAAA\n" + b"-" * 999, "its body has octets that are no base64"),
 ]  # fmt: skip
 
 
@@ -195,6 +193,21 @@ EXAMPLES = {
     "UTF-8 in a field, and not UTF-8 in the next": b"A: gr\xc3\xbcn\nB: \xe9\n\n" + b"x" * 999,
     "two encodings": CTE + b"8bit\n" + CTE + b"base64\n\n\xe9\n",
     "two types": b"Content-Type: text/plain\n" + MIXED + b"\n--b\n\xe9\n",
+    "encodings that nobody knows": MIXED + CTE + b"8-bit\n\n--b\n" + CTE + b"utf-8\n\n\xe9\n--b\n" + RFC822 + CTE + b"8\n\nX: y\n\n\0",
+    "lines that a mailbox left in the header":
+        b"From a@b Wed Nov 13 15:46:34 2024\n>From c\n" + MIXED + b"\n--b\n" + RFC822 + b"\nFrom: x\n"
+        b"From d: e\n" + CTE + b"8bit\n\n\xe9\n--b\nFrom f\n\n\xe9\n",
+    "text in front of the parts": MIXED + b"\n\xe9\n--b\n",
+    "a long line after the parts": MIXED + b"\n--b\n--b--\n" + b"x" * 998 + b"--b--" + b"y" * 2000,
+    "a NUL after the parts": MIXED + b"\n--b--\n\0",
+    "text after the parts of a part": MIXED + b"\n--b\n--b\n" + INNER + b"\n--c\n--c--\n\0\n--b--",
+    "a delivery report": b"Content-Type: message/delivery-status\n\nA: \xe9" + b" x" * 999 + b"\n\nB: \xc3\xbc\n",
+    "part of a message": MIXED + b"\n--b\nContent-Type: message/partial\n\n\0",
+    "global messages": b"".join(
+        MIXED.replace(b"=b", b"=" + kind) + b"\n--" + kind + b"\nContent-Type: message/" + kind + b"\n\n\xc3\xbc\n"
+        for kind in (b"global", b"global-headers", b"globally")
+    ),
+    "what is no base64": CTE + b"base64\n\nAAAA\0\n\xe9\n" + b"-" * 2000 + b"\n" + b"A" * 2000 + b"\n\n" + b"?" * 99,
     "an empty type": b"Content-Type:\n\n\xe9",
     "an empty encoding": CTE + b"(none)\n\n\xe9",
     "a long encoding": CTE + b"8bit (" + b"x" * 999 + b")\n\n\xe9",
@@ -213,7 +226,7 @@ EXAMPLES = {
     "fields of 998, 999 and 1000": b"".join(b"X: " + b"y" * n + b" z" * 3 + b"\n" for n in (989, 990, 991)),
     "a long name that just fits": b"X" * 997 + b": y\n",
     "folded thrice": b"X:" + b" y" * 1600 + b"\n\t" + b"z\t" * 1600 + b"\nY: z\n",
-    # What the scout must not take for illegal, or for legal.
+    # Labels and blank lines that change, whatever is in the bodies.
     "a legal multipart in a part before an illegal one":
         MIXED + b"\n--b\n" + INNER + b"\n--c\n"
         + CTE + b"8bit\n" + MIXED.replace(b"=b", b"=d") + b"\n--d\n\n--b\n\n\xe9",
@@ -330,7 +343,17 @@ LARGE = {
     "quoted-printable that ends with white space": (
         CTE + b"quoted-printable\n\n" + b"x " * 300_000 + b" " * 300_000 + b"\nx", b"x\r\n"
     ),
-    "one long field": (b"X:" + b" yy" * MEGABYTE + b"\n", b"yy\r\n"),
+    "one long field": (b"X:" + b" yy" * MEGABYTE + b"\n", b"yy\r\n\r\n"),
+    "words": (b"Subject:" + " ü".encode() * 300_000 + b" x\n\n", b" x\r\n\r\n"),
+    "one word": (b"Subject: " + b"\xe9" * MEGABYTE + b" x\n\n", b"x\r\n\r\n"),
+    "words and white space": ("X: ü".encode() + b" " * MEGABYTE + "ü".encode() + b" " * MEGABYTE + b"\n\n", b"?=\r\n\r\n"),
+    "addresses": (b"To: a@b" + ", Jö <a@b>".encode() * 100_000 + b"\n\n", b"<a@b>\r\n\r\n"),
+    "comments": (b"To: a@b" + " (ö)".encode() * 200_000 + b"\n\n", b")\r\n\r\n"),
+    "comments within comments": (b"To: a@b " + "( ö".encode() * 200_000 + b"\n\n", b"?=\r\n\r\n"),
+    "groups": (b"To: " + "ö: a @ b; ".encode() * 100_000 + b"\n\n", b"b;\r\n\r\n"),
+    "groups within groups": (b"To: " + "ö: ".encode() * 100_000 + b"a:\n\n", b"a:\r\n\r\n"),
+    "half a group": (b"To: x@" + b": a@" * 100_000 + ", ö: ".encode() + b"\n\n", b":\r\n\r\n"),
+    "text outside": (MIXED + b"\n" + b"\xe9" * MEGABYTE + b" " * MEGABYTE + b"\n--b\n", b"\r\n--b\r\n"),
     "fields": (b"X: y\n" * 300_000 + b"\n\xe9", b"\r\n=E9\r\n"),
     "continuation": (b"X: y\n" + b" \n" * 300_000 + b"\n\xe9", b"\r\n=E9\r\n"),
     "an open comment": (b"Content-Type: " + b"(\n " * 300_000 + b"\n\n\xe9", b"\r\n=E9\r\n"),
@@ -401,7 +424,7 @@ def test_a_hundred_levels_are_as_much_work_as_one(counted: ctypes.CDLL) -> None:
 
 # Fields and delimiters that cannot be sent.
 TROUBLED = {
-    "fields": b"X: \xe9\n" * 30_000,
+    "fields": b"Date: \xe9\n" * 30_000,
     "delimiters": MIXED.replace(b"=b", b"*=''%E9") + b"\n" + b"--\xe9\n" * 30_000,
 }  # fmt: skip
 

@@ -14,7 +14,8 @@ _BARE_CR = re.compile(rb"\r(?!\n)")
 _BARE_LF = re.compile(rb"(?<!\r)\n")
 _NUL = re.compile(rb"\0+")
 _EIGHT_BIT = re.compile(rb"[\x80-\xff]+")
-_HEADER = re.compile(rb"(?:[!-9;-~]+[ \t]*:[^\n]*\n|[ \t][^\n]*\n)*")  # fields, and lines that continue them
+# Fields, and lines that continue them; `From ` lines that a mailbox left there.
+_HEADER = re.compile(rb"(?:[!-9;-~]+[ \t]*:[^\n]*\n|>?From [^\n]*\n|[ \t][^\n]*\n)*")
 _SINGLE_DOT = re.compile(rb"^\.(?=[^.\r\n])", re.MULTILINE)
 # A line of more than 1000 octets, with CR LF; the first of two dots does not count where they are doubled.
 _LONG_LINE = re.compile(rb"^[^\n]{1000,}\n?", re.MULTILINE)

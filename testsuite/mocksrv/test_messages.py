@@ -26,6 +26,8 @@ NAMED = (
     b"Content-Disposition: attachment; filename=a\n\none\n"
     b"--b\nContent-Type: message/rfc822\n\nSubject: within\n\ntwo\n--b--\n"
 )
+STATUS = b"Content-Type: message/delivery-status\n\nAction: failed\nDiagnostic-Code: smtp; 550 \xe4\0" + b"w" * 9 + b"\n"
+RAW = 'Subject: Grüße\nFrom: "Jö A" <j@x>\n\nx\n'.encode()
 LONG = b"Subject: " + b"word " * 300 + b"x" * 1200 + b"\n\nHello.\n"
 
 
@@ -45,6 +47,10 @@ LONG = b"Subject: " + b"word " * 300 + b"x" * 1200 + b"\n\nHello.\n"
         (GIVEN, b"MIME-Version: 1.0\nContent-Type: text/plain; charset=us-ascii\n" + GIVEN),
         (b"a\rb\n", b"a\r\nb\r\n"),
         (LATIN, LATIN.replace(b"8bit", b"quoted-printable").replace(b"\xfc\xdf", b"=FC=DF")),
+        (LATIN.replace(b"8bit", b"8-bit"), LATIN.replace(b"8bit", b"quoted-printable").replace(b"\xfc\xdf", b"=FC=DF")),
+        (b"From a@b\n" + GIVEN, GIVEN),
+        (RAW, RAW.replace(b"Gr\xc3\xbc\xc3\x9fe", b"=?utf-8?Q?Gr=C3=BC=C3=9Fe?=").replace(b'"J\xc3\xb6 A"', b"=?utf-8?b?SsO2?=\n =?utf-8?q?_A?=")),
+        (STATUS, STATUS.replace(b"\xe4", b"?").replace(b"\0", b"?").replace(b"w" * 9, b"w" * 6 + b"\n www")),
         (LATIN, LATIN.replace(b"8bit", b"base64").replace(b"Gr\xfc\xdfe.\n", b"R3L832UuDQo=\n")),
         (PARTS, PARTS.replace(b"AAEC", b"AA\nEC")),
         (GIVEN, GIVEN.replace(b"\n\nHello", b"\nContent-Type: text/plain\nContent-Transfer-Encoding: base64\n\nSGVsbG8")
@@ -81,8 +87,12 @@ def test_the_same(given: bytes, arrived: bytes) -> None:
         (LATIN, LATIN.replace(b"latin1", b"utf-8"), "the parameter charset of the type is gone or changed"),
         (LATIN, LATIN.replace(b"latin1", b"utf-8").replace(b"8bit", b"base64"), "charset"),
         (LATIN, LATIN.replace(b"8bit", b"base64"), "the body differs"),
-        (LATIN.replace(b"8bit", b"x-rot13"), LATIN, "the body differs"),
+        (LATIN, LATIN.replace(b"8bit", b"x-rot13").replace(b"G", b"T"), "the body differs"),
         (NAMED, NAMED.replace(b"Content-Disposition: attachment; filename=a\n", b""), "content-disposition is gone, .* part 1"),
+        (RAW, RAW.replace(b"\xc3\xbc\xc3\x9f", b"??").replace(b"\xc3\xb6", b"?"), "the field subject is gone"),
+        (RAW, RAW.replace(b"Gr\xc3\xbc\xc3\x9fe", b"=?utf-8?Q?Gr=C3=BC=C3=9F?="), "the field subject is gone"),
+        (STATUS, STATUS.replace(b"failed", b"f?iled"), "the body differs"),
+        (LATIN, LATIN.replace(b"\xfc\xdf", b"??"), "the body differs"),
         (NAMED, NAMED.replace(b"; name=a", b""), "the parameter name of the type is gone or changed in part 1"),
         (NAMED, NAMED.replace(b"Subject: within", b"Subject: without"), "the field subject is gone, .* in part 2"),
         (NAMED, NAMED.replace(b"--b--", b"--b\n\nmore\n--b--"), "3 parts arrived; it has 2"),
