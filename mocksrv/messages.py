@@ -12,9 +12,9 @@ from mocksrv import mime
 from mocksrv.mime import Entity, Field
 from mocksrv.octets import canonical
 
-# Fields that recoding may change or add, or that may be removed (RFC 5321, section 4.4; RFC 5322, section 3.6.3).
+# What recoding may change or add; and what may be taken away (RFC 5321, section 4.4; RFC 5322, section 3.6.3).
 _FREE = {"mime-version", "content-transfer-encoding", "content-type", "return-path", "bcc"}
-# RFC 5322, section 3.6, and RFC 2045: fields that a header may have only once.
+# RFC 5322, section 3.6, and RFC 2045: of which a second one would be at odds with the first.
 _ONCE = {
     "date", "from", "sender", "reply-to", "to", "cc", "message-id", "in-reply-to", "references", "subject",
     "content-type", "content-transfer-encoding",
@@ -53,7 +53,7 @@ def _first_lost(given: list[Field], arrived: list[Field]) -> Field | None:
 
 
 def _same_field(given: Field, arrived: Field) -> bool:
-    """A field may be folded elsewhere: white space may be added there, and its amount may change anywhere."""
+    """Where a field is folded may change: there white space may come, as any may be more or less."""
     first, *more = (b" ".join(line.split()) for line in arrived.lines)
     pieces = [re.sub(rb"^[^:]*: ?", b"", first), *more]
     return given.name == arrived.name and bool(

@@ -18,7 +18,7 @@ _BASE64 = re.compile(rb"[A-Za-z0-9+/= \t]*")
 
 @dataclass
 class Field:
-    """A header field, its lines as they are written, and its body in one line."""
+    """A header field, its lines as they stand there, and its body in one line."""
 
     name: str
     lines: list[bytes]

@@ -52,7 +52,7 @@ def run(
 
     The value must be picklable. An exception is raised here, with the traceback from inside as a note. Raises
     SandboxError after `timeout` seconds, or if there can be no sandbox (see `available`). With `all_users`, which
-    needs root, its processes can become other users; without, there is only one user.
+    takes root, its processes can become other users; without, there is only one.
     """
     reader, writer = os.pipe()
     caller = os.getpid()
@@ -65,7 +65,7 @@ def run(
         octets = _read_all(reader, time.monotonic() + timeout)
     finally:
         os.close(reader)
-        if octets is None or not nested:  # a nested one shares the network: wait until all in it is gone
+        if octets is None or not nested:  # in a network that goes on, nobody is to be left who might use it
             os.kill(pid, signal.SIGKILL)
         os.waitpid(pid, 0)
     if octets is None:
@@ -151,7 +151,7 @@ def _live(
 
 
 def _unshare(all_users: bool, nested: bool) -> None:
-    """Enters new namespaces, in which this user is root: the only user there, or root among all users."""
+    """Leaves for new namespaces, in which this user is root: the only user there, or root among all users."""
     uid, gid = os.getuid(), os.getgid()
     users = 0 if all_users else _CLONE_NEWUSER
     network = 0 if nested else _CLONE_NEWNET

@@ -3,8 +3,8 @@
     mx.example.org.  A 192.0.2.25   ;@delay=2s
     gone.example.    MX             ;@nxdomain
 
-A fault applies to questions for its line's owner and type (ANY: every type). A name exists if a line has it, or a name
-below it, as owner. Others are NXDOMAIN, and questions about them are reported as foreign.
+A fault concerns questions for its line's owner and type (ANY: every type). Names that no line mentions as owner, nor
+lie above one, do not exist: they are NXDOMAIN, and asking for them is reported as foreign.
 """
 
 import re

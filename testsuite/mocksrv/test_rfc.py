@@ -288,7 +288,7 @@ def test_which_clients_there_are(tmp_path: Path) -> None:
 
 
 def test_every_case_of_the_corpus_can_be_played_so() -> None:
-    """Cases that cannot say `scope: exact`. That Qremote passes at this level is tested by the pytest plugin."""
+    """What cannot says `scope: exact`. That Qremote passes is shown beside the exact level, by the pytest plugin."""
     exact = [path.stem for path in find_cases(ROOT / "fixtures/cases") if read_case(path).scope == "exact"]
     assert exact == ["a-refused-chunk-and-no-more-replies"]
 
