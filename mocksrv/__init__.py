@@ -1,6 +1,6 @@
 """mocksrv: a scriptable SMTP and DNS peer that proves what a mail client does, octet for octet.
 
-A case (one text file) is parsed by `case`, played by `world` inside a `sandbox`, and explained by `show`.
+`case` parses a case (one text file), `world` plays it inside a `sandbox`, and `show` explains the result.
 """
 
 __version__ = "0.1.0"  # of Qremote, too: the Makefile and pyproject.toml read it here

@@ -11,7 +11,7 @@ from mocksrv.script import CaseError
 
 
 def main(arguments: list[str]) -> int:
-    """Runs the command line. Returns the exit status: 0 if all is well, 2 for what cannot be understood."""
+    """Runs the command line. Returns the exit status: 0 if all is well, 2 for input that cannot be understood."""
     _prepare_output()
     try:
         status = _run(arguments)
@@ -24,7 +24,7 @@ def main(arguments: list[str]) -> int:
     except (CaseError, OSError) as error:
         try:
             sys.stdout.flush()
-        except OSError:  # which may be the reason
+        except OSError:  # which may be the error itself
             _discard_output()
         print(harmless(commands.complaint(error)), file=sys.stderr)
         return commands.NOT_UNDERSTOOD
@@ -33,7 +33,7 @@ def main(arguments: list[str]) -> int:
 
 def _run(arguments: list[str]) -> int:
     at = arguments.index("--") if "--" in arguments else len(arguments)
-    behind = arguments[at + 1 :]
+    after = arguments[at + 1 :]
     parser = argparse.ArgumentParser(prog="mocksrv", description="A scriptable SMTP and DNS peer.")
     parser.add_argument("--version", action="version", version=f"mocksrv {__version__}")
     subparsers = parser.add_subparsers(required=True, metavar="COMMAND")
@@ -43,26 +43,26 @@ def _run(arguments: list[str]) -> int:
     options = parser.parse_args(arguments[:at])
     if at < len(arguments):
         if "client" not in options:
-            parser.error("only `run` takes something behind --")
-        if len(behind) != 1:
-            parser.error("expected one CLIENT behind --")
-        options.client = behind[0]
+            parser.error("only `run` takes a client after --")
+        if len(after) != 1:
+            parser.error("expected one CLIENT after --")
+        options.client = after[0]
     status: int = options.run(options)
     return status
 
 
 def _prepare_output() -> None:
-    """Any character can be told, in one way or another; and where somebody closed a descriptor, nothing is told."""
+    """Makes every character printable, escaped if need be; output to a closed descriptor is discarded."""
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)
         if stream is None:
-            setattr(sys, name, open(os.devnull, "w"))  # takes the descriptor, too: no connection must become it
+            setattr(sys, name, open(os.devnull, "w"))  # also takes the number, so that no connection gets it
         elif hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
 
 
 def _discard_output() -> None:
-    """What is still in the buffer can go nowhere else."""
+    """Discards what is still in the buffer, which would fail again at exit."""
     with open(os.devnull, "w") as nowhere:
         os.dup2(nowhere.fileno(), sys.stdout.fileno())
 

@@ -1,6 +1,6 @@
-"""Rewrites a case from what the client did: C lines, `report` and `exit`. All else stays, octet for octet.
+"""Rewrites a case from what the client did: C lines, `report` and `exit`. Everything else stays, octet for octet.
 
-A wrong blessing makes a wrong program right, so it is never done where CI is set, and its diff is for people to read.
+To bless a wrong program is to bless its faults. So blessing is refused where CI is set; people must read its diff.
 """
 
 import contextlib
@@ -28,23 +28,23 @@ class Refused(Exception):
 def bless(path: Path, program: Path) -> Result:
     """Rewrites the case from what the program does, and plays it once more. Raises Refused, CaseError or OSError."""
     if os.environ.get("CI"):
-        raise Refused("nothing is blessed where CI is set")
+        raise Refused("--bless is refused where CI is set")
     if path.with_name(TEMPLATE).exists() and not path.exists():
-        raise Refused(f"{path}: {TEMPLATE} makes it, which is not blessed")
+        raise Refused(f"{path}: it is made from {TEMPLATE}, which cannot be blessed")
     result = check(read_case(path), program, BlessingPlayer)
     if result.skipped:
         return result
     if result.failures:
         raise Refused(f"only C lines, report and exit can be blessed:\n{explain(result)}")
     if not result.stdout.endswith(b"\0"):
-        raise Refused(f"{path}: what the client printed does not end with a report: {visible(result.stdout)}")
+        raise Refused(f"{path}: the client's output does not end with a report: {visible(result.stdout)}")
     before = path.read_bytes()
     path.write_bytes(encode("\n".join(_rewritten(result, decode(before).split("\n")))))
     try:
         return check(read_case(path), program)
     except CaseError as error:
         path.write_bytes(before)
-        raise Refused(f"{path}: cannot be blessed: what the client did makes no case ({error})") from error
+        raise Refused(f"{path}: cannot be blessed: what the client did does not make a case ({error})") from error
 
 
 class BlessingPlayer(Player):
@@ -63,15 +63,15 @@ class BlessingPlayer(Player):
             self._edit(step)[:] = [] if fresh is None else [*fresh, step.source]
             self._transcript.done[step.line] += 1
             self._last = step
-        if self._ahead and isinstance(self._ahead[0], Either):  # what has come is for its branches
+        if self._ahead and isinstance(self._ahead[0], Either):  # what was received belongs to its branches
             if not untouched:
-                self._fail("the client sent something else, and nobody knows how much of it belongs to the next block")
+                self._fail("the client sent something else; it is unclear how much of it belongs to the next block")
         elif self._received:
             self._append()
         self._bye = come[: len(come) - len(self._received)].upper().endswith(b"QUIT\r\n")
 
     def expect_silence(self, seconds: float, end_allowed: bool = False) -> bool:
-        """What comes nevertheless becomes lines before the step at which it came."""
+        """Octets that come nevertheless become lines before the step at which they came."""
         self._take_until_quiet(max(seconds, _QUIET))
         if self._received:
             step = next(step for step in self._transcript.dialogue.walk() if step.line == self._at)
@@ -79,32 +79,32 @@ class BlessingPlayer(Player):
         return super().expect_silence(seconds, end_allowed)
 
     def expect_end(self) -> None:
-        """What still comes becomes lines at the end of the dialogue."""
+        """Octets that still come become lines at the end of the dialogue."""
         self._take_until_quiet(WAIT)
         if self._received:
             self._append()
         super().expect_end()
 
     def _edit(self, step: Step, played: int = 0) -> list[str]:
-        """What shall stand in place of a step's line, for this time that it is played."""
+        """The lines that replace a step's line, for this time that it is played."""
         times = self._transcript.done[step.line] - played
         return self._transcript.edits.setdefault((step.line, times), [step.source])
 
     def _append(self) -> None:
-        """What has come becomes lines behind the last one that was played."""
+        """Turns what was received into lines after the last one that was played."""
         if self._last is None:
             self._fail("the client sent something else before anything that can be blessed")
         self._edit(self._last, played=1).extend(self._take_lines())
 
     def _take_until_quiet(self, patience: float) -> None:
-        """Waits for so many seconds, if nothing has come yet, then until it is quiet."""
+        """Takes in octets until no more come. Waits `patience` seconds for the first ones."""
         patience = min(patience, _QUIET) if self._received else patience
         with contextlib.suppress(OSError):
             while self._transport.readable(patience) and self._take_in():
                 patience = _QUIET
 
     def _take_through(self, step: Hear) -> list[str] | None:
-        """Takes what fits the step and all lines before it, which are returned. None if it fits nowhere."""
+        """Takes the octets that fit the step, and returns the lines before them. None if nothing fits."""
         start = 0
         while start < len(self._received) or start == 0:
             length = self._fitting(step, bytes(self._received[start:]))
@@ -118,7 +118,7 @@ class BlessingPlayer(Player):
         return None
 
     def _fitting(self, step: Hear, octets: bytes) -> int | None:
-        """How many of the first octets are what the step wants; None if they are not."""
+        """How many octets at the beginning match the step; None if they do not match."""
         if not step.pattern.is_open:
             fixed = step.pattern.fixed(self._facts)
             return len(fixed) if octets.startswith(fixed) else None
@@ -156,16 +156,16 @@ def _rewritten(result: Result, lines: list[str]) -> list[str]:
 
 
 def _agreed(result: Result, transcript: Transcript, lines: list[str]) -> Iterator[tuple[int, list[str]]]:
-    """The edits of a dialogue by line. Raises Refused if a line is repeated, and not each time the same."""
+    """The edits of a dialogue by line. Raises Refused if a repeated line was not the same each time."""
     for (line, _), edit in transcript.edits.items():
         times = range(transcript.done[line])
         if any(transcript.edits.get((line, time), [lines[line - 1]]) != edit for time in times):
-            raise Refused(f"{result.case.path}:{line}: cannot be blessed: it is repeated, and what came differs")
+            raise Refused(f"{result.case.path}:{line}: cannot be blessed: it is repeated, and the lines sent differ")
         yield line, edit
 
 
 def _replace(edits: dict[int, list[str]], case: Case, name: str, content: list[str]) -> list[str]:
-    """Notes a section's new content; returns the section as lines to be added where there is none."""
+    """Notes a section's new content. If there is no such section, returns its lines, to be added to the file."""
     section = next((section for section in case.sections if section.name == name), None)
     header = f"-- {name} --"
     if section is None:

@@ -6,14 +6,14 @@ from typing import NoReturn
 
 from mocksrv.steps import Either, Hear, Mark, Step, walk
 
-MOST = 10000  # steps in a dialogue: a few repetitions within repetitions would fill the memory
+MOST = 10000  # steps in a dialogue: a few nested repetitions would fill the memory
 _TIMES = 1000
 
 Fail = Callable[[int, str], NoReturn]
 
 
 def structured(fail: Fail, lines: list[Step]) -> tuple[list[Step], list[Mark]]:
-    """The steps, with what is repeated as often as it happens, and the marks that became no step."""
+    """The steps, with repetitions written out, and the marks that are not steps themselves."""
     reader = _Reader(fail, lines)
     return reader.sequence(None), reader.marks
 
@@ -45,18 +45,18 @@ class _Reader:
         return steps
 
     def _block(self, opening: Mark) -> list[Step]:
-        """What a block comes to: an Either, or repeated steps."""
+        """The steps of a block: an Either, or repeated steps."""
         branches = [self._branch(opening, opening)]
         while (mark := self._closing()).word == "@or":
             if opening.word != "@either":
-                self._fail(mark.line, f"@or belongs to @either, and this is {opening.source} (line {opening.line})")
+                self._fail(mark.line, f"@or belongs to @either, but this is {opening.source} (line {opening.line})")
             branches.append(self._branch(opening, mark))
         if opening.word == "@repeat":
             self.marks.append(opening)
             return self._repeated(opening, branches[0])
         for branch in branches:
             if not isinstance(branch[0], Hear):
-                self._fail(branch[0].line, f"what {opening.word} may choose must begin with a C line")
+                self._fail(branch[0].line, f"a branch of {opening.word} must begin with a C line")
         if opening.word == "@optional":
             branches.append([])
         elif len(branches) == 1:
@@ -69,10 +69,10 @@ class _Reader:
         ]  # fmt: skip
 
     def _branch(self, opening: Mark, mark: Mark) -> list[Step]:
-        """The steps behind a mark of a block."""
+        """The steps after a mark of a block."""
         steps = self.sequence(opening)
         if not steps:
-            self._fail(mark.line, f"nothing stands behind {mark.source}")
+            self._fail(mark.line, f"no lines follow {mark.source}")
         return steps
 
     def _closing(self) -> Mark:

@@ -1,4 +1,4 @@
-"""One case file: text -> `Case`. What a case may say is told in qremote-case(5)."""
+"""One case file: text -> `Case`. qremote-case(5) describes the format."""
 
 import ipaddress
 import re
@@ -30,7 +30,7 @@ _ONCE = ("run", "dns-log", "message", "report", "exit")
 
 @dataclass(frozen=True)
 class Section:
-    """A section as it stands in the file: its header's line number and argument, and the lines below it."""
+    """A section as written in the file: its header's line number and argument, and the lines below it."""
 
     name: str
     argument: str
@@ -47,7 +47,7 @@ class Section:
 
 @dataclass(frozen=True)
 class Control:
-    """A control file: its octets, or the manner in which it is no readable file."""
+    """A control file: its octets, or (`manner`) why it is not a readable file."""
 
     octets: bytes = b""
     manner: str | None = None
@@ -55,9 +55,9 @@ class Control:
 
 @dataclass(frozen=True)
 class Expectation:
-    """What a client does otherwise than the case says: the outcome for each recipient (or one for all), if it is
-    another one; whether it connects where the case says that nobody may; the auditor's rules that it breaks, or may
-    break; and why that is as it should be."""
+    """How a client differs from the case: the outcome for each recipient (or one for all), if that differs; whether
+    it connects where the case allows no connection; the rules of the auditor that it breaks, or may break; and why
+    that is right."""
 
     outcomes: tuple[str, ...]
     elsewhere: bool
@@ -77,7 +77,7 @@ class NameServer:
 
 @dataclass(frozen=True)
 class Case:
-    """A whole case. `report` is None where the file has none yet; `sections` serve those who rewrite the file."""
+    """A whole case. `report` is None if the file has none yet; `sections` are for rewriting the file."""
 
     path: Path
     title: str
@@ -95,11 +95,11 @@ class Case:
 
     @property
     def scope(self) -> str | None:
-        """For whom it makes sense, if not for all: `exact`: octet for octet only; `qmail`: qmail-remote's interface."""
+        """Its limit, if it has one. `exact`: octet for octet only; `qmail`: clients with qmail-remote's interface."""
         return next(iter(self.meta.get("scope", [])), None)
 
     def expectation(self, client: str) -> Expectation | None:
-        """What is said about this client alone."""
+        """What the case expects of this client in particular."""
         words = " ".join(self.meta.get(f"expect-{client}", []))
         return _expectation(words) if words else None
 
@@ -131,7 +131,7 @@ def _expectation(text: str) -> Expectation:
 
 
 class _Reader:
-    """Collects the sections of one file, and complains with its name."""
+    """Collects the sections of one file. Errors name the file and the line."""
 
     def __init__(self, path: Path, text: str) -> None:
         self._path = path
@@ -208,7 +208,7 @@ class _Reader:
 
     def _check_meta(self, line: int, key: str, values: list[str]) -> None:
         if not values:
-            self._fail(line, f"nothing stands behind `{key}:`")
+            self._fail(line, f"`{key}:` needs a value")
         for name, known in (("order", ("any",)), ("scope", _SCOPES)):
             if key == name and (len(values) != 1 or values[0] not in known):
                 self._fail(line, f"expected `{name}: {'|'.join(known)}`")
@@ -234,7 +234,7 @@ class _Reader:
             self._fail(section.line, "`run` must have one line")
         ((number, line),) = lines
         try:
-            shlex.split(line)  # as those do who look for the recipients in it
+            shlex.split(line)  # as is done later to find the recipients
         except ValueError as error:
             self._fail(number, str(error))
         return line
@@ -294,7 +294,7 @@ class _Reader:
             yield name, Control(octets, manner or None)
 
     def _pem(self, section: Section, pieces: str) -> bytes:
-        """The lines of a control file, and certificates and keys behind them."""
+        """The lines of a control file, and certificates and keys after them."""
         try:
             pem = Recipes(self._path).pem(pieces)
         except ValueError as error:

@@ -1,7 +1,7 @@
-"""Certificates for cases: minted when a case first names one, from recipes that people can read (`certs/recipes.toml`).
+"""Certificates for cases: made when a case first names one, from recipes that people can read (`certs/recipes.toml`).
 
-Nothing of it is kept but RSA keys, which take long: they lie below the temporary directory, for all processes of a
-user. Other keys follow from the name of the recipe.
+Only RSA keys are kept, because making one takes long: they lie below the temporary directory, for all processes of a
+user. Other keys are derived from the name of the recipe.
 """
 
 import datetime
@@ -38,7 +38,7 @@ _Key = ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey | rsa.RSAPrivateKe
 
 @dataclass(frozen=True)
 class Credential:
-    """A certificate, the ones that its owner sends behind it (all DER), and its private key (PEM)."""
+    """A certificate, the ones that its owner sends after it (all DER), and its private key (PEM)."""
 
     name: str
     chain: tuple[bytes, ...]
@@ -58,12 +58,12 @@ class Recipes:
 
     @property
     def file(self) -> Path | None:
-        """Where they stand; None if nowhere."""
+        """The file that they are in; None if there is none."""
         places = (place / _FILE for above in self.case.absolute().parents for place in (above, above / "fixtures"))
         return next((file.resolve() for file in places if file.is_file()), None)
 
     def credential(self, name: str) -> Credential:
-        """What the recipe of this name makes; the same in the whole process. Raises ValueError saying what is wrong."""
+        """The credential of this name; the same in the whole process. Raises ValueError saying what is wrong."""
         if (file := self.file) is None:
             raise ValueError(f"no {_FILE} in a directory above the case, nor in `fixtures` there")
         return _mint(file).credential(name)
@@ -77,7 +77,7 @@ class Recipes:
         return chain if part else chain[:1]
 
     def pem(self, pieces: str) -> bytes:
-        """PEM of `NAME` (a certificate), `NAME.chain` (and those sent behind it) and `NAME.key`. Raises ValueError."""
+        """PEM of `NAME` (a certificate), `NAME.chain` (and those sent after it) and `NAME.key`. Raises ValueError."""
         done = b""
         for piece in pieces.split():
             if piece.endswith(".key"):
@@ -88,7 +88,7 @@ class Recipes:
 
 
 def owner(certificate: bytes) -> str:
-    """Whom a certificate (DER) names as its subject, for people."""
+    """The subject of a certificate (DER), for people."""
     return x509.load_der_x509_certificate(certificate).subject.rfc4514_string()
 
 
@@ -98,7 +98,7 @@ def _mint(file: Path) -> "_Mint":
 
 
 class _Mint:
-    """The recipes of one file, and what was made of them so far."""
+    """The recipes of one file, and what was made from them so far."""
 
     def __init__(self, file: Path) -> None:
         try:
@@ -112,7 +112,7 @@ class _Mint:
         try:
             certificate, key = self._make(name)
             chain = [certificate, *(self._make(one)[0] for one in self._sent_behind(name))]
-        except (ValueError, TypeError, RecursionError) as error:  # a name that is no text; issuers in a circle
+        except (ValueError, TypeError, RecursionError) as error:  # a name that is not text; a loop of issuers
             raise ValueError(f"{self._file}: {error}") from error
         encoding, form, lock = serialization.Encoding, serialization.PrivateFormat, serialization.NoEncryption()
         der = tuple(one.public_bytes(encoding.DER) for one in chain)
@@ -158,7 +158,7 @@ class _Mint:
 
 
 def _described(name: str, recipe: dict[str, Any], key: _Key, signer: _Key) -> x509.CertificateBuilder:
-    """The certificate, but for its issuer's name and signature."""
+    """The certificate without its issuer's name and signature."""
     authority = recipe.get("ca", False)
     serial = int.from_bytes(hashlib.sha256(name.encode()).digest()[:8]) | 1
     builder = (
@@ -212,7 +212,7 @@ def _moment(text: str | datetime.date) -> datetime.datetime:
         return datetime.datetime(text.year, text.month, text.day)
     found = re.fullmatch(r"([+-]\d+)([smhd])", text)
     if found is None:
-        raise ValueError(f"neither a date nor a time from now, as `+90d`: {text}")
+        raise ValueError(f"neither a date nor a time from now, such as `+90d`: {text}")
     return datetime.datetime.now(datetime.UTC) + datetime.timedelta(**{_UNITS[found[2]]: int(found[1])})
 
 

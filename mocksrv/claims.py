@@ -9,7 +9,7 @@ from mocksrv.steps import Dialogue
 
 
 class UnexpectedConnection(Exception):
-    """An attempt for which no dialogue is due."""
+    """An attempt to connect that no dialogue allows."""
 
 
 class Claims:
@@ -24,7 +24,7 @@ class Claims:
         self._check_places(case)
 
     def claim(self, address: str, port: int) -> Dialogue | None:
-        """The dialogue that an attempt begins; it is then no longer pending. Raises UnexpectedConnection."""
+        """The dialogue that an attempt begins, which is then no longer pending. Raises UnexpectedConnection."""
         due = self.pending[:1] if self._ordered else self.pending
         for dialogue in due:
             if self._fits(dialogue, address, port):
@@ -33,15 +33,15 @@ class Claims:
         self._check_never(address, port)
         what = _what(address, port)
         if due:
-            raise UnexpectedConnection(f"{what}; due was {' or '.join(one.where for one in due)} (line {due[0].line})")
-        raise UnexpectedConnection(f"{what}, and no dialogue is left")
+            raise UnexpectedConnection(f"{what}; next is {' or '.join(one.where for one in due)} (line {due[0].line})")
+        raise UnexpectedConnection(f"{what}, but no dialogue is left")
 
     def _check_never(self, address: str, port: int) -> None:
         if any(self._fits(dialogue, address, port) for dialogue in self._never):
             raise UnexpectedConnection(f"{_what(address, port)}, which must never happen")
 
     def _check_places(self, case: Case) -> None:
-        """Where one connection is refused or hangs, all are."""
+        """Checks that no server talks at an address where connections are refused or hang."""
         places = {
             (address, dialogue.port): dialogue
             for dialogue in self.pending if not dialogue.refused and not dialogue.unanswered
@@ -50,8 +50,8 @@ class Claims:
         for dialogue in self.pending:
             for address in self.hosts[dialogue.line] if dialogue.refused or dialogue.unanswered else ():
                 if other := places.get((address, dialogue.port)):
-                    what = f"{dialogue.steps[0].source} concerns every connection"
-                    what += f", and that of line {other.line} as well"
+                    what = f"{dialogue.steps[0].source} applies to every connection to this address"
+                    what += f", also to that of line {other.line}"
                     raise CaseError(f"{case.path}:{dialogue.line}: {what}")
 
     def _fits(self, dialogue: Dialogue, address: str, port: int) -> bool:
@@ -59,13 +59,13 @@ class Claims:
 
 
 class LooseClaims(Claims):
-    """For clients that make as many connections as they see fit, in any order.
+    """For clients that make any number of connections, in any order.
 
-    The nth connection to a host is its nth dialogue, and all further ones are its last once more.
+    The nth connection to a host gets its nth dialogue; all further ones get its last.
     """
 
     def claim(self, address: str, port: int) -> Dialogue | None:
-        """None where nobody is told of: nobody listens there. Raises UnexpectedConnection where none may happen."""
+        """None if no dialogue is at this address: nobody listens there. Raises UnexpectedConnection for `never`."""
         self._check_never(address, port)
         fitting = [dialogue for dialogue in self.pending if self._fits(dialogue, address, port)]
         if len(fitting) > 1:
@@ -78,7 +78,7 @@ def _what(address: str, port: int) -> str:
 
 
 def _addresses(case: Case, dialogue: Dialogue) -> list[str]:
-    """The addresses that a dialogue's host may be connected at."""
+    """The addresses at which a dialogue's host can be reached."""
     try:
         return [str(ipaddress.ip_address(dialogue.host))]
     except ValueError:

@@ -1,4 +1,4 @@
-"""What is tested: any program with qmail-remote's interface, or another MTA by way of its adapter."""
+"""The client under test: any program with qmail-remote's interface, or another MTA through its adapter."""
 
 import os
 import re
@@ -12,7 +12,7 @@ from mocksrv.case import Case, Expectation
 from mocksrv.script import CaseError
 
 _PACKAGE = Path(__file__).parent.parent
-# What every client can be told, and what means nothing to others: the size of chunks is theirs to choose.
+# Control files that fit every client: it can be told its name, and the size of chunks is its own choice anyway.
 _OURS = {"me", "helohost", "chunksizeremote"}
 
 
@@ -22,7 +22,7 @@ class Client:
 
     name: str
     told: str
-    program: Path | None = None  # with qmail-remote's interface; None: there is an adapter
+    program: Path | None = None  # with qmail-remote's interface; None: it has an adapter
 
     @property
     def users(self) -> bool:
@@ -36,7 +36,7 @@ class Client:
         return adapter_named(self.told).missing()
 
     def unfit(self, case: Case) -> str | None:
-        """Why a case says nothing about this client; None if it does."""
+        """Why a case does not apply to this client; None if it does."""
         if case.scope == "exact":
             return "it is about the exact octets"
         if self.program is not None:
@@ -55,15 +55,15 @@ class Client:
         if strange:
             return f"it is about control/{min(strange)}"
         if not adapter.resolves and not _one_server(case):
-            return "it is about finding the server, and this client is told it"
+            return "it is about finding the server, but this client is told its name"
         return None
 
     def expectation(self, case: Case) -> Expectation | None:
-        """What it must do otherwise than the case says."""
+        """How it must differ from the case."""
         return case.expectation(self.name)
 
     def allowance(self, case: Case) -> Expectation | None:
-        """What it may do otherwise: the case follows a choice that our manual page made, and others may choose."""
+        """How it may differ: the case follows a choice of our manual page, and other clients may choose otherwise."""
         return None if self.program else case.expectation("others")
 
     def install(self, path: Path, case: Case) -> None:
@@ -79,7 +79,7 @@ class Client:
 
 
 def find(told: str) -> Client:
-    """The client that is called so: PATH, qmail:PATH, or an adapter's NAME[:ROOT]. Raises CaseError."""
+    """The client that `told` names: PATH, qmail:PATH, or an adapter's NAME[:ROOT]. Raises CaseError."""
     kind, colon, rest = told.partition(":")
     if kind in ADAPTERS:
         return Client(kind, told)
@@ -87,11 +87,11 @@ def find(told: str) -> Client:
         path = Path(rest if kind == "qmail" and colon else told).absolute()
         return Client(path.name.lower(), told, path)
     known = " ".join(ADAPTERS)
-    raise CaseError(f"no such client: {told} (there are {known}, and qmail:PATH for what has qmail-remote's interface)")
+    raise CaseError(f"no such client: {told} (there are {known}, and qmail:PATH if it has qmail-remote's interface)")
 
 
 def delivery(case: Case) -> list[str] | None:
-    """Host, sender and recipients, if all that the case does is one delivery, whatever the environment of it."""
+    """Host, sender and recipients, if the case is just one delivery, in whatever environment."""
     if any(mark in case.run for mark in "$`;|&<>(*?\n"):
         return None
     words = shlex.split(case.run)

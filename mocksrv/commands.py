@@ -1,4 +1,4 @@
-"""The commands that play cases and read what was said: run, audit, show, peers. `serve` has a file of its own."""
+"""The commands that play cases and read transcripts: run, audit, show, peers. `serve` has a file of its own."""
 
 import argparse
 import sys
@@ -21,21 +21,21 @@ from mocksrv.templates import find_cases
 from mocksrv.world import Result, check
 
 FAILED, NOT_UNDERSTOOD = 1, 2  # exit statuses
-_Run = Callable[[Path, Client, argparse.Namespace], tuple[Result, str]]  # plays a case, and says what to tell of it
+_Run = Callable[[Path, Client, argparse.Namespace], tuple[Result, str]]  # plays a case; the text is for people
 _ROOT = Path(__file__).parent.parent
 
 
 def add_run(commands: Any) -> None:
     """Adds `run`."""
     usage = "mocksrv run [-v] [--bless] [--match exact|rfc] CASE... [-- CLIENT]"
-    run = commands.add_parser("run", help="play cases with a client, and judge it", usage=usage)
+    run = commands.add_parser("run", help="play cases with a client and judge it", usage=usage)
     run.set_defaults(run=_run_all, client=None)
     run.add_argument("cases", nargs="+", type=Path, metavar="CASE")
     run.add_argument("-v", "--verbose", action="store_true", help="show the annotated dialogue and the reports")
     run.add_argument("--bless", action="store_true", help="rewrite C lines, report and exit from what the program did")
     run.add_argument(
         "--match", choices=("exact", "rfc"),
-        help="octet for octet (default for a path), or by outcome, message and rules (default for other clients)",
+        help="octet for octet (default for a path), or by outcome, message and rules (default for others)",
     )  # fmt: skip
 
 
@@ -49,30 +49,30 @@ def add_audit(commands: Any) -> None:
 
 def add_show(commands: Any) -> None:
     """Adds `show`."""
-    parser = commands.add_parser("show", help="a case or a transcript as something to read")
+    parser = commands.add_parser("show", help="explain a case or a transcript")
     parser.set_defaults(run=_show)
     parser.add_argument("file", type=Path, metavar="CASE|TRANSCRIPT")
-    parser.add_argument("--html", type=Path, metavar="FILE", help="write it there as a page")
+    parser.add_argument("--html", type=Path, metavar="FILE", help="write it to this file as a page")
 
 
 def add_peers(commands: Any) -> None:
     """Adds `peers`."""
-    parser = commands.add_parser("peers", help="play the corpus with many clients, and write tables")
+    parser = commands.add_parser("peers", help="play all cases with many clients and write tables")
     parser.set_defaults(run=_peers)
     parser.add_argument("clients", nargs="*", metavar="CLIENT", help="default: Qremote, and every adapter")
-    parser.add_argument("--cases", type=Path, default=_ROOT / "fixtures/cases", metavar="FOLDER", help="whose cases")
-    parser.add_argument("--out", type=Path, default=Path("build"), metavar="FOLDER", help="for peers.html and more")
+    parser.add_argument("--cases", type=Path, default=_ROOT / "fixtures/cases", metavar="FOLDER", help="its cases")
+    parser.add_argument("--out", type=Path, default=Path("build"), metavar="FOLDER", help="where peers.html goes")
 
 
 def complaint(error: Exception) -> str:
-    """What is wrong, for people."""
+    """An error as a message for people."""
     if not isinstance(error, OSError):
         return str(error)
     return "mocksrv: " + ": ".join(filter(None, (error.filename and str(error.filename), error.strerror or str(error))))
 
 
 def _tell(text: str) -> None:
-    """Prints lines in which anything may be."""
+    """Prints lines that may hold any octets."""
     print("\n".join(harmless(line.expandtabs()) for line in text.removesuffix("\n").split("\n")))
 
 
@@ -84,15 +84,15 @@ def _run_all(options: argparse.Namespace) -> int:
     plain = client.program is not None and not client.told.startswith("qmail:")
     match = options.match or ("exact" if plain else "rfc")
     if match == "exact" and client.program is None:
-        raise CaseError(f"no case says what {client.name} says, octet for octet: --match=rfc")
+        raise CaseError(f"cases do not say the exact octets of {client.name}: use --match=rfc")
     if match == "rfc" and options.bless:
-        raise CaseError("--bless is about what a case says octet for octet: it takes a path, and no --match=rfc")
+        raise CaseError("--bless works octet for octet: it needs a path as the client, and no --match=rfc")
     run = _run_exact if match == "exact" else _run_rfc
     return max([_run_one(run, path, client, options) for path in options.cases])
 
 
 def _run_one(run: _Run, path: Path, client: Client, options: argparse.Namespace) -> int:
-    """Plays one case, tells what came of it, and returns what that is as an exit status."""
+    """Plays one case, prints the result, and returns it as an exit status."""
     try:
         result, told = run(path, client, options)
     except bless.Refused as error:
@@ -163,7 +163,7 @@ def _case_reading(path: Path) -> tuple[str, str]:
 
 
 def _given(case: Case) -> Iterator[page.Part]:
-    """What stands in a case besides the dialogues."""
+    """The sections of a case besides the dialogues and the report."""
     for section in case.sections:
         if section.name != "report" and not section.name.startswith("dialogue"):
             title = f"{section.name} {section.argument}".strip()

@@ -1,4 +1,4 @@
-"""The `dns-log` section: exactly which questions must be asked, in any order, each as often as it stands there."""
+"""The `dns-log` section: exactly which questions must be asked, in any order, each as often as it is listed."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -11,7 +11,7 @@ from mocksrv.octets import encode
 
 
 def parse_question(line: str) -> str:
-    """A line, `NAME TYPE [tcp]`, as the name server tells of a question. Raises ValueError saying what is wrong."""
+    """A line, `NAME TYPE [tcp]`, in the form of `Question.line`. Raises ValueError saying what is wrong."""
     words = line.split()
     if len(words) not in (2, 3) or words[2:] not in ([], ["tcp"]):
         raise ValueError("expected `NAME TYPE [tcp]`")
@@ -25,7 +25,7 @@ def parse_question(line: str) -> str:
 
 
 def compared(log: list[str], asked: Iterable[str]) -> tuple[bytes, bytes] | None:
-    """Both as text, with what they have in common in the order of the log; None if they do not differ."""
+    """Both as text, their common questions in the order of the log; None if they do not differ."""
     others = Counter(asked)
     if others == Counter(log):
         return None

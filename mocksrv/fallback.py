@@ -1,4 +1,4 @@
-"""Where there is no sandbox: the few cases that can be played on free ports of 127.0.0.1, changed to fit.
+"""Without a sandbox: the few cases that can be played on free ports of 127.0.0.1, adapted to that.
 
 The client finds our DNS through `dnsservers`, and the one dialogue through `smtproutes`.
 """
@@ -36,7 +36,7 @@ def localised(case: Case) -> Case:
 
 
 def routed(case: Case, dns_port: int, smtp_port: int) -> Case:
-    """The case with the control files that lead to our ports."""
+    """The case with control files that send the client to our ports."""
     routes = encode(f":{case.dialogues[0].host}:{smtp_port}\n")
     servers = encode(f"{LOCALHOST}:{dns_port}\n")
     control = case.control | {"smtproutes": Control(routes), "dnsservers": Control(servers)}

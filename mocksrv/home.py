@@ -1,4 +1,4 @@
-"""What the client finds around itself: a working directory, the message, control files, and an environment."""
+"""The surroundings of the client: a working directory, the message, control files, and an environment."""
 
 import os
 import shutil
@@ -22,7 +22,7 @@ def default_program() -> Path:
 
 
 def helo(case: Case) -> bytes:
-    """The name by which the client must call itself."""
+    """The name that the client must give in EHLO and HELO."""
     control = _control(case)
     for name in ("helohost", "me"):
         if name in control and (lines := control[name].octets.split(b"\n"))[0]:
@@ -32,7 +32,7 @@ def helo(case: Case) -> bytes:
 
 @contextmanager
 def furnished(case: Case, install: Callable[[Path], None]) -> Iterator[Path]:
-    """A directory for one run of a case, gone afterwards; `install` puts the client at the path that it is given."""
+    """A directory for one run of a case, removed afterwards; `install` puts the client at the path that it is given."""
     parent = sandbox.SCRATCH if sandbox.inside() else None
     home = Path(tempfile.mkdtemp(prefix="mocksrv-", dir=parent))
     try:
@@ -47,7 +47,7 @@ def furnished(case: Case, install: Callable[[Path], None]) -> Iterator[Path]:
 
 
 def start(case: Case, home: Path, privileged: bool = False) -> subprocess.Popen[bytes]:
-    """Starts the client in a process group of its own; unless told otherwise without privileges where we have any."""
+    """Starts the client in a process group of its own; in a sandbox without privileges, unless `privileged`."""
     drop = sandbox.inside() and not privileged
     log = f"log_path={home}/sanitizer"
     environment = {"PATH": f"{home}/bin:/usr/bin:/bin", "QMAILHOME": f"{home}/qmail"}
@@ -60,7 +60,7 @@ def start(case: Case, home: Path, privileged: bool = False) -> subprocess.Popen[
 
 
 def sanitizer_text(home: Path) -> bytes:
-    """What the sanitizers had to say."""
+    """The output of the sanitizers."""
     return b"".join(log.read_bytes() for log in sorted(home.glob("sanitizer*")))
 
 

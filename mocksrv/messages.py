@@ -1,7 +1,7 @@
-"""Whether the message that arrived is the one that was given, though a client may have put it in another form.
+"""Whether the message that arrived is the one that was given, though a client may have changed its form.
 
-A client may put trace fields in front and complete the header, recode parts, and fold fields anew. It may not change
-what a reader is shown, nor drop a field; both also of the parts, and of messages in the message.
+A client may add trace fields and complete the header, recode parts, and refold fields. It must not change what a
+reader sees, nor drop a field. The same goes for parts, and for messages within the message.
 """
 
 import binascii
@@ -24,7 +24,7 @@ _PLAIN = ("text", "plain")
 
 
 def difference(given: bytes, arrived: bytes) -> str | None:
-    """What is not the same in the message that arrived; None if nothing is."""
+    """How the message that arrived differs; None if it does not."""
     given, arrived = canonical(given), canonical(arrived)
     return None if given == arrived else next(_differences(mime.read(given), mime.read(arrived)), None)
 
@@ -36,11 +36,11 @@ def _differences(one: Entity, other: Entity) -> Iterator[str]:
         yield f"the field {lost.name} is gone, changed or out of order{where}"
     for name in _ONCE:
         if 0 < _count(one, name) < _count(other, name):
-            yield f"the field {name} came once more{where}"
+            yield f"the field {name} arrived more than once{where}"
     if lost_type := _lost_type(one, other):
         yield f"the {lost_type} is gone or changed{where}"
     if len(one.inside) != len(other.inside):
-        yield f"{len(other.inside)} parts arrived{where}; it has {len(one.inside)}"
+        yield f"{len(other.inside)} parts arrived{where}, {len(one.inside)} were given"
     for part, came in zip(one.inside, other.inside):
         yield from _differences(part, came)
     if not (one.inside or other.inside or _same_content(one, other)):
@@ -72,7 +72,7 @@ def _count(entity: Entity, name: str) -> int:
 
 
 def _lost_type(one: Entity, other: Entity) -> str | None:
-    """The type, or its parameter, that is another one now. What was not said may be."""
+    """The type, or its parameter, that has changed. What was left out may have been added."""
     known, now = (one.main_type, one.subtype), (other.main_type, other.subtype)
     if known != now and (known, now) != (("", ""), _PLAIN):
         return f"type {'/'.join(known if any(known) else _PLAIN)}"
@@ -90,7 +90,7 @@ def _same_content(one: Entity, other: Entity) -> bool:
         return given == arrived
     if not encodings <= {*mime.IDENTITY, "quoted-printable", "base64"}:
         return False
-    # A line end before a delimiter belongs to the delimiter; before the end of the message to the text.
+    # A line end before a delimiter belongs to the delimiter; at the end of the message it belongs to the text.
     return given in (arrived, arrived + b"\r\n") or given + b"\r\n" == arrived
 
 
@@ -100,7 +100,7 @@ def _masked(octets: bytes) -> bytes:
 
 
 def _content(entity: Entity) -> bytes:
-    """What a leaf decodes to."""
+    """The decoded content of a leaf."""
     content = mime.content(entity)
     content = _decoded(content) if entity.encoding == "base64" else content
     text = entity.main_type in ("", "text") or entity.encoding != "base64"
@@ -108,7 +108,7 @@ def _content(entity: Entity) -> bytes:
 
 
 def _decoded(base64: bytes) -> bytes:
-    """What base64 stands for; as it is, if it is none."""
+    """Base64 decoded; unchanged if it is not valid base64."""
     digits = re.sub(rb"[^A-Za-z0-9+/]", b"", base64)
     try:
         return binascii.a2b_base64(digits + b"=" * (-len(digits) % 4))

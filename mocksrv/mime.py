@@ -1,7 +1,7 @@
 """A reader of MIME messages (RFC 2045, RFC 2046), for canonical messages: lines that end with CR LF.
 
-It reads some things otherwise than Python's `email`, and as the RFCs have them: delimiters in a row, comments in
-Content-Type, white space at the end of quoted-printable lines, white space before a colon.
+In some things it follows the RFCs where Python's `email` does not: consecutive delimiters, comments in Content-Type,
+white space at the end of quoted-printable lines, white space before a colon.
 """
 
 import base64
@@ -28,7 +28,7 @@ class Field:
 
     @property
     def body(self) -> bytes:
-        """What stands behind the colon, unfolded."""
+        """What follows the colon, unfolded."""
         found = _FIELD.fullmatch(b"".join(self.lines))
         assert found
         return found[2] if found[1] else found[4]
@@ -48,7 +48,7 @@ class Field:
 
 @dataclass
 class Entity:
-    """A message or a part, with what is in it."""
+    """A message or a part, with everything in it."""
 
     numbers: tuple[int, ...]  # of the parts that it is in, the outermost first
     depth: int  # how many multiparts and messages are around it
@@ -67,7 +67,7 @@ class Entity:
 
     @property
     def place(self) -> str:
-        """How the program names it."""
+        """How Qremote's reports name it."""
         return "part " + ".".join(map(str, self.numbers)) if self.numbers else "its body"
 
     def first(self, name: str) -> bytes | None:
@@ -105,7 +105,7 @@ def read(message: bytes) -> Entity:
 
 
 def _read_entity(lines: list[bytes], entity: Entity, in_digest: bool) -> Entity:
-    """Fills in what the lines say, for the entity itself and all in it."""
+    """Fills in what the lines say, for the entity and everything in it."""
     _read_header(lines, entity)
     kind = _read_type(entity.first("content-type"), in_digest)
     entity.main_type, entity.subtype, entity.boundary = kind
@@ -124,7 +124,7 @@ def _read_entity(lines: list[bytes], entity: Entity, in_digest: bool) -> Entity:
 
 
 def _read_header(lines: list[bytes], entity: Entity) -> None:
-    """A header ends at a blank line, or where a line is none of its own."""
+    """A header ends at a blank line, or before a line that is not a header field."""
     at = 0
     while at < len(lines) and lines[at]:
         found = _FIELD.match(lines[at])
@@ -161,7 +161,7 @@ def _read_parts(entity: Entity) -> None:
 
 
 def _skip_comments(text: bytes, at: int) -> int:
-    """Where the next octet stands that is neither white space nor in a comment."""
+    """The position of the next octet that is neither white space nor in a comment."""
     depth = 0
     while at < len(text):
         octet = text[at : at + 1]
@@ -178,14 +178,14 @@ def _skip_comments(text: bytes, at: int) -> int:
 
 
 def _token(text: bytes, at: int) -> tuple[bytes, int]:
-    """The token that stands there, and where the next thing stands."""
+    """The token at this position, and the position of what follows it."""
     found = _TOKEN.match(text, at)
     assert found
     return found[0], _skip_comments(text, found.end())
 
 
 def _parameters(text: bytes, at: int) -> list[tuple[str, bytes]]:
-    """What follows each semicolon that is in no quoted string and in no comment; values as RFC 2231 means them."""
+    """The parameters after semicolons outside of quoted strings and comments; values are decoded as RFC 2231 says."""
     found = []
     while (at := _skip_comments(text, at)) < len(text):
         octet = text[at : at + 1]
@@ -220,7 +220,7 @@ def _extended(value: bytes, is_first: bool) -> bytes:
 
 
 def _read_type(body: bytes | None, in_digest: bool) -> tuple[str, str, bytes]:
-    """Type, subtype and boundary of a Content-Type field; empty where there is none to be understood."""
+    """Type, subtype and boundary of a Content-Type field; empty if they cannot be understood."""
     if body is None:
         return ("message", "rfc822", b"") if in_digest else ("", "", b"")
     main_type, at = _token(body, _skip_comments(body, 0))
@@ -240,7 +240,7 @@ def _read_type(body: bytes | None, in_digest: bool) -> tuple[str, str, bytes]:
 
 
 def decode_quoted_printable(lines: list[bytes]) -> bytes:
-    """RFC 2045 section 6.7, by rule: white space at the end goes, `=` at the end joins, `=` without digits stays.
+    """RFC 2045 section 6.7: white space at the end is dropped, `=` at the end joins, `=` without digits stays.
 
     Python's binascii keeps the white space.
     """
@@ -255,7 +255,7 @@ def decode_quoted_printable(lines: list[bytes]) -> bytes:
 
 
 def content(entity: Entity) -> bytes:
-    """What a leaf decodes to. In base64 only the line ends do not count: there may be a footer behind it."""
+    """The content of a leaf. Of base64 only the line ends are removed, since a footer may follow it."""
     if entity.encoding == "quoted-printable":
         return decode_quoted_printable(entity.body)
     if entity.encoding == "base64":
@@ -264,7 +264,7 @@ def content(entity: Entity) -> bytes:
 
 
 def parameters(entity: Entity) -> dict[str, bytes]:
-    """Those of its Content-Type, without white space in them; of two of a name the first."""
+    """The parameters of its Content-Type, without white space in them; the first one of each name counts."""
     found: dict[str, bytes] = {}
     for name, value in _parameters(entity.first("content-type") or b"", 0):
         found.setdefault(name, b"".join(value.split()))
@@ -291,5 +291,5 @@ def may_be_encoded(entity: Entity) -> bool:
 
 
 def is_base64(line: bytes) -> bool:
-    """Whether only base64 and white space stand in it."""
+    """Whether it holds only base64 and white space."""
     return bool(_BASE64.fullmatch(line))

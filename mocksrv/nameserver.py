@@ -59,7 +59,7 @@ def bound_socket(address: str, port: int, kind: socket.SocketKind) -> socket.soc
 class DnsServer:
     """Serves one zone from `start` to `stop`; also a context manager that stops.
 
-    `questions` lists what was asked, in order; it may be read at any time. Questions that are no DNS appear there with
+    `questions` lists what was asked, in order; it may be read at any time. Packets that are not DNS appear there with
     the kind "malformed".
     """
 
@@ -71,7 +71,7 @@ class DnsServer:
         self.questions: list[Question] = []
 
     def start(self, address: str = "127.0.0.1", port: int = 53) -> tuple[str, int]:
-        """Begins to answer, and gives back the address and port (of which 0 asks for a free one). Raises OSError."""
+        """Begins to answer. Returns the address and the port; port 0 asks for a free one. Raises OSError."""
         udp, tcp = _bound_pair(address, port)
         port = udp.getsockname()[1]
         self._sockets += [udp, tcp]
@@ -82,10 +82,10 @@ class DnsServer:
         return address, port
 
     def stop(self) -> None:
-        """Stops listening; the port is free then. Answers that are delayed are never sent."""
+        """Stops listening and frees the port. Delayed answers are not sent any more."""
         sockets, self._sockets = self._sockets, []
         for one in sockets:
-            # Linux says ENOTCONN for a UDP socket, yet wakes up the thread that waits on it.
+            # Linux returns ENOTCONN for a UDP socket, but wakes up the thread that waits for it.
             with contextlib.suppress(OSError):
                 one.shutdown(socket.SHUT_RDWR)
         for thread in self._threads:
@@ -146,7 +146,7 @@ class DnsServer:
 
 
 def _bound_pair(address: str, port: int) -> tuple[socket.socket, socket.socket]:
-    """UDP and TCP on one port. A port that is free for one may be taken for the other: then another one is tried."""
+    """UDP and TCP on one port. A port that is free for one may be in use for the other: then another port is tried."""
     for _ in range(_TRIES):
         udp = bound_socket(address, port, socket.SOCK_DGRAM)
         try:

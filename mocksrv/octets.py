@@ -1,4 +1,4 @@
-"""Octets: how cases write them, how people read them, and the forms in which a message travels."""
+"""Octets: how cases write them, how people read them, and the forms in which a message is sent."""
 
 import re
 
@@ -10,12 +10,12 @@ _ESCAPE = re.compile(r"\\(x[0-9a-fA-F]{2}|.?)", re.DOTALL)
 
 
 def encode(text: str) -> bytes:
-    """The octets of text that `decode` made, whatever they are."""
+    """The octets of a text that `decode` made."""
     return text.encode(*_CODEC)
 
 
 def decode(octets: bytes) -> str:
-    """Octets as text; what is no UTF-8 becomes lone surrogates, which `encode` turns back."""
+    """Octets as text; those that are not UTF-8 become lone surrogates, which `encode` turns back."""
     return octets.decode(*_CODEC)
 
 
@@ -41,7 +41,7 @@ def visible(octets: bytes) -> str:
 
 
 def harmless(line: str) -> str:
-    """A line for people as it is or, if anything in it could command a terminal or is no character, made visible."""
+    """A line for people: unchanged if it is printable, otherwise with escapes, so that it cannot command a terminal."""
     return line if line.isprintable() else visible(encode(line))
 
 
@@ -52,12 +52,12 @@ def _visible_character(character: str) -> str:
 
 
 def split_lines(octets: bytes) -> list[bytes]:
-    """The lines, each with its LF, and behind them what has none. CR ends no line."""
+    """The lines, each with its LF; the last one may lack it. A CR does not end a line."""
     return re.findall(rb"[^\n]*\n|[^\n]+", octets)
 
 
 def canonical(message: bytes) -> bytes:
-    """The message with CRLF line ends: CR, LF and CRLF each become CRLF, a missing last one is added."""
+    """The message with CRLF line ends: CR, LF and CRLF each become CRLF, and a missing last one is added."""
     lines = re.sub(rb"\r\n|\r|\n", b"\r\n", message)
     return lines if not lines or lines.endswith(b"\r\n") else lines + b"\r\n"
 
@@ -68,7 +68,7 @@ def dot_stuffed(message: bytes) -> bytes:
 
 
 def first_difference(one: bytes, other: bytes) -> int:
-    """The index of the first octet in which the two differ; the shorter length if one begins the other."""
+    """The index of the first octet in which the two differ; the shorter length if one is a prefix of the other."""
     shorter = min(len(one), len(other))
     if one[:shorter] == other[:shorter]:
         return shorter

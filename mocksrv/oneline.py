@@ -1,4 +1,4 @@
-"""A policy in one line: the options of `serve` -> Policy. What is not said is what a plain, friendly server does."""
+"""A policy in one line: the options of `serve` -> Policy. Without options it is that of a plain, friendly server."""
 
 import re
 from dataclasses import dataclass
@@ -11,13 +11,13 @@ from mocksrv.responder import LONGEST_MESSAGE
 from mocksrv.steps import Close, Starttls, Step
 from mocksrv.terms import parse_terms
 
-# No CHUNKING: a client that is offered it uses no DATA, and `--data` would not reach it.
+# No CHUNKING: a client that is offered it may not use DATA, and then `--data` would have no effect.
 OFFERS = ("PIPELINING", f"SIZE {LONGEST_MESSAGE}", "8BITMIME", "SMTPUTF8", "ENHANCEDSTATUSCODES")
 _REPLY = re.compile(r"([2-5]\d\d)(?: (.*))?")
 _KEYWORD = re.compile(r"([A-Za-z0-9][A-Za-z0-9-]*)(?:=([!-~]+(?: [!-~]+)*))?")
 _CLOSING = "421"
 _COMMANDS = ("EHLO", "EHLO tls", "HELO", "MAIL", f"RCPT {ANY_MAILBOX.decode()}", "DATA", "BDAT", "RSET", "NOOP", "VRFY")
-# What a code is said to mean where a person gives none: in one place, or anywhere.
+# The default texts of codes: in one place, or anywhere.
 _TEXTS = {
     "RCPT": {
         "250": "2.1.5 ok", "450": "4.2.0 mailbox busy", "452": "4.5.3 too many recipients",
@@ -38,7 +38,7 @@ _TEXTS = {
         "2": "2.0.0 ok", "3": "go on", "4": "4.0.0 try again later", "5": "5.0.0 no",
     },
 }  # fmt: skip
-# RFC 2034, section 4: a greeting and what is said about EHLO have no enhanced code.
+# RFC 2034, section 4: a greeting and a reply to EHLO have no enhanced code.
 _PLAIN = {
     "220": "ESMTP mocksrv", "250": "", _CLOSING: "closing", "502": "not here",
     "2": "", "3": "", "4": "not now", "5": "no",
@@ -47,7 +47,7 @@ _PLAIN = {
 
 @dataclass(frozen=True)
 class Reply:
-    """A code, and a text if a person gave one."""
+    """A code, and its text if one was given."""
 
     code: str
     text: str | None
@@ -57,11 +57,11 @@ class Reply:
         """From `451` or `550 5.1.1 no such user`. Raises ValueError."""
         found = _REPLY.fullmatch(word)
         if found is None or not (found[2] or "").isprintable():
-            raise ValueError(f"not a reply: {word!a} (expected a code from 200 to 599 and, if you like, a text)")
+            raise ValueError(f"not a reply: {word!a} (expected a code from 200 to 599, with or without a text)")
         return Reply(found[1], found[2])
 
     def reaction(self, place: str, host: str) -> Reaction:
-        """What the server does if it says this about a command, the greeting or the end of a message."""
+        """The reaction with this reply: to a command, or as the greeting, or to the end of a message."""
         text = self._default_text(place, host) if self.text is None else self.text
         then = (Close(line=0, source="@close", how=None),) if self.code == _CLOSING else ()
         return Reaction(encode(f"{self.code} {text}".rstrip() + "\r\n"), then=then)
@@ -75,7 +75,7 @@ class Reply:
 
 @dataclass(frozen=True)
 class Offers:
-    """The keywords in the reply to EHLO, as they stand there."""
+    """The keywords in the reply to EHLO, as they are written."""
 
     lines: tuple[str, ...]
 
@@ -93,7 +93,7 @@ class Offers:
 
 @dataclass(frozen=True)
 class Recipient:
-    """What is said about a mailbox."""
+    """The reply to RCPT for a mailbox."""
 
     address: str
     reply: Reply
@@ -101,7 +101,7 @@ class Recipient:
     @staticmethod
     def parse(text: str) -> "Recipient":
         """From `ADDRESS=REPLY`, where ADDRESS may be `*`. Raises ValueError."""
-        # An address may hold `=`, and so may a text: it is the first one that has a code behind it.
+        # An address may hold `=`, and so may a text: the first one that a code follows counts.
         found = re.fullmatch(r"(.+?)=([2-5]\d\d(?: .*)?)", text)
         if found is None:
             raise ValueError(f"expected ADDRESS=REPLY, for example bob@example.org=550, not {text!a}")
@@ -110,7 +110,7 @@ class Recipient:
 
 @dataclass(frozen=True)
 class Line:
-    """All that is said; None where nothing is."""
+    """All options; None for those that were not given."""
 
     host: str = "mx.example.org"
     greeting: Reply | None = None
@@ -122,7 +122,7 @@ class Line:
     starttls: Step | None = None
 
     def policy(self) -> Policy:
-        """What the server does."""
+        """The policy of the server."""
         greeting = self.greeting or Reply("220", None)
         reactions = {GREETING: [greeting.reaction(GREETING, self.host)]}
         if greeting.code[0] != "2":  # RFC 5321, section 3.1
@@ -151,7 +151,7 @@ class Line:
 
 
 def handshake(terms: str) -> Step:
-    """The handshake of `@starttls cert=TERMS`: a certificate's name and, if you like, options. Raises ValueError.
+    """The handshake of `@starttls cert=TERMS`: a certificate's name, and options if there are any. Raises ValueError.
 
     The recipes are those above the current directory or, where there are none, those that come with mocksrv.
     """

@@ -1,4 +1,4 @@
-"""What OpenSSL can do for a server and Python's ssl module does not let through.
+"""Functions of OpenSSL that Python's ssl module does not offer to a server.
 
 The module keeps its `SSL *` to itself; we read it out of the object, whose layout is checked first.
 """
@@ -9,7 +9,7 @@ import ssl
 from typing import Any
 
 _ssl = importlib.import_module("_ssl")
-_library = ctypes.CDLL(getattr(_ssl, "__file__", None))  # what it is linked with is found through it
+_library = ctypes.CDLL(getattr(_ssl, "__file__", None))  # through it, the libraries that it is linked with
 _VERIFY_PEER = 1
 _SET_DH_AUTO = 118
 _AEADS = "AES_256_GCM_SHA384 CHACHA20_POLY1305_SHA256 AES_128_GCM_SHA256 AES_128_CCM_SHA256 AES_128_CCM_8_SHA256"
@@ -18,7 +18,7 @@ _take_any = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_int, ctypes.c_void_p)(lambda
 
 
 class Unsupported(Exception):
-    """This Python keeps its `SSL *` elsewhere."""
+    """The `SSL *` is not where this module expects it."""
 
 
 def allow_dhe(session: ssl.SSLObject) -> None:
@@ -27,17 +27,17 @@ def allow_dhe(session: ssl.SSLObject) -> None:
 
 
 def set_suites(session: ssl.SSLObject, names: list[str]) -> None:
-    """Which suites of TLS 1.3 a server knows."""
+    """Sets the suites of TLS 1.3 that a server supports."""
     _library.SSL_set_ciphersuites(_pointer(session), ":".join(names).encode())
 
 
 def take_any_certificate(session: ssl.SSLObject) -> None:
-    """Asks the client for a certificate and takes whatever it shows, or none."""
+    """Asks the client for a certificate and accepts any, or none."""
     _library.SSL_set_verify(_pointer(session), _VERIFY_PEER, _take_any)
 
 
 def shown(session: ssl.SSLObject) -> tuple[bytes, ...]:
-    """The certificates (DER) that the client showed."""
+    """The certificates (DER) that the client sent."""
     chain = _object(session).get_unverified_chain()  # `session` has such a method from Python 3.13 on
     return tuple(one.public_bytes(_ssl.ENCODING_DER) for one in chain or () if one)
 
@@ -57,9 +57,9 @@ def _object(session: ssl.SSLObject) -> Any:
 
 
 def _pointer(session: ssl.SSLObject) -> ctypes.c_void_p:
-    """`SSL *`: the second field of the object, between a weak reference (none here) and the context."""
+    """The `SSL *`: the second field of the object, between a weak reference (none here) and the context."""
     first = id(_object(session)) + object.__basicsize__
     reference, pointer, context = (ctypes.c_void_p.from_address(first + 8 * index).value for index in range(3))
     if reference is not None or context != id(session.context):
-        raise Unsupported("the ssl module of this Python is not laid out as those of 3.11 to 3.13 are")
+        raise Unsupported("the ssl module of this Python has not the layout of those of 3.11 to 3.13")
     return ctypes.c_void_p(pointer)

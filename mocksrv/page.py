@@ -1,4 +1,4 @@
-"""Dialogues as HTML: one page that needs nothing else, with each explanation beside the line that it explains."""
+"""Dialogues as HTML: one page that needs no other file, with each explanation beside the line that it explains."""
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
@@ -30,7 +30,7 @@ a { color: inherit; } pre, .said { font: 14px/1.5 ui-monospace, monospace; }
 
 @dataclass(frozen=True)
 class Row:
-    """One line: who said it (CLIENT, SERVER), or "" for what is done; what explains it, and what is wrong with it."""
+    """One line: its speaker (CLIENT, SERVER, or "" for anything else), its explanations, and what is wrong with it."""
 
     speaker: str
     text: str
@@ -40,7 +40,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Part:
-    """One dialogue, or anything else in lines."""
+    """One dialogue, or any other lines."""
 
     title: str
     rows: list[Row]
@@ -55,29 +55,29 @@ def page(title: str, introduction: Iterable[str], parts: Iterable[Part]) -> str:
 
 
 def document(title: str, style: str, body: str) -> str:
-    """HTML around a body."""
+    """An HTML document with this body."""
     head = f'<meta charset=utf-8><meta name=viewport content="width=device-width"><title>{escape(title)}</title>'
     return f"<!doctype html>\n<html lang=en>{head}\n<style>{style}</style>\n{body}</html>\n"
 
 
 def write(path: Path, html: str) -> None:
-    """Writes a page, whatever is in it and whatever the encoding of this place is."""
+    """Writes a page in UTF-8, whatever characters it holds."""
     path.write_text(html, "utf-8", "replace")
 
 
 def linked(text: str) -> str:
-    """Text in HTML in which each mention of a section (5321#4.2) leads there."""
+    """HTML text in which each mention of a section (5321#4.2) is a link to it."""
     return _RFC.sub(r'<a href="https://www.rfc-editor.org/rfc/rfc\1#section-\2">RFC \1, \2</a>', text)
 
 
 def of_dialogue(dialogue: Dialogue, facts: Facts) -> Part:
-    """What a case says about one connection."""
-    never = ", to which nobody may connect" if dialogue.never else ""
+    """One dialogue of a case."""
+    never = ", to which the client must not connect" if dialogue.never else ""
     return Part(f"{dialogue.where}{never}", list(_steps(dialogue, facts)))
 
 
 def of_tape(tape: Tape, wrong: Mapping[int, tuple[str, ...]]) -> Part:
-    """What happened on one connection; `wrong` says by the index of an event what was wrong there."""
+    """What happened on one connection; `wrong` holds what was wrong, by the index of the event."""
     rows: list[Row] = []
     for index, event in enumerate(tape.events):
         lines = [_row(line) for line in event_lines([event])]
@@ -88,7 +88,7 @@ def of_tape(tape: Tape, wrong: Mapping[int, tuple[str, ...]]) -> Part:
 
 
 def of_report(title: str, report: bytes, run: str) -> Part:
-    """What a client printed, and what each letter means; `run` is the section that has the recipients."""
+    """The reports of a client, and what each letter means; `run` is the section with the recipients."""
     return Part(title, [Row("", f"{letter} {text}", (meaning,)) for letter, meaning, text in explained(report, run)])
 
 

@@ -1,9 +1,9 @@
-"""One C line of a dialogue: what the client must send, exactly but for its holes.
+"""One C line of a dialogue: what the client must send, exactly except for its holes.
 
     C: MAIL FROM:<{who:addr}> SIZE={n:int}
 
-`{helo}` and the message holes stand for octets that are known when the case runs (`Facts`). A typed hole takes
-what has its form, and the same text (params: the same set) wherever its name comes again.
+`{helo}` and the message holes stand for octets that are known when the case runs (`Facts`). A typed hole takes any
+text of its form, and the same text (params: the same set) wherever its name occurs again.
 """
 
 import re
@@ -16,11 +16,11 @@ from mocksrv.octets import canonical, dot_stuffed, encode, unescape
 _KINDS = {
     "int": rb"[0-9]+",
     "token": rb"[!-~]+",
-    "addr": rb'(?:"(?:[^"\\\r\n]|\\[^\r\n])*"|[^\s<>"])*',  # what stands between the angle brackets
+    "addr": rb'(?:"(?:[^"\\\r\n]|\\[^\r\n])*"|[^\s<>"])*',  # between the angle brackets
     "b64": rb"[A-Za-z0-9+/]+={0,2}",
     "params": rb"(?: [A-Za-z0-9][A-Za-z0-9-]*(?:=[^\s=]+)?)*",  # each with the space before it
 }
-LONGEST_LINE = 65536  # what is longer is no line
+LONGEST_LINE = 65536  # octets
 _HOLE = re.compile(
     r"\{(?:(?P<helo>helo)|message(?:\[(?P<start>\d*):(?P<stop>\d*)\])?|(?P<name>[a-z]\w*):(?P<kind>\w+))\}", re.ASCII
 )
@@ -28,7 +28,7 @@ _HOLE = re.compile(
 
 @dataclass(frozen=True)
 class Facts:
-    """What the holes without a name stand for: the client's own name and the file `message`, untouched."""
+    """The values of the holes without a name: the client's own name and the file `message`, unchanged."""
 
     helo: bytes
     message: bytes
@@ -46,7 +46,7 @@ class Facts:
 
 @dataclass(frozen=True)
 class Literal:
-    """Octets as the case writes them."""
+    """Fixed octets."""
 
     octets: bytes
 
@@ -88,7 +88,7 @@ class Pattern:
 
     @property
     def is_open(self) -> bool:
-        """Whether a typed hole leaves the octets open, so that only a line's end says where they end."""
+        """Whether it has a typed hole, so that only the end of the line shows where its octets end."""
         return any(isinstance(part, Hole) for part in self.parts)
 
     def fixed(self, facts: Facts) -> bytes:
@@ -96,7 +96,7 @@ class Pattern:
         return b"".join(fixed_octets(part, facts) for part in self.parts)
 
     def match(self, octets: bytes, facts: Facts, bound: dict[str, bytes]) -> bool:
-        """Whether `octets` as a whole fit. Names that match for the first time are added to `bound`."""
+        """Whether `octets` match as a whole. Names that match for the first time are added to `bound`."""
         found = self._regex(facts, bound).fullmatch(octets)
         if found is None:
             return False
@@ -109,7 +109,7 @@ class Pattern:
         return True
 
     def leads(self, octets: bytes, facts: Facts, bound: dict[str, bytes]) -> bool | None:
-        """Whether `octets` begin with what fits; None if more must come to know. Nothing is added to `bound`."""
+        """Whether `octets` begin with a match; None if it takes more of them to know. Adds nothing to `bound`."""
         if self.is_open:
             line, end, _ = octets.partition(b"\n")
             if not end and len(line) <= LONGEST_LINE:
@@ -119,7 +119,7 @@ class Pattern:
         return octets.startswith(fixed) or (None if fixed.startswith(octets) else False)
 
     def _regex(self, facts: Facts, bound: dict[str, bytes]) -> re.Pattern[bytes]:
-        """One group for each typed hole. A name that has its text already can take no other part of the line."""
+        """One group for each typed hole. A name that is bound already matches only its own text."""
         text, names = b"", set[str]()
         for part in self.parts:
             if not isinstance(part, Hole):
@@ -137,7 +137,7 @@ class Pattern:
 
 
 def fixed_octets(part: Part, facts: Facts) -> bytes:
-    """The octets of a part that is no typed hole."""
+    """The octets of a part that is not a typed hole."""
     match part:
         case Literal(octets):
             return octets
@@ -151,11 +151,11 @@ def fixed_octets(part: Part, facts: Facts) -> bytes:
 
 
 def parse_line(text: str) -> Pattern:
-    """The pattern of `C: text`. CRLF is added, but not to a message hole. Raises ValueError saying what is wrong."""
+    """The pattern of `C: text`. Adds CRLF, but not to a message hole. Raises ValueError saying what is wrong."""
     parts = _parts(text, encode)
     if any(isinstance(part, (Data, Slice)) for part in parts):
         if len(parts) > 1:
-            raise ValueError("a message hole stands alone in its line (or in a C= line)")
+            raise ValueError("a message hole must be alone in its line (or in a C= line)")
         return Pattern(parts)
     return Pattern(_joined((*parts, Literal(b"\r\n"))))
 
@@ -165,7 +165,7 @@ def parse_exact(text: str) -> Pattern:
     pattern = Pattern(_parts(text, unescape))
     last = pattern.parts[-1] if pattern.parts else None
     if pattern.is_open and not (isinstance(last, Literal) and last.octets.endswith(b"\n")):
-        raise ValueError(r"a C= line with a typed hole must end with \n, or nobody knows where it ends")
+        raise ValueError(r"a C= line with a typed hole must end with \n, which shows where it ends")
     return pattern
 
 
@@ -182,7 +182,7 @@ def _parts(text: str, literal: Callable[[str], bytes]) -> tuple[Part, ...]:
 def _literal(text: str, literal: Callable[[str], bytes]) -> bytes:
     if "{" in text:
         known = "{helo} {message} {message[a:b]} " + " ".join(f"{{name:{kind}}}" for kind in _KINDS)
-        raise ValueError(rf"'{{' begins no hole: there are {known} (a brace itself is \x7b in a C= line)")
+        raise ValueError(rf"'{{' does not begin a hole: there are {known} (a brace itself is \x7b in a C= line)")
     return literal(text)
 
 
@@ -198,7 +198,7 @@ def _hole(found: re.Match[str]) -> Part:
 
 
 def _joined(parts: tuple[Part, ...]) -> tuple[Part, ...]:
-    """The parts with the last two made one, where both are literal: a mutation then changes text, not line ends."""
+    """The parts, the last two joined if both are literal: then a mutation changes the text, not the line end."""
     match parts:
         case (*front, Literal(one), Literal(other)):
             return (*front, Literal(one + other))

@@ -1,6 +1,6 @@
-"""The corpus against many clients: a page and a text with a table, and a page for each delivery.
+"""The corpus against many clients: a table, as a page and as text, and a page for each delivery.
 
-Rows are cases by topic, columns are clients. A cell says what came of it, and whether that is what the case says.
+Rows are cases by topic, columns are clients. A cell shows the result, and whether that is what the case says.
 """
 
 import multiprocessing
@@ -37,13 +37,13 @@ tbody th { font-weight: 400; } tbody th[colspan] { font-weight: 600; padding-top
 
 @dataclass(frozen=True)
 class Cell:
-    """What came of a case with a client: a word, whether it is right, why not, and the rules that were broken."""
+    """The result of a case with a client: a word, whether it is right, why not, and the rules that were broken."""
 
     word: str
     right: bool
     why: tuple[str, ...] = ()
     rules: tuple[str, ...] = ()
-    href: str | None = None  # of the page that tells it, relative to the table
+    href: str | None = None  # of the page about the delivery, relative to the table
 
     @property
     def mark(self) -> str:
@@ -62,7 +62,7 @@ class Line:
 
 
 def compare(paths: Sequence[Path], clients: Sequence[Client], folder: Path) -> list[Line]:
-    """Plays each case with each client; the page of each delivery is put below the folder. Raises CaseError."""
+    """Plays each case with each client, and puts a page for each delivery below the folder. Raises CaseError."""
     cases = [read_case(path) for path in paths]
     folders = [folder / name.replace("/", "_") for name in names(clients)]
     jobs = [(path, client, own) for path in paths for client, own in zip(clients, folders)]
@@ -72,16 +72,16 @@ def compare(paths: Sequence[Path], clients: Sequence[Client], folder: Path) -> l
 
 
 def names(clients: Sequence[Client]) -> list[str]:
-    """What each column is called: as cases call the client or, if that is the name of several, as people did."""
+    """The name of each column: as cases name the client or, if several have that name, as the command line does."""
     times = Counter(client.name for client in clients)
     return [client.name if times[client.name] == 1 else client.told for client in clients]
 
 
 def _in_parallel(jobs: Sequence[tuple[Path, Client, Path]]) -> list[Cell]:
-    """Does each job. ^C ends all processes where they stand, and with them their sandboxes."""
+    """Does each job. ^C ends all processes at once, and with them their sandboxes."""
     with ProcessPoolExecutor(_WORKERS, initializer=_begin, initargs=(os.getpid(),)) as pool:
         try:
-            # Not `map`: it cancels what has not begun, which the pool does not expect of jobs that its processes had.
+            # Not `map`: it cancels jobs that have not begun, and the pool fails if a process already has one of them.
             return [future.result() for future in [pool.submit(_cell, *job) for job in jobs]]
         except KeyboardInterrupt:
             for process in multiprocessing.active_children():
@@ -90,9 +90,9 @@ def _in_parallel(jobs: Sequence[tuple[Path, Client, Path]]) -> list[Cell]:
 
 
 def _begin(parent: int) -> None:
-    """In a process of the pool, which would else outlive its parent, and begin the next job after ^C."""
+    """Prepares a process of the pool, which otherwise would outlive its parent, and begin the next job after ^C."""
     sandbox.die_with_parent(parent)
-    if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:  # as it is in the background
+    if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:  # as it is for a background job
         signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
@@ -102,8 +102,8 @@ def as_html(lines: Sequence[Line], clients: Sequence[Client], absent: Sequence[s
     missing = "".join(f"<p class=dim>{escape(one)}</p>\n" for one in absent)
     body = (
         "<h1>What mail clients do with our cases</h1>\n"
-        "<p>Each cell says what came of the case: delivered, refused, deferred, or a breach of protocol. Red: not what "
-        "the case says. Each leads to what was said.</p>\n"
+        "<p>Each cell shows the result of a case: delivered, refused, deferred, or a breach of protocol. Red: not what "
+        "the case says. Each links to the delivery.</p>\n"
         f"{missing}{_summary(lines, clients)}{_broken_rules(lines, clients)}<h2>Cases</h2>\n"
         f"<table><thead><tr><th>case</th>{_heads(clients)}</tr></thead>\n<tbody>{topics}</tbody></table>\n"
     )
@@ -126,7 +126,7 @@ def summary(lines: Sequence[Line], clients: Sequence[Client]) -> list[str]:
 
 
 def _cell(path: Path, client: Client, folder: Path) -> Cell:
-    """Plays one case, in a process of the pool. Its page is put below the folder, which is that of the client."""
+    """Plays one case, in a process of the pool, and puts its page below the folder of the client."""
     try:
         verdict = rfc.check(read_case(path), client)
     except (CaseError, sandbox.SandboxError, OSError) as error:
@@ -172,7 +172,7 @@ def _broken_rules(lines: Sequence[Line], clients: Sequence[Client]) -> str:
         (f"{rule}: {escape(RULES[rule].sentence)} {page.linked(RULES[rule].rfc)}{RULES[rule].remark}", numbers)
         for rule, numbers in _rule_sums(lines, len(clients))
     )
-    return "<h2>In how many cases which rule was broken</h2>\n" + _number_table("rule", rows, clients)
+    return "<h2>Broken rules, by number of cases</h2>\n" + _number_table("rule", rows, clients)
 
 
 def _heads(clients: Sequence[Client]) -> str:

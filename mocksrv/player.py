@@ -21,13 +21,13 @@ from mocksrv.tls import Handshake, Secured
 from mocksrv.transcript import Failure, Mismatch, Transcript
 from mocksrv.transport import Breach, Plain
 
-WAIT = 10.0  # seconds for the client to do its next thing
+WAIT = 10.0  # seconds for the client's next action
 # Seconds for which the server listens before it speaks. A client that does not wait writes the next command right after
 # the last, and loopback delivers within microseconds; more would only make every case slower.
 QUIET = 0.005
-# Seconds in which the rest of a wrong line arrives, so that a failure can show it whole.
+# Seconds for the rest of a wrong line to arrive, so that a failure can show it whole.
 _REST = 0.005
-_GLANCE = 0.01  # seconds between two looks at a connection that cannot be waited on
+_GLANCE = 0.01  # seconds between two looks at a connection that cannot be polled
 
 
 @dataclass
@@ -52,10 +52,10 @@ class Player:
         self._transcript, self._tape = transcript, transcript.tape
         self._facts = facts
         self._bound = bound
-        self._received = bytearray()  # what has come and belongs to no step yet
-        self._ahead = deque(transcript.dialogue.steps)  # where a branch is chosen, it takes its block's place
+        self._received = bytearray()  # what has come and does not belong to a step yet
+        self._ahead = deque(transcript.dialogue.steps)  # a branch that is chosen replaces its block
         self._last: Step | None = None  # the last one that was played
-        self._omitted: list[int] = []  # the lines of optional blocks, none of which fits what the client says now
+        self._omitted: list[int] = []  # the lines of optional blocks that were passed over since the last C line
         self._at = transcript.dialogue.line  # the line we are at
         self._bye = False  # whether the client's last line was QUIT
         self._amid = False  # whether `@read` left the client in the middle of something
@@ -102,7 +102,7 @@ class Player:
                 if isinstance(group[-1], Starttls):
                     manner = Manner()
             self._last = group[-1]
-            if ends(self._last):  # what stands behind its block is for the other branches
+            if ends(self._last):  # what follows its block is for the other branches
                 self._ahead.clear()
 
     def _next_group(self) -> list[Step]:
@@ -115,7 +115,7 @@ class Player:
     # Blocks
 
     def _enter(self, block: Either) -> None:
-        """Lets the branch that fits stand in place of its block."""
+        """Replaces a block by the branch that fits."""
         self._at = block.line
         branch = self._choose(block)
         others = (step for other in block.branches if other is not branch for step in walk(other))
@@ -128,7 +128,7 @@ class Player:
         self._ahead.extendleft(reversed(branch))
 
     def _choose(self, block: Either) -> tuple[Step, ...]:
-        """The first branch that begins with what the client says. Waits for no more octets than it takes to know."""
+        """The first branch that fits what the client says. Waits for as few octets as possible."""
         wrong, over = "the client sent something else", False
         while True:
             for branch in block.branches:
@@ -152,7 +152,7 @@ class Player:
 
     def _fail_choosing(self, block: Either, what: str) -> NoReturn:
         fitting = [f"`{branch[0].source}` (line {branch[0].line})" for branch in block.branches if branch]
-        fitting += ["what stands behind the block"] if block.optional else []
+        fitting += ["what follows the block"] if block.optional else []
         self._fail(f"{what}; what would fit: {' or '.join(fitting)}", None, self._first_lines(b""))
 
     # The client's turn
@@ -208,7 +208,7 @@ class Player:
             self._fail(f"the client hung up{self._transport.parting}", expected, self._first_lines(expected))
 
     def _take_in(self) -> bytes:
-        """What comes next, which is then part of what was received; nothing if the client has hung up."""
+        """Receives the next octets, and returns them; nothing if the client has hung up."""
         try:
             octets = self._transport.receive()
         except ConnectionError:
@@ -237,10 +237,10 @@ class Player:
     def _speak(self, octets: bytes, manner: Manner) -> None:
         if self._amid:
             time.sleep(manner.delay)
-        elif self.expect_silence(max(QUIET, manner.delay), end_allowed=self._bye):  # QUIT's reply need not be awaited
+        elif self.expect_silence(max(QUIET, manner.delay), end_allowed=self._bye):  # the client need not wait for 221
             return
         sealed = self._transport.seal(octets)
-        if sealed is not octets:  # what part of a record reaches the client means nothing to it
+        if sealed is not octets:  # the client cannot read a part of a record
             self._tape.said(octets)
         if manner.drip:
             self._drip(sealed, manner.drip)
@@ -298,13 +298,13 @@ class Player:
     def _shake_hands(self, step: Starttls, manner: Manner) -> None:
         start = time.monotonic()
         if self._received:
-            self._fail("the client sent more before the handshake", b"", bytes(self._received))
+            self._fail("the client sent data in the clear before the handshake", b"", bytes(self._received))
         leave = partial(self._leave_shaking, manner)
         try:
             handshake = Handshake(self._transport, step.terms, self._transcript.dialogue.host, leave)
             self._transport, self._transcript.notes[step.line] = handshake.secure()
         except TimeoutError:
-            self._fail(f"the client falls silent in the middle of the handshake ({WAIT:g} s)")
+            self._fail(f"the client fell silent during the handshake ({WAIT:g} s)")
         if not (step.terms.fails or step.terms.cut):
             self._tape.mark(STARTTLS)
         if step.terms.fails:
@@ -314,7 +314,7 @@ class Player:
             self._check_time(time.monotonic() - start, manner.drip)
 
     def _leave_shaking(self, manner: Manner, flight: bytes) -> None:
-        """Sends a flight of the handshake, as long as the client is there. It need not wait before it objects."""
+        """Sends a flight of the handshake, until the client hangs up, which it may do at any time."""
         pause = manner.delay
         for part in _parts(flight, manner):
             if pause and self._transport.hangs_up(pause):
@@ -348,7 +348,7 @@ class Player:
         self._amid = True
 
     def _hangs_up_unread(self, seconds: float) -> bool:
-        """Whether the client hangs up in time although we read nothing: its FIN waits behind what fills the window."""
+        """Whether the client hangs up in time although we read nothing: a full window holds back its FIN."""
         ports = "{:04X} {:04X}".format(self._socket.getpeername()[1], self._socket.getsockname()[1])
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
@@ -358,7 +358,7 @@ class Player:
         return False
 
     def _close(self, how: str | None) -> None:
-        """Says FIN, and takes in what the client still sends: unread octets would make a reset of it, by chance."""
+        """Sends FIN, and reads what the client still sends: unread octets could turn the close into a reset."""
         self._tape.mark(CLOSE)
         if farewell := self._transport.farewell(how):
             self._send(farewell, end_allowed=True)
@@ -387,8 +387,8 @@ class Player:
     # What must not happen
 
     def expect_silence(self, seconds: float, end_allowed: bool = False) -> bool:
-        """Nothing may come for so long. Returns whether the client hung up meanwhile, if that is allowed."""
-        # An acknowledgement that is due frees what Nagle's algorithm keeps back in a client that does not wait.
+        """Fails if anything comes for so long. Returns whether the client hung up meanwhile, if that is allowed."""
+        # Acknowledge at once: then Nagle's algorithm does not keep back what a client sends without waiting.
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
         if not self._received:
             if not self._transport.readable(seconds):
@@ -397,13 +397,13 @@ class Player:
                 self._take_in()
         if self._received:
             self._rest()
-            self._fail("the client sent more before the server's turn", b"", bytes(self._received))
+            self._fail("the client sent data before the server's turn", b"", bytes(self._received))
         if not end_allowed:
             self._fail(f"the client hung up before the server's turn{self._transport.parting}")
         return True
 
     def expect_end(self) -> None:
-        """The client must hang up without another octet."""
+        """Fails unless the client hangs up without another octet."""
         self._at = self._transcript.dialogue.end
         if not self._received:
             try:
@@ -411,14 +411,14 @@ class Player:
             except TimeoutError:
                 self._fail(f"the client did not hang up in {WAIT:g} s")
             except ConnectionError:
-                return  # it closed without reading what the server said last
+                return  # it closed without reading the server's last words
         if self._received:
             self._rest()
-            self._fail("the client sent more after the end of the dialogue", b"", bytes(self._received))
+            self._fail("the client sent data after the end of the dialogue", b"", bytes(self._received))
 
     def _fail(self, what: str, expected: bytes | None = None, received: bytes | None = None) -> NoReturn:
         if self._omitted:
-            what += f" (what is optional in line {', '.join(map(str, self._omitted))} was passed over)"
+            what += f" (the optional block in line {', '.join(map(str, self._omitted))} was passed over)"
         raise Mismatch(Failure(self._at, what, expected, received))
 
 

@@ -1,7 +1,7 @@
-"""A dialogue as a table of replies: what the server does about each thing that a client may do.
+"""A dialogue as a table of replies: how the server reacts to each thing that a client may do.
 
 For clients that say the same in other words: one command at a time where the case has a burst, DATA where it has BDAT,
-recipients in another order. A reaction belongs to a command by its name and how often it came, to RCPT by its mailbox.
+recipients in another order. A reaction is found by the command's name and how often it came; for RCPT, by the mailbox.
 """
 
 import re
@@ -20,18 +20,18 @@ GREETING, END, CHUNK, LAST_CHUNK = "greeting", ".", "BDAT", "BDAT LAST"
 ANY_MAILBOX = b"*"
 NO_FACTS = Facts(b"", b"")
 _SAMPLES = {"int": b"1", "token": b"x", "addr": ANY_MAILBOX, "b64": b"eA==", "params": b""}
-_ANSWERS = (Close, HalfClose, Reset, Stall)  # what a server can do instead of a reply
+_ANSWERS = (Close, HalfClose, Reset, Stall)  # in place of a reply
 _CHUNK = re.compile(rb"BDAT +(\d+)( +LAST)? *\r?\n", re.IGNORECASE)
 _PATH = re.compile(rb'[^<]*<(?:@[^:"]*:)?((?:"(?:[^"\\]|\\.)*"|[^">])*)>')
 
 
 class Unfit(Exception):
-    """Why a dialogue makes sense only as it is written."""
+    """Why a dialogue can be played only as it is written."""
 
 
 @dataclass(frozen=True)
 class Reaction:
-    """What the server does: it says `octets`, in the manner of the directives in `how`, then does what `then` says."""
+    """What the server does: it sends `octets`, in the manner of the directives in `how`, then does the steps `then`."""
 
     octets: bytes = b""
     how: tuple[Step, ...] = ()
@@ -39,32 +39,32 @@ class Reaction:
 
     @property
     def good(self) -> bool:
-        """Whether it says yes, or go on."""
+        """Whether it is a positive reply."""
         return self.octets[:1] in (b"2", b"3")
 
 
 @dataclass
 class Policy:
     """Reactions by key: GREETING, the name of a command (`EHLO tls` within TLS), `RCPT` and a mailbox, END, CHUNK,
-    LAST_CHUNK. The nth time the nth counts, and the last one from then on."""
+    LAST_CHUNK. The nth occurrence gets the nth reaction; when they are used up, the last is repeated."""
 
     host: str
     reactions: dict[str, list[Reaction]] = field(default_factory=dict)
-    early: tuple[int, Reaction] | None = None  # what it does when so many octets of a message have come
+    early: tuple[int, Reaction] | None = None  # its reaction when so many octets of a message have come
     closed: bool = False  # whether it knows all of its mailboxes
-    strict: bool = False  # whether what comes out of order is refused whatever the reactions say
-    senders: set[bytes] = field(default_factory=set)  # whom the client of the dialogue names
-    messages: list[bytes] = field(default_factory=list)  # what it sends, dots undone
+    strict: bool = False  # whether commands out of order are refused whatever the reactions say
+    senders: set[bytes] = field(default_factory=set)  # that the client of the dialogue names
+    messages: list[bytes] = field(default_factory=list)  # that it sends, without dot-stuffing
 
     def reaction(self, key: str, times: int) -> Reaction | None:
-        """What to do when `key` happens and has happened so many times before; None if nothing is said about it."""
+        """The reaction to `key` when it has happened so many times before; None if there is none."""
         known = self.reactions.get(key)
         return known[min(times, len(known) - 1)] if known else None
 
     def end(self, key: str, chunks: int) -> Reaction | None:
-        """What to do about a whole message, which came behind DATA (END) or in chunks (LAST_CHUNK), `chunks` before it.
+        """The reaction to a whole message, by DATA (END) or in chunks (LAST_CHUNK), of which `chunks` came before.
 
-        The client of the dialogue may have sent it the other way, or in more chunks: a refusal counts all the same.
+        The client of the dialogue may have sent it the other way, or in more chunks: a refusal there counts, too.
         """
         other = LAST_CHUNK if key == END else END
         before = self.reactions.get(CHUNK, [])[chunks:] + (self.reactions.get("DATA", [])[:1] if other == END else [])
@@ -82,7 +82,7 @@ def mailbox(path: bytes) -> bytes:
 
 
 def folded(address: bytes) -> bytes:
-    """An unquoted address so that two forms of the same are equal: the domain in lower case, a literal plain."""
+    """An unquoted address in a form to compare: the domain in lower case, a literal without its tag."""
     local, at, domain = _split_at(address)
     return local + at + re.sub(rb"^\[ipv6:", b"[", domain.lower().removesuffix(b"."))
 
@@ -93,7 +93,7 @@ def _split_at(address: bytes) -> tuple[bytes, bytes, bytes]:
 
 
 def undotted(data: bytes) -> bytes:
-    """The message that DATA carried, without its final dot."""
+    """The message in the octets that DATA carried: dot-stuffing undone, without the final dot."""
     return re.sub(rb"(^|\r\n)\.", rb"\1", re.sub(rb"\.\r?\n\Z", b"", data))
 
 
@@ -112,16 +112,16 @@ def of_dialogue(dialogue: Dialogue, facts: Facts) -> Policy:
         policy.early = policy.early or one.early
         policy.senders |= one.senders
         policy.messages += [message for message in one.messages if message not in policy.messages]
-    # Where nobody was asked for, the client of the dialogue gave up before: that is no word about other clients.
+    # Without any RCPT, the client of the dialogue gave up before: that says nothing about the mailboxes.
     policy.closed = any(key.startswith("RCPT ") for key in policy.reactions)
     return policy
 
 
 def _ways(steps: tuple[Step, ...]) -> list[tuple[Step, ...]]:
-    """Ways through the blocks of a dialogue: where two tell different things of a command, the first one counts.
+    """Ways through the blocks of a dialogue: where two differ about a command, the first one counts.
 
-    All of them would be too many. These are each first branch, each second and so on, without what is optional; and
-    those which take only one block otherwise than the first way, so that every branch is on one of them.
+    All of them would be too many. These are: always the first branch, always the second and so on, without optional
+    blocks; and those that differ from the first way in only one block, so that every branch is on one of them.
     """
     count = max((len(step.branches) for step in walk(steps) if isinstance(step, Either)), default=1)
     return [*(_way(steps, number) for number in range(count)), *_detours(steps)]
@@ -151,7 +151,7 @@ def _ends(steps: tuple[Step, ...]) -> bool:
 
 
 class _Compiler:
-    """Reads steps, and remembers what the server has not answered yet."""
+    """Reads steps, and keeps track of what the server has not answered yet."""
 
     def __init__(self, host: str, steps: tuple[Step, ...], facts: Facts) -> None:
         self._steps, self._facts = steps, facts
@@ -161,12 +161,12 @@ class _Compiler:
         self._carry = b""  # the beginning of a reply whose end comes later
         self._last: tuple[str, int] | None = None  # the last reaction
         self._tls = False
-        self._data: bytes | None = None  # what came of a message behind DATA
+        self._data: bytes | None = None  # what has come of a message after DATA
         self._chunk = 0  # octets of a chunk that are still to come
-        self._open = False  # whether a hole stands for their number: then the server's words end the chunk
+        self._open = False  # whether their number is a hole: then the server's reply ends the chunk
         self._chunks = b""
         self._read_amid: int | None = None  # how much of a message the server reads before it acts
-        self.odd = 0  # replies to nothing, and commands without one: this is no way that a client can go
+        self.odd = 0  # replies to nothing, and commands without a reply: the more, the less likely is this way
 
     def policy(self) -> Policy:
         for kind, group in groupby(self._steps, key=type):
@@ -216,7 +216,7 @@ class _Compiler:
         self._waiting.append(recipient_key(octets) if verb == "RCPT" else tls_key(verb, self._tls))
 
     def _keep(self, message: bytes) -> None:
-        """What nobody is to get, a lone dot or the first chunks of something, is no message."""
+        """Notes a message, unless it is empty: a lone dot for no recipients, or chunks without the last."""
         if message:
             self._policy.messages.append(message)
 
@@ -225,7 +225,7 @@ class _Compiler:
         if self._data is not None:
             self._data += b"?" * octets
         elif not self._chunk:
-            raise Unfit("@read stands where no message is")
+            raise Unfit("@read is not within a message")
         self._read_amid = octets
 
     @property
@@ -234,7 +234,7 @@ class _Compiler:
         return self._read_amid is not None and (self._data is not None or self._chunk > 0)
 
     def _interrupt(self, octets: bytes, step: Step | None = None) -> None:
-        """What it says, or does, then."""
+        """Notes what it says or does then."""
         assert self._read_amid is not None
         early = self._policy.early[1] if self._policy.early else Reaction(how=self._how)
         self._how = ()
@@ -259,7 +259,7 @@ class _Compiler:
         self._how = ()
 
     def _do(self, step: Step) -> None:
-        """What the server does rather than say: about the first thing it has not answered, or behind its last words."""
+        """An action of the server: in place of the first reply that is due, or after its last reply."""
         self._answer_incomplete()
         if self._amid:
             self._interrupt(b"", step)
@@ -268,7 +268,7 @@ class _Compiler:
             self._react(self._waiting.pop(0), Reaction(b"", self._how))
             self._how = ()
         if self._last is None:
-            raise Unfit(f"{step.source} comes before everything")
+            raise Unfit(f"{step.source} comes before anything else")
         key, index = self._last
         known = self._policy.reactions[key]
         known[index] = replace(known[index], then=(*known[index].then, *self._how, step))
@@ -276,14 +276,14 @@ class _Compiler:
         self._tls |= isinstance(step, Starttls)
 
     def _over(self) -> bool:
-        """Whether the last reaction ends the conversation: then more belongs to it."""
+        """Whether the last reaction ends the conversation: then further steps belong to it."""
         if self._last is None:
             return False
         then = self._policy.reactions[self._last[0]][self._last[1]].then
         return any(isinstance(step, _ANSWERS) for step in then)
 
     def _answer_incomplete(self) -> None:
-        """A reply whose end never comes."""
+        """Handles a reply that has no end."""
         carry, self._carry = self._carry, b""
         if carry and self._waiting:
             self._react(self._waiting.pop(0), Reaction(carry, self._how))
@@ -302,7 +302,7 @@ class _Compiler:
             self._chunks = b""
 
     def _append(self, octets: bytes) -> None:
-        """What is said without being asked leaves with what was said last, or behind a handshake that failed."""
+        """Adds an unsolicited reply to the last reaction; after a handshake that failed, as a step of it."""
         assert self._last is not None
         key, index = self._last
         last = self._policy.reactions[key][index]
@@ -315,19 +315,19 @@ class _Compiler:
 
 
 def tls_key(verb: str, tls: bool) -> str:
-    """The key of a command, which for EHLO is another one within TLS."""
+    """The key of a command; EHLO within TLS has a key of its own."""
     return f"{verb} tls" if tls and verb == "EHLO" else verb
 
 
 def _sample(pattern: Pattern, facts: Facts) -> bytes:
-    """Octets that fit."""
+    """Octets that match."""
     return b"".join(
         _SAMPLES[part.kind] if isinstance(part, Hole) else fixed_octets(part, facts) for part in pattern.parts
     )
 
 
 def _replies(octets: bytes) -> tuple[list[bytes], bytes]:
-    """The replies in what a server says, each with all of its lines, and what is no whole reply at the end."""
+    """The replies in what a server says, each with all of its lines; and the beginning of another one at the end."""
     found = list(_split(octets))
     whole = [reply for reply in found if _is_whole(reply)]
     return whole, b"".join(found[len(whole) :])

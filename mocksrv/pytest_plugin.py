@@ -1,6 +1,6 @@
 """pytest plugin: every case is two tests of the program under test (`home.default_program`).
 
-One is at the exact level, the other, unless the case is about the exact octets, at that of the RFCs.
+One plays it octet for octet; the other plays it by the RFCs, unless the case is only about the exact octets.
 """
 
 from collections.abc import Iterator

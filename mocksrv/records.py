@@ -4,7 +4,7 @@ import struct
 
 from mocksrv.transport import Breach
 
-HELLO = b"\x16\x03"  # how a handshake begins, and no command
+HELLO = b"\x16\x03"  # how a handshake begins, but no command
 _HEADER = 5
 _HANDSHAKE = 22
 _TYPES = range(20, 24)  # change of cipher, alert, handshake, data
@@ -13,7 +13,7 @@ _SERVER_NAME = 0
 
 
 class Records:
-    """Follows what a client sends. Anything that is no record is a breach: it was sent in the clear."""
+    """Follows what a client sends. Anything that is not a record is a breach: it was sent in the clear."""
 
     def __init__(self) -> None:
         self._rest = b""
@@ -26,7 +26,7 @@ class Records:
         while self._rest:
             kind, *version = self._rest[:3]
             if kind not in _TYPES or version[:1] not in ([], [3]):
-                raise Breach("the client sent this in the clear, where only TLS records may be", self._rest)
+                raise Breach("the client sent this in the clear, where only TLS records are allowed", self._rest)
             if len(self._rest) < _HEADER:
                 return
             length = int.from_bytes(self._rest[3:_HEADER])
@@ -46,7 +46,7 @@ class Records:
 
 
 def server_name(hello: bytes) -> str | None:
-    """The name in a ClientHello, as it stands there; None if there is none. Raises Breach."""
+    """The server name in a ClientHello, as it is written; None if there is none. Raises Breach."""
     try:
         at = 4 + 2 + 32  # type and length, version, random
         at += 1 + hello[at]  # session
@@ -61,5 +61,5 @@ def server_name(hello: bytes) -> str | None:
                 return hello[at + 9 : at + 4 + length].decode("ascii", "backslashreplace")
             at += 4 + length
     except (IndexError, struct.error) as error:
-        raise Breach("the client's first message is no ClientHello", hello) from error
+        raise Breach("the client's first message is not a ClientHello", hello) from error
     return None

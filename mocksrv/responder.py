@@ -1,6 +1,6 @@
-"""Answers one client as a policy says, whatever the client does: the peer for clients that are not to be scripted.
+"""Answers one client as a policy says, whatever the client does: the server for clients that follow no script.
 
-It judges nothing. What was said goes on the tape, and what was handed over into the transcript's deliveries.
+It judges nothing. What was said goes on the tape, and so do the messages that were handed over, as deliveries.
 """
 
 import contextlib
@@ -25,15 +25,15 @@ from mocksrv.transport import Breach, Plain
 
 LONGEST_LINE = 65536  # octets of a command for which the server still waits for the end
 LONGEST_MESSAGE = 1 << 26  # octets of a message that the server takes
-MOST_COMMANDS = 10000  # in one session: an auditor is to read them all
-_PIECE = 512  # octets without a line end that are as good as a line where a message has no lines
+MOST_COMMANDS = 10000  # in one session, since the auditor has to read them all
+_PIECE = 512  # octets that count like a line, for messages without line ends
 _LENIENCE = 1.0  # seconds of silence after which a dot between wrong line ends counts as the end of a message
 _ENDS = (Close, Reset, Stall)
 _HANDING_OVER = ("DATA", "BDAT", END, LAST_CHUNK)
 _SIZE = re.compile(rb"\d{1,20}")
 _LIMIT = re.compile(rb"(?im)^250[ -]SIZE[ =]+(\d{1,20})[ \t]*\r?$")
 _DECLARED = re.compile(rb"(?i) SIZE=(\d{1,20})(?= |$)")
-# What a server of which nothing else is said replies where the command may be said.
+# The default replies to commands in a valid order.
 _REPLIES = {
     "MAIL": "250 2.1.0 ok", "RCPT": "250 2.1.5 ok", "DATA": "354 go on, to a line with a dot alone",
     END: "250 2.0.0 ok", "BDAT": "250 2.0.0 ok", "RSET": "250 2.0.0 ok", "NOOP": "250 2.0.0 ok",
@@ -44,7 +44,7 @@ _DOT_LINE = re.compile(rb"(?:^|\n)\.\r?\n\Z")
 
 
 class _Over(Exception):
-    """The conversation has come to its end; its text says why, where people would wonder."""
+    """The conversation is over; the text says why, unless it ended normally."""
 
 
 class Responder(Player):
@@ -61,16 +61,16 @@ class Responder(Player):
         self._interrupted = False  # whether the server has spoken in the middle of the message
         self._commands = 0
         self._gone = False  # whether the client will say nothing more
-        self.trouble = ""  # why the conversation ended, if that is not how they should end
+        self.trouble = ""  # why the conversation ended, if it ended badly
         self._mute = False  # whether it has closed its direction of the connection
-        self._limit = 0  # octets of a message that it says to take at most; 0 if it says nothing
+        self._limit = 0  # octets of a message, as it announced with SIZE; 0 if it announced no limit
         self._size = 0  # of the message, as the client declares it or as it has come
         self._sender: bytes | None = None  # of the transaction that has begun
         self._begin()
         self._be_patient()
 
     def play(self) -> None:
-        """Answers until one side has enough."""
+        """Answers until one side ends the conversation."""
         try:
             self._socket.settimeout(player.WAIT)
             self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -78,11 +78,11 @@ class Responder(Player):
         except TimeoutError:
             self.trouble = self._silence()
         except Breach as breach:
-            with contextlib.suppress(Breach):  # that it is too much for the tape
+            with contextlib.suppress(Breach):  # too much for the tape
                 self._tape.heard(breach.received or b"")
             self.trouble = breach.what
         except Mismatch as mismatch:
-            self._reset()  # what it does not read must not stay behind
+            self._reset()  # nothing unread must stay in the kernel
             self.trouble = mismatch.failure.what
         except ConnectionError:
             self.trouble = "the client broke the connection"
@@ -105,11 +105,11 @@ class Responder(Player):
     # What the client says
 
     def _next_line(self) -> bytes:
-        """The next line; what was to be said until then has been said. Raises _Over if the client hangs up."""
+        """Says what is due, and returns the next line. Raises _Over if the client hangs up."""
         self._be_patient()
         while b"\n" not in self._received or self._received.startswith(HELLO):
             if self._received.startswith(HELLO):
-                self._refuse_to_go_on(b"", "the client speaks TLS where it was not asked to")
+                self._refuse_to_go_on(b"", "the client begins a TLS handshake without STARTTLS")
             if len(self._received) > LONGEST_LINE:
                 self._refuse_to_go_on(b"500 5.5.2 line too long\r\n", f"a line of more than {LONGEST_LINE} octets")
             self._more()
@@ -118,26 +118,26 @@ class Responder(Player):
         return line
 
     def _more(self) -> None:
-        """Says what is due and takes in more. Raises _Over if the client hangs up instead, or TimeoutError."""
+        """Says what is due and receives more. Raises _Over if the client hangs up instead, or TimeoutError."""
         known = len(self._received)
         self._flush()
         if len(self._received) == known:
-            # How long nothing comes says little: an octet now and then must not hold the server for ever.
+            # The deadline is for a whole line: an octet now and then must not hold the server for ever.
             if not (self._gone or self._transport.readable(max(0.0, self._deadline - time.monotonic()))):
                 raise TimeoutError
             if not self._take_in():
-                left = f" in the middle of a line, behind {len(self._received)} octets" if self._received else ""
+                left = f" in the middle of a line, after {len(self._received)} octets" if self._received else ""
                 raise _Over(f"the client hung up{left}" if left or not self._bye else "")
         if b"\n" in self._received[known:] or len(self._received) - known >= _PIECE:
             self._be_patient()
 
     def _be_patient(self) -> None:
-        """From now on the client may take its time again."""
+        """Starts the client's time anew."""
         self._deadline = time.monotonic() + player.WAIT
 
     def _silence(self) -> str:
         if self._received:
-            return f"the client did not go on for {player.WAIT:g} s, behind {len(self._received)} octets of something"
+            return f"the client sent {len(self._received)} octets, and then nothing for {player.WAIT:g} s"
         return f"the client said nothing for {player.WAIT:g} s"
 
     def _obey_client(self, line: bytes) -> None:
@@ -178,10 +178,10 @@ class Responder(Player):
             case "STARTTLS" if self._tls:
                 self._react(Reaction(b"503 5.5.1 once is enough\r\n"))
             case _:
-                self._answer(name if name.isalpha() else "")  # the keys of what is no command are no commands
+                self._answer(name if name.isalpha() else "")  # other keys, such as END, must not be found
 
     def _begin(self) -> None:
-        """Forgets what a transaction has gathered."""
+        """Clears the buffers of a transaction."""
         self._sender = None
         self._recipients: list[bytes] = []
         self._chunks: list[bytes] = []
@@ -189,7 +189,7 @@ class Responder(Player):
         self._spoilt = False  # whether one of them was refused
 
     def _listen(self) -> bytes:
-        """The message behind 354, to its final dot."""
+        """The message after 354, up to its final dot."""
         searched = 0
         while True:
             self._interrupt(len(self._received))
@@ -229,7 +229,7 @@ class Responder(Player):
             self._spoilt |= not self._answer(CHUNK).good
 
     def _interrupt(self, octets: int) -> None:
-        """What the server does in the middle of a message, once so much of it has come."""
+        """Does what the policy says for the middle of a message, once so many octets have come."""
         if octets > LONGEST_MESSAGE:
             self._refuse_to_go_on(b"552 5.3.4 too much\r\n", f"a message of more than {LONGEST_MESSAGE} octets")
         if self._policy.early and octets >= self._policy.early[0] and not self._interrupted:
@@ -241,14 +241,14 @@ class Responder(Player):
     def _deliver(self, key: str, message: bytes) -> None:
         self._size = len(message)
         if self._policy.early:
-            self._interrupt(self._policy.early[0])  # if the message has not even so many octets
+            self._interrupt(self._policy.early[0])  # in case the message was shorter than that
         reaction = self._policy.end(key, max(0, len(self._chunks) - 1)) or self._default(key)
         if self._interrupted and self._policy.early:
             reaction = self._policy.early[1]
         elif self._policy.strict and (text := self._misplaced(key)):
             reaction = _reply(text)
         reply = b"" if self._mute else reaction.octets
-        lost = self._sender is None or self._spoilt  # whatever the policy says about it, nobody gets this message
+        lost = self._sender is None or self._spoilt  # nobody gets this message, whatever the policy replies
         people = () if lost else tuple(self._recipients)
         self._tape.deliveries.append(Delivery(self._sender or b"", people, message, reply))
         self._begin()
@@ -260,7 +260,7 @@ class Responder(Player):
     # What the server says
 
     def _answer(self, key: str) -> Reaction:
-        """Decides about something that happened. What is to be said leaves when the client waits for it."""
+        """Chooses the reaction to an event. Replies are sent when the client waits for them."""
         if self._policy.strict and (text := self._misplaced(key.split(" ")[0])):
             reaction = _reply(text)
         else:
@@ -274,7 +274,7 @@ class Responder(Player):
         return reaction
 
     def _misplaced(self, verb: str) -> str | None:
-        """What a server says about a command that cannot come now."""
+        """The reply to a command that is out of order; None if it is not."""
         if verb == "MAIL" and self._sender is not None:
             return "503 5.5.1 a transaction has begun already"
         if verb in ("RCPT", *_HANDING_OVER) and self._sender is None:
@@ -286,7 +286,7 @@ class Responder(Player):
         return None
 
     def _default(self, key: str) -> Reaction:
-        """What a server of which nothing else is said does about a command."""
+        """The default reaction to a command."""
         verb = key.split(" ")[0]
         if verb in ("EHLO", "HELO"):
             return _reply(f"250 {self._policy.host}")
@@ -299,7 +299,7 @@ class Responder(Player):
         return _reply(_REPLIES.get(verb, "500 5.5.1 no such command"))
 
     def _react(self, reaction: Reaction) -> None:
-        """Says it with what else is due, or alone if it leaves in a manner of its own."""
+        """Adds a reaction to those that are due; one with a manner of its own is sent alone."""
         if reaction.how:
             self._flush()
         self._queue.append(reaction)
@@ -307,7 +307,7 @@ class Responder(Player):
             self._flush()
 
     def _flush(self) -> None:
-        """Says what is due, with one write."""
+        """Sends the replies that are due, with one write."""
         group, self._queue = self._queue, []
         if group:
             self._do(Reaction(b"".join(one.octets for one in group), group[-1].how, group[-1].then))
@@ -330,9 +330,9 @@ class Responder(Player):
                 raise _Over
 
     def expect_silence(self, seconds: float, end_allowed: bool = False) -> bool:
-        """Listens for so long; what comes is put on the tape. Returns whether the client hung up, if that is allowed.
+        """Listens for so long, and records what comes. Returns whether the client hung up, if that is allowed.
 
-        Where a lot has come already, more can wait in the kernel: a client that never stops would fill the memory.
+        Stops when much has come already: a client that never stops would fill the memory.
         """
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
         deadline = time.monotonic() + seconds
@@ -350,7 +350,7 @@ class Responder(Player):
         return octets
 
     def _speak(self, octets: bytes, manner: Manner) -> None:
-        """Also to a client that will say nothing more: it may have sent all that it had, and wait for the replies."""
+        """Speaks also to a client that has sent FIN: it may still wait for the replies."""
         if not self._amid:
             self.expect_silence(max(QUIET, manner.delay))
         amid, self._amid = self._amid, True
@@ -361,7 +361,7 @@ class Responder(Player):
         self._be_patient()
 
     def _shake_hands(self, step: Step, manner: Manner) -> None:
-        """Any client that can is let in, and one that cannot is no failure."""
+        """Accepts any client that completes the handshake; one that does not is no failure."""
         assert isinstance(step, Starttls)
         terms = replace(step.terms, client="accepts", alert=None, suite=None, shown=None)
         leave = partial(self._leave_shaking, manner)
@@ -380,7 +380,7 @@ class Responder(Player):
         self._begin()
 
     def _check_time(self, seconds: float, step: Step) -> None:
-        """No client has our timeouts."""
+        """Other clients have other timeouts than the case."""
 
     def _refuse_to_go_on(self, octets: bytes, why: str) -> None:
         due = b"".join(one.octets for one in self._queue) + octets
@@ -396,7 +396,7 @@ class Responder(Player):
 
 
 class LenientHandshake(Handshake):
-    """A handshake in which any name may be asked for and any suite agreed upon, but not for as long as one likes."""
+    """A handshake that accepts any server name and any suite, but must end within a time."""
 
     def __init__(self, plain: Plain, terms: Terms, host: str, leave: Callable[[bytes], None]) -> None:
         super().__init__(plain, terms, host, leave)
@@ -406,7 +406,7 @@ class LenientHandshake(Handshake):
         self._name = name
 
     def _take_in(self) -> bool:
-        """A flight of the client that comes octet by octet is as bad as one that does not come."""
+        """Checks the deadline, also if the client sends octet by octet."""
         if time.monotonic() > self._deadline:
             raise TimeoutError
         return super()._take_in()

@@ -1,7 +1,7 @@
-"""The second level: a case played with a client whose commands may differ from those in the case.
+"""The level of the RFCs: a case played with a client whose commands may differ from those in the case.
 
-The servers answer by policy. Judged are the outcome for each recipient, the message that arrived, and what the auditor
-finds.
+The servers answer by policy. Judged are the outcome for each recipient, the message that arrived, and the findings of
+the auditor.
 """
 
 import select
@@ -29,14 +29,14 @@ from mocksrv.tape import Delivery, Tape
 from mocksrv.transcript import Failure, Transcript
 from mocksrv.world import Result, World, patience
 
-_FAREWELL = 1.0  # seconds from the end of the client to those of its conversations
+_FAREWELL = 1.0  # seconds from the end of the client to the end of its last conversation
 _RECIPIENT_LETTERS = {"r": None, "h": "refused", "s": "deferred"}
 _MESSAGE_LETTERS = {"K": "delivered", "D": "refused", "Z": "deferred"}
 
 
 @dataclass
 class Verdict(Result):
-    """What came of a case at this level."""
+    """The result of a case at this level."""
 
     client: Client | None = None
     outcomes: tuple[str, ...] = ()  # for each recipient, or for each report if the case is more than one delivery
@@ -44,12 +44,12 @@ class Verdict(Result):
 
     @property
     def breaches(self) -> list[tuple[Tape, Finding]]:
-        """What the auditor found, without what is only advice."""
+        """The findings of the auditor that are not just advice."""
         return [(tape, finding) for tape, finding in self.findings if not finding.rule.advice]
 
     @property
     def cell(self) -> str:
-        """The whole in a word: what a table shows."""
+        """The result in a word, for a table."""
         if self.skipped is not None:
             return "unsupported"
         if self.breaches:
@@ -67,14 +67,14 @@ def check(case: Case, client: Client) -> Verdict:
 
 
 def play(verdict: Verdict) -> Verdict:
-    """The same in the sandbox that this process is in."""
+    """Plays a case in the sandbox that this process is in."""
     with ExitStack() as stack:
         RfcWorld(verdict, Responder, stack).run()
     return verdict
 
 
 class RfcWorld(World):
-    """A world whose servers know what to do about anything, and in which only outcomes count."""
+    """A world whose servers can answer anything, and in which only the outcome counts."""
 
     claims = LooseClaims
 
@@ -107,16 +107,16 @@ class RfcWorld(World):
         super()._claim(attempt)
 
     def _on_intrusion(self, what: str) -> None:
-        """It meets nobody, and the client may go on."""
+        """Notes it: nobody answers, and the client goes on."""
         if what not in self._intrusions:
             self._intrusions.append(what)
 
     def _gave_up(self) -> None:
-        """No client has our timeouts."""
+        """Other clients have other timeouts than the case."""
         self._hanging = None
 
     def _kill(self) -> None:
-        """Then the servers, too, come to their end: no tape is written any more while it is read."""
+        """Also waits for the servers to end, so that no tape changes while it is read."""
         super()._kill()
         while self._playing and select.select([self._ended], [], [], _FAREWELL)[0]:
             self._on_player_end()
@@ -135,13 +135,13 @@ class RfcWorld(World):
         if not any(one.elsewhere for one in self._expectations()):
             yield from self._intrusions
         if self._verdict.status not in (None, self._case.exit):
-            yield f"the exit status is {self._verdict.status}: whatever the reports say, nobody reads them"
+            yield f"the exit status is {self._verdict.status}, so the reports do not count"
         right = right_outcomes(self._case, self._client_kind)
         if self._verdict.outcomes not in right and not self._delivers_more(right[0]):
-            yield f"the outcome is {_people(self._verdict.outcomes)}; it had to be {' or '.join(map(_people, right))}"
+            yield f"the outcome is {_people(self._verdict.outcomes)}; expected: {' or '.join(map(_people, right))}"
 
     def _delivers_more(self, usual: tuple[str, ...]) -> bool:
-        """Whether another MTA delivers what the client of the case did not even ask a server to take."""
+        """Whether another MTA delivers where the client of the case gave up before any RCPT."""
         told = self._verdict.outcomes
         if self._client_kind.program or all(one.closed for one in self._policies.values()):
             return False
@@ -156,7 +156,7 @@ class RfcWorld(World):
         yield from _wrong_recipients(recipients(self._case), self._verdict.outcomes, taken)
         words = delivery(self._case)
         senders = {sender for known in self._policies.values() for sender in known.senders}
-        # What comes of several commands only the dialogues tell.
+        # If the case is several deliveries, only the dialogues tell their messages.
         told = [one for known in self._policies.values() for one in known.messages] if words is None else []
         messages = [self._case.message, *told]
         for one in taken:
@@ -175,11 +175,11 @@ class RfcWorld(World):
         found = {finding.rule.id for _, finding in self._verdict.breaches}
         for rule in required.rules if required else ():
             if rule not in found:
-                yield f"expect-{self._client_kind.name} says that {rule} is broken, and it is not"
+                yield f"expect-{self._client_kind.name} says that {rule} is broken, but it is not"
 
 
 def passed_over(case: Case, tried: list[str]) -> Iterator[str]:
-    """Exchangers that were not tried before worse ones (RFC 5321, section 5.1), if all that counts is in the zone."""
+    """Exchangers that were not tried before less preferred ones (RFC 5321, section 5.1), if the zone alone decides."""
     words, local = delivery(case), case.meta.get("address", [])
     if not words or case.control.keys() & {"smtproutes", "dnsservers"} or len(case.servers) != 1:
         return
@@ -192,11 +192,11 @@ def passed_over(case: Case, tried: list[str]) -> Iterator[str]:
         before = next((at for at, one in enumerate(tried) if one in addresses), len(tried))
         hasty = [one for one in tried[:before] if best.get(one, preference) > preference]
         if hasty and any(map(is_reachable, addresses)):
-            yield f"the client connects to {hasty[0]} and passes over {name}, which is preferred"
+            yield f"the client connects to {hasty[0]} before {name}, which is preferred"
 
 
 def recipients(case: Case) -> list[bytes] | None:
-    """The recipients, if the case is one plain delivery; their domains in lower case."""
+    """The recipients, their domains in lower case, if the case is one plain delivery."""
     words = delivery(case)
     if words is None:
         return None
@@ -204,7 +204,7 @@ def recipients(case: Case) -> list[bytes] | None:
 
 
 def outcomes(report: bytes, known: list[bytes] | None) -> tuple[str, ...]:
-    """What reports say of each of the known recipients; or what each report is. Nothing if they make no sense."""
+    """The outcome for each of the known recipients, or the kind of each report. Empty if the reports are malformed."""
     letters = decode(b"".join(record[:1] for record in report.split(b"\0")[:-1]))
     if known is None:
         names = _RECIPIENT_LETTERS | _MESSAGE_LETTERS
@@ -217,7 +217,7 @@ def outcomes(report: bytes, known: list[bytes] | None) -> tuple[str, ...]:
 
 
 def right_outcomes(case: Case, client: Client) -> list[tuple[str, ...]]:
-    """What may come of a case with a client."""
+    """The outcomes that are right for a client."""
     usual = outcomes(case.report or b"", recipients(case))
     required, allowed = (
         _outcomes_of(one, len(usual)) for one in (client.expectation(case), client.allowance(case))
@@ -237,16 +237,16 @@ def _wrong_recipients(known: list[bytes] | None, told: tuple[str, ...], taken: l
         fates.setdefault(recipient, []).append(outcome)
     for recipient, fate in fates.items():
         if "delivered" in fate and recipient not in got:
-            yield f"{decode(recipient)} is told to be delivered, and no server took it"
+            yield f"{decode(recipient)} is reported as delivered, but no server accepted it"
         if "delivered" not in fate and recipient in got:
-            yield f"{decode(recipient)} is told to be {fate[0]}, and a server took it"
+            yield f"{decode(recipient)} is reported as {fate[0]}, but a server accepted it"
         if got.count(recipient) > (known or []).count(recipient):
-            yield f"{decode(recipient)} got it {got.count(recipient)} times"
+            yield f"{decode(recipient)} got the message {got.count(recipient)} times"
     for stranger in sorted(set(got) - set(known or got)):
-        yield f"{decode(stranger)} got it, for whom it was not"
+        yield f"{decode(stranger)} got the message, but is not a recipient"
 
 
 def _people(told: tuple[str, ...]) -> str:
     runs = [(word, len(list(group))) for word, group in groupby(told)]
     counted = (word if times == 1 else f"{times} times {word}" for word, times in runs)
-    return ", ".join(counted) or "nothing that could be understood"
+    return ", ".join(counted) or "no valid report"

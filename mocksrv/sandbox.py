@@ -1,11 +1,11 @@
-"""A world of one's own for one function: fresh network, mount and process namespaces, without privileges.
+"""A sandbox for one function: fresh network, mount and process namespaces, without privileges.
 
 They take a namespace for users, in which this user is root; where that is refused to root, as in many containers and in
 every chroot(2), they do without. The root directory must be a mount point: `mount --bind` makes it one for a chroot(2).
 
 Inside, ports 25 and 53 are free, resolv.conf names 127.0.0.1, and the networks in `NETWORKS` can be listened on without
 being on an interface (a client would rightly take addresses on an interface for its own). `SCRATCH` is an empty tmpfs.
-When the function returns, raises or takes too long, the process namespace ends and everything in it with it.
+When the function returns, raises or takes too long, the process namespace ends, and every process in it.
 """
 
 import contextlib
@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import NoReturn, TypeVar
 
 NETWORKS = ("192.0.2.0/24", "198.51.100.0/24", "203.0.113.0/24", "2001:db8::/32")
-# Empty on most machines; what is below it cannot be seen inside, so it must not hold what is run.
+# Empty on most machines. Files below it are hidden inside, so the programs must not be there.
 SCRATCH = next(
     place
     for place in map(Path, ("/mnt", "/media", "/srv"))
@@ -43,7 +43,7 @@ _inside = False
 
 
 class SandboxError(Exception):
-    """The sandbox could not be made, or its function did not come to an end."""
+    """The sandbox could not be made, or its function did not finish."""
 
 
 def run(
@@ -53,9 +53,9 @@ def run(
     all_users: bool = False,
     nested: bool = False,
 ) -> _T:
-    """What `function(*args)` returns in a new sandbox.
+    """Returns the value of `function(*args)` in a new sandbox.
 
-    Its value must be picklable. Its exception is raised here, with the traceback from inside as a note. Raises
+    The value must be picklable. An exception is raised here, with the traceback from inside as a note. Raises
     SandboxError after `timeout` seconds, or if there can be no sandbox (see `available`). With `all_users`, which
     takes root, its processes can become other users; without, there is only one (but see `own_users`).
     """
@@ -121,13 +121,13 @@ def available(all_users: bool = False) -> str | None:
 
 
 def inside() -> bool:
-    """Whether this process lives in a sandbox."""
+    """Whether this process is in a sandbox."""
     return _inside
 
 
 @contextlib.contextmanager
 def unprivileged_exec() -> Iterator[None]:
-    """Within the block, programs that this thread starts have no capabilities: a file of mode 000 is closed to them."""
+    """Within the block, programs that this thread starts have no capabilities: they cannot read a file of mode 000."""
     _prctl(_PR_SET_SECUREBITS, _SECBIT_NOROOT)
     try:
         yield
@@ -136,14 +136,14 @@ def unprivileged_exec() -> Iterator[None]:
 
 
 def die_with_parent(parent: int) -> None:
-    """Ends this process when the one that forked it ends, however that happens, and also if it has ended already."""
+    """Ends this process when the one that forked it ends, for whatever reason, even if it has ended already."""
     _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:
         os._exit(0)
 
 
 def ip(commands: list[str]) -> None:
-    """Runs commands of ip(8). Raises SandboxError with what it says."""
+    """Runs commands of ip(8). Raises SandboxError with its error messages."""
     done = subprocess.run(
         ["ip", "-batch", "-"], input="\n".join(commands), capture_output=True, text=True, check=False,
         env={"PATH": "/usr/sbin:/sbin:/usr/bin:/bin"},
@@ -167,7 +167,7 @@ def _fork() -> int:
 def _live(
     caller: int, function: Callable[..., object], args: tuple[object, ...], writer: int, world: _World
 ) -> NoReturn:
-    """The forked child: makes the namespaces, and in them the process that runs the function and writes its outcome."""
+    """The forked child: makes the namespaces, and in them the process that runs the function and writes the result."""
     try:
         die_with_parent(caller)
         _unshare(world)
@@ -175,8 +175,8 @@ def _live(
         if os.fork() == 0:
             # The first process of a process namespace takes all others with it; it dies with its parent.
             os.close(parent)
-            die_with_parent(0)  # which has no number in here
-            if select.select([reader], [], [], 0)[0]:  # nobody holds the other end: it has died already
+            die_with_parent(0)  # the parent has no number in here
+            if select.select([reader], [], [], 0)[0]:  # the other end is closed: the parent has died already
                 os._exit(0)
             os.close(reader)
             _furnish(world.nested)
@@ -184,7 +184,7 @@ def _live(
         else:
             os.close(writer)
             os.wait()
-    except BaseException as error:  # whatever it is, it belongs to the caller
+    except BaseException as error:  # passed on to the caller
         error.add_note("in the sandbox:\n" + traceback.format_exc())
         _send(writer, None, error)
     finally:
@@ -207,7 +207,7 @@ def _furnish(nested: bool) -> None:
     global _inside
     _inside = True
     _mount("none", "/", None, _MS_REC | _MS_PRIVATE)
-    _mount("proc", "/proc", "proc", 0)  # of this process namespace: the sanitizers look for themselves there
+    _mount("proc", "/proc", "proc", 0)  # of this process namespace: the sanitizers read it
     _mount("tmpfs", str(SCRATCH), "tmpfs", 0)
     if nested:
         return
@@ -245,7 +245,7 @@ def _send(writer: int, value: object, error: BaseException | None) -> None:
 
 
 def _read_all(reader: int, deadline: float) -> bytes | None:
-    """What comes until the end; None if the end does not come in time."""
+    """The octets up to the end of the stream; None if it does not end in time."""
     parts: list[bytes] = []
     while True:
         readable, _, _ = select.select([reader], [], [], max(0.0, deadline - time.monotonic()))

@@ -54,7 +54,7 @@ _VALUES: _Values = {
 
 
 def parse_dialogue(path: str, line: int, argument: str, body: list[str]) -> Dialogue:
-    """The dialogue of a section of the file `path` whose header stands in `line`. Raises CaseError."""
+    """The dialogue of a section of the file `path` whose header is in `line`. Raises CaseError."""
     fail = partial(_fail, path)
     words = argument.split()
     never = words[1:] == ["never"]
@@ -78,7 +78,7 @@ def parse_dialogue(path: str, line: int, argument: str, body: list[str]) -> Dial
             notes = []
     steps, marks = structured(fail, read)
     if never and read:
-        fail(read[0].line, "a dialogue that never happens has no lines")
+        fail(read[0].line, "a dialogue that must never happen has no lines")
     if not never and not read:
         fail(line, "an empty dialogue")
     check(fail, steps)

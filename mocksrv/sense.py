@@ -1,4 +1,4 @@
-"""Whether each step of a dialogue stands where it means something, on every way through its blocks."""
+"""Whether each step of a dialogue makes sense in its place, on every way through its blocks."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -14,24 +14,24 @@ _MANNERS = (Delay, Drip, Split)
 
 @dataclass(frozen=True)
 class _Past:
-    """What has happened before a step: on some way that leads there, or on every way."""
+    """What has happened before a step: on some way that leads to it, or on every way."""
 
     shaken: Starttls | None = None  # some way
     within_tls: bool = False  # every way
-    deaf: bool = False  # some way: nobody understands what the client says
+    deaf: bool = False  # some way: the server cannot understand the client any more
     halved: HalfClose | None = None  # some way
 
 
 def check(fail: Fail, steps: list[Step]) -> None:
-    """Complains about the first step that does not."""
+    """Fails for the first step that does not."""
     for step in list(walk(steps))[1:]:
         if isinstance(step, (Refuse, NoAnswer)):
-            fail(step.line, f"{step.source} stands alone in its dialogue")
+            fail(step.line, f"{step.source} must be alone in its dialogue")
     _follow(fail, steps, None, _Past())
 
 
 def _follow(fail: Fail, steps: Sequence[Step], after: Step | None, past: _Past) -> _Past | None:
-    """Checks steps and what stands behind them, `after`. Returns what is past then, or None if nothing follows."""
+    """Checks steps; `after` is what follows them. Returns what has happened then, or None if nothing can follow."""
     for index, step in enumerate(steps):
         following = steps[index + 1] if index + 1 < len(steps) else after
         _check_place(fail, step, following)
@@ -76,7 +76,7 @@ def _check_place(fail: Fail, step: Step, following: Step | None) -> None:
         fail(step.line, f"{step.source} must come before an S line or @starttls")
     if isinstance(step, Either) and step.optional and following and not isinstance(following, (Hear, Either)):
         what = f"only a C line, a block or the end can follow @optional (line {step.line})"
-        fail(following.line, f"{what}: else nobody knows when to go on")
+        fail(following.line, f"{what}: otherwise it is unclear when to go on")
 
 
 def _check_tls(fail: Fail, step: Step, following: Step | None, past: _Past) -> None:
@@ -87,9 +87,9 @@ def _check_tls(fail: Fail, step: Step, following: Step | None, past: _Past) -> N
             fail(step.line, "the handshake is cut: @close, @reset, @stall or an S line must follow, to say how")
     elif isinstance(step, (KeyUpdate, Renegotiate)) or isinstance(step, Close) and step.how:
         if not past.within_tls:
-            fail(step.line, f"{step.source} must stand within TLS")
+            fail(step.line, f"{step.source} must be within TLS")
     elif isinstance(step, (Hear, Read)) and past.deaf:
-        fail(step.line, "nobody understands what the client says behind a handshake that was cut")
+        fail(step.line, "the server cannot understand the client after a handshake that was cut")
     if isinstance(step, Drip) and step.within and isinstance(following, Starttls):
         if following.terms.client != "rejects":
-            fail(following.line, f"{step.source} means that the client does not wait: `client=rejects`")
+            fail(following.line, f"{step.source} means that the client hangs up: it needs `client=rejects`")

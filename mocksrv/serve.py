@@ -1,4 +1,4 @@
-"""`mocksrv serve`: a server to try any client against. It tells what is said and, behind it, what was wrong."""
+"""`mocksrv serve`: a server to try any client against. It shows what is said and, after a session, what was wrong."""
 
 import argparse
 import ipaddress
@@ -23,57 +23,57 @@ from mocksrv.steps import Dialogue, Reset, Stall
 from mocksrv.teller import Teller
 
 _EPILOG = """\
-REPLY is a code with or without a text: 451, '550 5.1.1 no such user'. In place of a list of keywords, --ehlo takes one.
-Without anything, everything is taken, and these are offered: """ + ", ".join(oneline.OFFERS)
+REPLY is a code with or without a text: 451, '550 5.1.1 no such user'. --ehlo takes a REPLY, too, to refuse EHLO.
+Without options, every message is accepted, and these are offered: """ + ", ".join(oneline.OFFERS)
 _LISTEN = re.compile(r"(?:(?:\[(?P<v6>[^\]]+)\]|(?P<v4>[^:\[\]]+)):)?(?P<port>\d{1,5})")
-_LINE = ("host", "greeting", "ehlo", "mail", "rcpt", "data", "end", "starttls")  # options that say what a policy is
+_LINE = ("host", "greeting", "ehlo", "mail", "rcpt", "data", "end", "starttls")  # options that make a policy
 
 
 def add_command(commands: Any) -> None:
     """Adds the command to those of mocksrv."""
     usage = "mocksrv serve [OPTION ...] [CASE]"
-    text = "a server to try any client against: a policy in one line, or the servers of a case"
+    text = "serve any client: by a policy in one line, or as the servers of a case"
     parser = commands.add_parser("serve", help=text, usage=usage, description=text, epilog=_EPILOG)
     parser.set_defaults(run=lambda options: _run(parser, options))
-    parser.add_argument("case", nargs="?", type=Path, metavar="CASE", help="the nth connection meets its nth dialogue")
-    parser.add_argument("--match", choices=("rfc", "exact"), help="CASE by its sense (default), or octet for octet")
+    parser.add_argument("case", nargs="?", type=Path, metavar="CASE", help="the nth connection gets its nth dialogue")
+    parser.add_argument("--match", choices=("rfc", "exact"), help="play CASE by the RFCs (default), or octet for octet")
     line = parser.add_argument_group("a policy in one line")
     reply = _checked(oneline.Reply.parse)
     line.add_argument("--host", type=_checked(_host), metavar="NAME", help=f"its name (default: {Line.host})")
     line.add_argument("--greeting", type=reply, metavar="REPLY", help="instead of 220")
     offers = _checked(oneline.Offers.parse)
-    line.add_argument("--ehlo", type=offers, metavar="KEYWORD[=VALUE],...", help="what it offers")
-    line.add_argument("--mail", type=reply, metavar="REPLY", help="to MAIL")
+    line.add_argument("--ehlo", type=offers, metavar="KEYWORD[=VALUE],...", help="the extensions that it offers")
+    line.add_argument("--mail", type=reply, metavar="REPLY", help="reply to MAIL")
     line.add_argument(
         "--rcpt", type=_checked(oneline.Recipient.parse), metavar="ADDRESS=REPLY", action="append",
-        help="to RCPT for this mailbox, or * for all others; several for one mailbox are said one after the other",
+        help="reply to RCPT for this mailbox, or * for all others; several for one mailbox are used in turn",
     )  # fmt: skip
-    line.add_argument("--data", type=reply, metavar="REPLY", help="to DATA")
-    line.add_argument("--end", type=reply, metavar="REPLY", help="to the whole message, behind DATA or in chunks")
+    line.add_argument("--data", type=reply, metavar="REPLY", help="reply to DATA")
+    line.add_argument("--end", type=reply, metavar="REPLY", help="reply to the whole message, by DATA or in chunks")
     line.add_argument(
         "--starttls", type=_checked(oneline.handshake), metavar="CERT",
-        help="offer STARTTLS, with a certificate of fixtures/certs/recipes.toml",
+        help="offer STARTTLS, with a certificate from fixtures/certs/recipes.toml",
     )  # fmt: skip
     parser.add_argument(
         "--listen", type=_checked(_endpoint), metavar="[ADDRESS:]PORT", default=("127.0.0.1", 2525),
-        help="default: 127.0.0.1:2525; port 0 is any free one",
+        help="default: 127.0.0.1:2525; port 0 is any free port",
     )  # fmt: skip
     parser.add_argument("--patience", type=_checked(_seconds), metavar="T", help="seconds for a line (default: 10)")
-    parser.add_argument("--record", type=Path, metavar="FILE", help="write there what was said")
-    parser.add_argument("--connections", type=_checked(_number), metavar="N", help="take N connections and end")
-    parser.add_argument("--quiet", action="store_true", help="tell only what is wrong, and the summary")
+    parser.add_argument("--record", type=Path, metavar="FILE", help="write transcripts to this file")
+    parser.add_argument("--connections", type=_checked(_number), metavar="N", help="exit after N connections")
+    parser.add_argument("--quiet", action="store_true", help="print only what is wrong, and the summary")
 
 
 def _run(parser: argparse.ArgumentParser, options: argparse.Namespace) -> int:
     """Serves until a signal comes or enough connections have ended. Returns the exit status."""
     said = [name for name in _LINE if getattr(options, name) is not None]
     if options.case and said:
-        parser.error(f"--{said[0]} says what a policy in one line does; here, CASE says it")
+        parser.error(f"--{said[0]} is for a policy in one line, and cannot be combined with CASE")
     if options.match and not options.case:
-        parser.error("--match is about a CASE")
+        parser.error("--match needs a CASE")
     if options.patience:
-        player.WAIT = options.patience  # of this process, which does nothing else
-    # What cannot be served is told before anything happens, and before the last record is gone.
+        player.WAIT = options.patience  # for the whole process, which does nothing else
+    # Read the case first: on an error, the last record is not overwritten.
     roles = case_roles(read_case(options.case), options.match == "exact") if options.case else [_line_role(options)]
     with _listener(*options.listen) as listener:
         record = options.record.open("wb") if options.record else None
@@ -87,7 +87,7 @@ def _serve(options: argparse.Namespace, roles: list[Role], listener: socket.sock
 
     def stop(*_: object) -> None:
         for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, signal.SIG_DFL)  # who cannot wait for the summary says it twice
+            signal.signal(number, signal.SIG_DFL)  # a second signal ends it without a summary
         server.stop()
 
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -99,18 +99,18 @@ def _serve(options: argparse.Namespace, roles: list[Role], listener: socket.sock
 
 
 def case_roles(case: Case, exact: bool) -> list[Role]:
-    """What the nth connection meets; the last is met by all further ones. Raises CaseError."""
+    """The roles for the first, second, ... connection; all further ones get the last role. Raises CaseError."""
     if case.scope == "exact" and not exact:
-        raise CaseError(f"{case.path}:1: this case is about the exact octets (scope: exact); --match=exact plays it")
+        raise CaseError(f"{case.path}:1: this case is about the exact octets (scope: exact): use --match=exact")
     facts = Facts(helo(case), case.message)
     roles = [_dialogue_role(case, one, facts, exact) for one in case.dialogues if not one.never]
     if not roles:
-        raise CaseError(f"{case.path}:1: in this case no server is connected to")
+        raise CaseError(f"{case.path}:1: this case has no server that the client connects to")
     return roles
 
 
 def _dialogue_role(case: Case, dialogue: Dialogue, facts: Facts, exact: bool) -> Role:
-    # A listener that has been connected to comes too late to refuse; this is as near as it gets.
+    # An accepted connection cannot be refused any more; a reset comes closest.
     if dialogue.refused:
         step = Reset(line=dialogue.steps[0].line, source="@reset")
         return Role(dialogue, Policy(dialogue.host, {GREETING: [Reaction(then=(step,))]}))
@@ -122,7 +122,7 @@ def _dialogue_role(case: Case, dialogue: Dialogue, facts: Facts, exact: bool) ->
     try:
         return Role(dialogue, of_dialogue(dialogue, facts))
     except Unfit as reason:
-        what = f"this dialogue makes sense only as it is written ({reason}); --match=exact plays it"
+        what = f"this dialogue can be played only as it is written ({reason}): use --match=exact"
         raise CaseError(f"{case.path}:{dialogue.line}: {what}") from reason
 
 
@@ -140,15 +140,15 @@ def _listener(address: str, port: int) -> socket.socket:
     try:
         return socket.create_server((address, port), family=family, backlog=BACKLOG)
     except OSError as error:
-        number = error.errno or 0  # whose text is better than that of `create_server`, which has the address as a tuple
+        number = error.errno or 0  # its text is better than that of `create_server`, which has the address as a tuple
         raise OSError(number, os.strerror(number), f"cannot listen on {endpoint((address, port))}") from error
 
 
-# What options may be
+# Types of options
 
 
 def _checked(parse: Callable[[str], object]) -> Callable[[str], object]:
-    """For argparse, which keeps what a ValueError says to itself."""
+    """For argparse, which does not show the text of a ValueError."""
 
     def parsed(text: str) -> object:
         try:
@@ -165,7 +165,7 @@ def _endpoint(text: str) -> tuple[str, int]:
         raise ValueError(f"not an [ADDRESS:]PORT: {text!a}")
     address = ipaddress.ip_address(found["v6"] or found["v4"] or "127.0.0.1")
     if (address.version == 6) != bool(found["v6"]):
-        raise ValueError(f"an IPv6 address stands in brackets, and no other: {text!a}")
+        raise ValueError(f"an IPv6 address needs brackets, and no other has them: {text!a}")
     return str(address), int(found["port"])
 
 
@@ -183,5 +183,5 @@ def _seconds(text: str) -> float:
 
 def _number(text: str) -> int:
     if not re.fullmatch(r"[1-9]\d{0,8}", text):
-        raise ValueError(f"not a number from 1 up: {text!a}")
+        raise ValueError(f"not a number of at least 1: {text!a}")
     return int(text)

@@ -1,4 +1,4 @@
-"""Serves many connections at once, each on a thread of its own, and keeps nothing of one that has ended but counts."""
+"""Serves many connections at once, each on a thread of its own. Of those that have ended it keeps only counts."""
 
 import contextlib
 import errno
@@ -26,18 +26,18 @@ from mocksrv.tape import Delivery, written
 from mocksrv.teller import FINDING, REMARK, LiveTape, Teller
 from mocksrv.transcript import Failure, Mismatch, Transcript
 
-BACKLOG = 512  # clients that may wait until they are taken in
+BACKLOG = 512  # clients that may wait to be accepted
 MOST_SESSIONS = 512  # at a time; more wait
-_GRACE = 5.0  # seconds for what is going on when the server is to stop
-_RETRY = 1.0  # seconds until the server tries again to take in a client for which there was no room
-_MOST_TOLD = 20  # findings of one session
+_GRACE = 5.0  # seconds for open sessions when the server stops
+_RETRY = 1.0  # seconds until the server tries again to accept a client for which there was no room
+_MOST_TOLD = 20  # findings of one session that are shown
 _MOST_NAMED = 5  # recipients of one message
 _SHOWN = 300  # octets of what did not fit
 
 
 @dataclass(frozen=True)
 class Role:
-    """What the server is to a client: it has a policy or, without one, plays a dialogue as it stands in a file."""
+    """The server's role for a client: it follows a policy or, without one, plays a dialogue as it is written."""
 
     dialogue: Dialogue
     policy: Policy | None
@@ -45,7 +45,7 @@ class Role:
     path: Path = Path()
 
     def play(self, connection: socket.socket, transcript: Transcript) -> list[str]:
-        """Plays to the end and closes the connection. Returns what was wrong with it."""
+        """Plays to the end and closes the connection. Returns what went wrong."""
         try:
             if self.policy:
                 responder = Responder(connection, transcript, self.policy)
@@ -63,18 +63,18 @@ class Role:
 
 @dataclass
 class Totals:
-    """What has happened in all sessions together."""
+    """Counts over all sessions."""
 
     connections: int = 0
     taken: int = 0
     refused: int = 0
     troubled: int = 0  # sessions that ended badly
-    broke: int = 0  # sessions in which the fault was ours
+    broke: int = 0  # sessions in which mocksrv itself failed
     findings: Counter[str] = field(default_factory=Counter)
     rules: dict[str, Rule] = field(default_factory=dict)  # those that were broken
 
     def summary(self) -> list[str]:
-        """The whole in a few lines."""
+        """The counts in a few lines."""
         messages = f"{_count(self.taken, 'message')} taken, {self.refused} refused"
         lines = [f"{_count(self.connections, 'connection')}, {messages}, {self.troubled} ended badly"]
         if self.broke:
@@ -107,7 +107,7 @@ class Server:
         self._wake()
 
     def run(self) -> Totals:
-        """Takes in clients, and returns when all is over."""
+        """Accepts clients, and returns when all sessions have ended."""
         accepted = 0
         while not self._stopping:
             if accepted == self._limit:
@@ -122,14 +122,14 @@ class Server:
             self._record.close()
         return self.totals
 
-    # Taking in
+    # Accepting
 
     def _wake(self) -> None:
         with contextlib.suppress(OSError):  # it is full: that wakes as well
             self._bell.send(b".")
 
     def _is_called(self, open_to_more: bool) -> bool:
-        """Waits until something happens. Returns whether it is a client that can be taken in."""
+        """Waits until something happens. Returns whether a client can be accepted."""
         poll = select.poll()
         poll.register(self._woken, select.POLLIN)
         if open_to_more and not self._no_room and len(self._sessions) < MOST_SESSIONS:
@@ -141,14 +141,14 @@ class Server:
         return self._listener.fileno() in called and not self._stopping
 
     def _take_in(self, number: int) -> bool:
-        """Begins a session, if there is somebody and room for it."""
+        """Begins a session, if a client waits and there is room. Returns whether it did."""
         try:
             connection, peer = self._listener.accept()
         except OSError as error:
             if error.errno in (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM):
                 self._teller.say(f"no room for one more connection: {error.strerror}", kind=FINDING)
                 self._no_room = True
-            return False  # else it has left meanwhile
+            return False  # otherwise the client has left meanwhile
         thread = threading.Thread(target=self._session, args=(number, connection, peer), daemon=True)
         with self._lock:
             self._sessions[number] = thread, connection
@@ -164,7 +164,7 @@ class Server:
         return True
 
     def _end_sessions(self) -> None:
-        """Hangs up on everybody, and waits until they are accounted for."""
+        """Shuts all connections down, and waits until the sessions have ended."""
         with self._lock:
             sessions = list(self._sessions.values())
             for _, connection in sessions:
@@ -203,7 +203,7 @@ class Server:
             self._teller.say(*lines, kind=kind, number=number)
 
     def _account(self, number: int, tape: LiveTape, trouble: list[str]) -> None:
-        """Tells what came of a session, and remembers how many came to what."""
+        """Prints the result of a session, and adds it to the totals."""
         findings = audit(tape)
         say = partial(self._teller.say, number=number)
         remarks = [*(one for one in tape.remarks if one not in trouble), *map(_handed_over, tape.deliveries)]

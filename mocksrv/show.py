@@ -1,4 +1,4 @@
-"""Results as text: why a case failed, and a whole case as something to read."""
+"""Results as text: why a case failed, and a whole case with its explanations."""
 
 import os
 import shlex
@@ -27,7 +27,7 @@ _LETTERS = {
 
 
 def explain(result: Result) -> str:
-    """Why a case failed, for the person who has to mend it."""
+    """Why a case failed, for the person who has to fix it."""
     lines = [f"{_short(result.case.path)}: {result.case.title}", ""]
     for failure in result.failures:
         lines.append(f"line {failure.line}: {failure.what}")
@@ -43,7 +43,7 @@ def explain(result: Result) -> str:
 
 
 def annotated(result: Result) -> str:
-    """The whole case as it went: prose, DNS questions, dialogues with their notes, and the reports decoded."""
+    """The whole case as it was played: prose, DNS questions, dialogues with their notes, and the reports decoded."""
     case = result.case
     facts = Facts(home.helo(case), case.message)
     lines = [case.title, *(f"  {key}: {' '.join(values)}" for key, values in case.meta.items()), "", *case.prose]
@@ -58,7 +58,7 @@ def annotated(result: Result) -> str:
 
 
 def reading(case: Case) -> str:
-    """A case as something to read before it is played: holes that are known are filled in, reports decoded."""
+    """A case as text before it is played: known holes are filled in, reports decoded."""
     facts = Facts(home.helo(case), case.message)
     lines = [case.title, *(f"  {key}: {' '.join(values)}" for key, values in case.meta.items()), "", *case.prose]
     dialogues = {dialogue.line: dialogue for dialogue in case.dialogues}
@@ -158,14 +158,14 @@ def _step_lines(step: Step, transcript: Transcript, facts: Facts) -> Iterator[st
 
 
 def _mark(step: Step, transcript: Transcript) -> str:
-    """How a line went: well, not at all, or it was passed over, or it is none that goes."""
+    """The mark of a line: played, failed or not reached, passed over; none for the marks of blocks."""
     if isinstance(step, Mark):
         return " "
     return "✓" if step.line in transcript.done else "·" if step.line in transcript.passed_over else "✗"
 
 
 def _note(step: Step, transcript: Transcript) -> str:
-    """What came of a step, where the case does not say it."""
+    """The result of a step, if the case itself does not say it."""
     times = transcript.done[step.line]
     notes = [note for note in (times > 1 and f"{times} times", transcript.notes.get(step.line)) if note]
     return f"   ({'; '.join(notes)})" if notes else ""
@@ -177,7 +177,7 @@ def _abbreviated(message: bytes) -> Iterator[str]:
 
 
 def _ends(lines: list[str], first: int, last: int) -> list[str]:
-    """The lines, or, if there are many, only the first and the last of them."""
+    """The lines, or, if there are many, only the first and the last ones."""
     if len(lines) <= first + last:
         return lines
     return [*lines[:first], f"... {len(lines) - first - last} lines ...", *lines[-last:]]

@@ -1,4 +1,4 @@
-"""Sees every attempt to connect over loopback, also to addresses where nobody listens. Needs a sandbox."""
+"""Sees every attempt to connect over loopback, even to addresses where nobody listens. Needs a sandbox."""
 
 import ctypes
 import functools
@@ -16,7 +16,7 @@ _LOAD_WORD, _LOAD_BYTE, _LOAD_BYTE_AT_X, _LOAD_X, _LOAD_X_IHL = 0x20, 0x30, 0x50
 _AND, _JUMP, _IF_EQUAL, _RETURN = 0x54, 0x05, 0x15, 0x06
 _PACKET_TYPE = 0xFFFFF000 + 4
 
-# Packets that leave (loopback shows each twice) and are TCP with SYN and without ACK: (code, value[, then, else]).
+# Outgoing packets (loopback shows each twice) that are TCP with SYN and without ACK: (code, value[, then, else]).
 _PROGRAM: list[tuple[int, ...]] = [
     (_LOAD_WORD, _PACKET_TYPE),
     (_IF_EQUAL, socket.PACKET_OUTGOING, 2, 17),
@@ -41,7 +41,7 @@ _PROGRAM: list[tuple[int, ...]] = [
 
 @dataclass(frozen=True)
 class Attempt:
-    """One attempt to connect: where from, which names the connection, and where to."""
+    """One attempt to connect: where from (which identifies the connection), and where to."""
 
     source: tuple[str, int]
     address: str
@@ -55,7 +55,7 @@ def shared() -> "Sniffer":
 
 
 class Sniffer:
-    """Watches from its making; `fileno` is readable when something was seen."""
+    """Watches from its creation on; `fileno` is readable when something was seen."""
 
     def __init__(self) -> None:
         """Raises PermissionError outside of a sandbox."""
@@ -79,7 +79,7 @@ class Sniffer:
         self._seen.clear()
 
     def attempts(self) -> list[Attempt]:
-        """What was attempted since the last call, in order. A repeated SYN is no new attempt."""
+        """The attempts since the last call, in order. A repeated SYN is not a new attempt."""
         fresh: list[Attempt] = []
         while True:
             try:

@@ -1,4 +1,4 @@
-"""What the lines of a dialogue mean: what the server says, what the client must say, and directives."""
+"""The lines of a dialogue as steps: what the server says, what the client must say, and directives."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
@@ -85,7 +85,7 @@ class Stall(Step):
 
 @dataclass(frozen=True, kw_only=True)
 class Read(Step):
-    """The server reads and discards so many octets."""
+    """The server reads and discards this many octets."""
 
     octets: int
 
@@ -111,14 +111,14 @@ class Renegotiate(Step):
 
 @dataclass(frozen=True, kw_only=True)
 class Close(Step):
-    """The server closes the connection. Within TLS it says so before: not with `abrupt`, or with an `alert`."""
+    """The server closes the connection; within TLS with close_notify, without it (`abrupt`), or with an `alert`."""
 
     how: str | None
 
 
 @dataclass(frozen=True, kw_only=True)
 class HalfClose(Step):
-    """The server says that it will say nothing more, and goes on listening."""
+    """The server ends its direction of the connection, and goes on listening."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -140,7 +140,7 @@ class NoAnswer(Step):
 
 @dataclass(frozen=True, kw_only=True)
 class Either(Step):
-    """The first branch that begins with what the client says. An empty one fits whatever it says: it is the last."""
+    """Alternatives: the first branch that fits what the client says. An empty branch always fits, and is the last."""
 
     branches: tuple[tuple[Any, ...], ...]  # of steps, the first of which is a Hear
 
@@ -152,7 +152,7 @@ class Either(Step):
 
 @dataclass(frozen=True, kw_only=True)
 class Mark(Step):
-    """A line that says where a block begins, goes on or ends; `times` stands behind @repeat. Nothing happens there."""
+    """A line that begins, continues or ends a block; `times` is the number of @repeat. Nothing happens there."""
 
     times: int | None = None
 
@@ -166,8 +166,7 @@ class Mark(Step):
 class Dialogue:
     """One connection to `host`, or, if `never`, none. `line` is its header, `end` its last line with content.
 
-    What @repeat repeats stands in `steps` as often as it happens; of the blocks' own lines, `marks` has those that are
-    no step.
+    In `steps`, the lines of @repeat are written out; `marks` has the lines of blocks that are not steps.
     """
 
     host: str
@@ -183,7 +182,7 @@ class Dialogue:
         return walk(self.steps)
 
     def lines(self) -> list[Step]:
-        """What stands in the file, line by line."""
+        """The lines of the file, each once."""
         once = {step.line: step for step in (*self.walk(), *self.marks)}
         return [once[line] for line in sorted(once)]
 
@@ -208,7 +207,7 @@ class Dialogue:
 
 
 def walk(steps: Iterable[Step]) -> Iterator[Step]:
-    """Steps, and behind each block those of its branches."""
+    """Steps, and after each block those of its branches."""
     for step in steps:
         yield step
         if isinstance(step, Either):
@@ -217,7 +216,7 @@ def walk(steps: Iterable[Step]) -> Iterator[Step]:
 
 
 def ends(step: Step) -> bool:
-    """Whether the dialogue is over behind a step, for all its branches."""
+    """Whether the dialogue is over after a step, in all of its branches."""
     if isinstance(step, Either):
         return all(branch and ends(branch[-1]) for branch in step.branches)
     return isinstance(step, (Stall, Close, Reset, Refuse, NoAnswer)) or isinstance(step, Starttls) and step.terms.fails

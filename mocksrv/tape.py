@@ -1,14 +1,14 @@
 r"""The record of a connection: what was said, in the order in which the server heard and said it.
 
-As text it is what a `dialogue` section of a case is, without holes: `C: text` and `S: text` for lines that end with CR
-LF, `C= text` and `S= text` for other octets, and what else happened:
+Its text has the form of a `dialogue` section of a case, without holes: `C: text` and `S: text` for lines that end with
+CR LF, `C= text` and `S= text` for other octets, and marks for other events:
 
-    @starttls    the handshake came to its end; what follows was said within TLS
+    @starttls    the handshake was completed; what follows was said within TLS
     @close       the server hung up
     @hangup      the client hung up
     @reset       the client broke the connection
 
-Octets that stand between two lines of the other side may have come in any number of pieces.
+Octets between two lines of the other side may have come in any number of pieces.
 """
 
 import re
@@ -35,7 +35,7 @@ _MARKS = (STARTTLS, CLOSE, HANGUP, RESET)
 class Event:
     """One thing that happened: `kind` is CLIENT or SERVER, which said `octets`, or one of the marks.
 
-    `line` is where it stands in the text, 0 if it was not read from one.
+    `line` is its line in the text, 0 if it was not read from a text.
     """
 
     kind: str
@@ -45,22 +45,22 @@ class Event:
 
 @dataclass(frozen=True)
 class Delivery:
-    """One message that a client handed over whole: for whom the server takes it if its `reply` is good."""
+    """One complete message that a client handed over, and the server's `reply` to it."""
 
     sender: bytes
     recipients: tuple[bytes, ...]
-    message: bytes  # dots undone
+    message: bytes  # without dot-stuffing
     reply: bytes
 
     @property
     def taken(self) -> bool:
-        """Whether the server is now responsible for it: half a reply takes nothing."""
+        """Whether the server is now responsible for it: an incomplete reply accepts nothing."""
         return self.reply.startswith(b"2") and _TAKING.search(self.reply) is not None
 
 
 @dataclass
 class Tape:
-    """What happened on one connection to a host; `remarks` are the server's own, for people."""
+    """What happened on one connection to a host; `remarks` are notes of the server for people."""
 
     host: str
     port: int
@@ -78,7 +78,7 @@ class Tape:
         self._add(SERVER, octets)
 
     def mark(self, kind: str) -> None:
-        """Something else happened."""
+        """Another event: one of the marks."""
         self.events.append(Event(kind))
 
     @property
@@ -97,7 +97,7 @@ class Tape:
 
 
 def written(tapes: Iterable[Tape]) -> str:
-    """Tapes as text, which `read_tapes` turns back (with the octets between two changes of the speaker as lines)."""
+    """Tapes as text, which `read_tapes` turns back (then with one event for each line)."""
     return "".join(f"{line}\n" for tape in tapes for line in (_header(tape), *event_lines(tape.events)))
 
 
@@ -122,7 +122,7 @@ def read_tapes(path: Path) -> list[Tape]:
                 raise ValueError(_CR if line.endswith("\r") else f"expected {_FORM}")
             elif line.strip() and not line.startswith("#"):
                 if not tapes:
-                    raise ValueError(f"expected {_FORM} before the first line")
+                    raise ValueError(f"expected {_FORM} before this line")
                 tapes[-1].events.append(_event(line, number))
         except ValueError as error:
             raise CaseError(f"{path}:{number}: {error}") from error

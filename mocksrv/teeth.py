@@ -1,7 +1,7 @@
-"""Proof that a case bites: every mutant of one that passes must fail.
+"""Proof that a case detects faults: every mutant of a case that passes must fail.
 
-Each differs from the original in one expectation: an octet of a C line's text, of a hole or of a report, or what a
-handshake must come to.
+A mutant differs from the original in one expectation: an octet of a C line's text, of a hole or of a report, or the
+result of a handshake.
 """
 
 from collections.abc import Container, Iterator
@@ -18,19 +18,19 @@ from mocksrv.world import play, wrong_outcome
 
 
 def toothless(case: Case, program: Path) -> list[str]:
-    """What can be wrong without the case failing, or why it does not even pass. To be called in a sandbox."""
+    """The mutants that pass, or why the case itself does not pass. To be called in a sandbox."""
     original = play(case, program)
     if not original.passed:
-        return ["it does not pass as it is:", *explain(original).split("\n")]
-    # Reports and exit status are judged when all is over: there is no need to play it again.
+        return ["the case itself does not pass:", *explain(original).split("\n")]
+    # Reports and exit status are judged at the end: there is no need to play the case again.
     missed = [what for what, mutant in mutant_outcomes(case) if not list(wrong_outcome(mutant, original))]
-    # A branch that was not taken cannot bite.
+    # A branch that was not taken cannot detect anything.
     played = {line for transcript in original.transcripts for line in transcript.done}
     return missed + [what for what, mutant in mutant_dialogues(case, played) if play(mutant, program).passed]
 
 
 def mutant_dialogues(case: Case, played: Container[int]) -> Iterator[tuple[str, Case]]:
-    """What is wrong in one of the lines that were played, and the case with that."""
+    """Mutants of the lines that were played: what was changed, and the case with that change."""
     facts = Facts(home.helo(case), case.message)
     for index, dialogue in enumerate(case.dialogues):
         for what, mutant in _mutants(dialogue, played, facts):
@@ -39,14 +39,14 @@ def mutant_dialogues(case: Case, played: Container[int]) -> Iterator[tuple[str, 
 
 
 def mutant_outcomes(case: Case) -> Iterator[tuple[str, Case]]:
-    """What is wrong, and the case with that."""
+    """Mutants of the outcome: what was changed, and the case with that change."""
     records = (case.report or b"").split(b"\0")
     for index, record in enumerate(records[:-1]):
         wrong = b"\0".join([*records[:index], mutated(record), *records[index + 1 :]])
         yield f"report {index + 1}", replace(case, report=wrong)
     yield "exit status", replace(case, exit=case.exit ^ 1)
     if case.dns_log is not None:
-        yield "dns-log and a question more", replace(case, dns_log=[*case.dns_log, "other.invalid. A"])
+        yield "dns-log with one more question", replace(case, dns_log=[*case.dns_log, "other.invalid. A"])
         for index, question in enumerate(case.dns_log):
             yield f"dns-log without {question}", replace(case, dns_log=case.dns_log[:index] + case.dns_log[index + 1 :])
 

@@ -1,6 +1,6 @@
-"""Tells what happens on many connections at once, while it happens: each line with the number of its connection.
+"""Prints what happens on many connections, while it happens: each line with the number of its connection.
 
-What clients say is shown as octets that people can see, and never as it came: it cannot command the terminal.
+What clients send is printed with escapes for anything invisible, so that it cannot command the terminal.
 """
 
 import os
@@ -17,14 +17,14 @@ from mocksrv.transport import Breach
 
 REMARK, FINDING = "remark", "finding"
 MOST_OCTETS = 1 << 28  # of a client, in one session
-_FIRST, _LAST = 10, 10  # lines of what one side says without a word of the other; more are counted
-_HEAD, _TAIL = 300, 40  # octets of a line
+_FIRST, _LAST = 10, 10  # lines that are shown of what one side says in a row; the others are counted
+_HEAD, _TAIL = 300, 40  # octets that are shown of a line
 _MERGED = 4096
 _COLOURS = {CLIENT: "36", SERVER: "32", REMARK: "33", FINDING: "1;31"}  # cyan, green, yellow, bold red
 
 
 class Teller:
-    """Writes lines, whole ones, for all sessions; when quiet, only what is wrong, and what is about no session."""
+    """Writes whole lines for all sessions; when quiet, only what is wrong, and lines that belong to no session."""
 
     def __init__(self, stream: TextIO, quiet: bool) -> None:
         self._stream, self._quiet = stream, quiet
@@ -33,11 +33,11 @@ class Teller:
         self._coloured = stream.isatty() and not os.environ.get("NO_COLOR")
 
     def on_broken(self, react: Callable[[], None]) -> None:
-        """What to do when nobody reads any more."""
+        """Sets what to do when nobody reads the output any more."""
         self._broken = react
 
     def say(self, *lines: str, kind: str = "", number: int | None = None, wrong: bool = False) -> None:
-        """Tells lines that belong together. Whatever is in them, nothing comes out that people cannot see."""
+        """Writes lines that belong together, with escapes for anything invisible."""
         if self._quiet and number is not None and not wrong:
             return
         prefix = "" if number is None else f"{number:<4} "
@@ -48,13 +48,13 @@ class Teller:
                 self._stream.write("".join(f"{prefix}{before}{harmless(line)}{after}\n" for line in lines))
                 self._stream.flush()
             except OSError:  # `serve | head`
-                with open(os.devnull, "w") as nowhere:  # what is still in the buffer can go there at the end
+                with open(os.devnull, "w") as nowhere:  # for what is still in the buffer at the end
                     os.dup2(nowhere.fileno(), self._stream.fileno())
                 self._broken()
 
 
 class LiveTape(Tape):
-    """A tape that is told while it is written, and that is not filled without end: then it raises Breach."""
+    """A tape that is printed while it is written, and that has a limit, beyond which it raises Breach."""
 
     def __init__(self, host: str, port: int, address: str, tell: Callable[[str, list[str]], None]) -> None:
         super().__init__(host, port, address)
@@ -65,7 +65,7 @@ class LiveTape(Tape):
         self._left = False  # whether the client has
 
     def heard(self, octets: bytes) -> None:
-        """Raises Breach for too much, TimeoutError if the client does not stop long after the server hung up."""
+        """Raises Breach above the limit, TimeoutError if the client goes on long after the server hung up."""
         self._heard += len(octets)
         if self._heard > MOST_OCTETS:
             raise Breach(f"the client sent more than {MOST_OCTETS} octets in one session")
@@ -83,7 +83,7 @@ class LiveTape(Tape):
             super().heard(octets)
 
     def mark(self, kind: str) -> None:
-        """Nobody leaves twice."""
+        """Each side leaves only once."""
         if kind == CLOSE and self._closed is not None or kind in (HANGUP, RESET) and self._left:
             return
         if kind == CLOSE:
@@ -94,7 +94,7 @@ class LiveTape(Tape):
         self._tell("", [kind])
 
     def finish(self) -> None:
-        """Tells what has been kept back."""
+        """Prints what has been held back."""
         self._tell(self._excerpt.kind, self._excerpt.end())
 
     def _add(self, kind: str, octets: bytes) -> None:
@@ -111,21 +111,21 @@ class LiveTape(Tape):
 
 
 class Excerpt:
-    """The first and the last lines of what one side says: the first as they come, the last at the end."""
+    """The first and the last lines of what one side says: the first at once, the last at the end."""
 
     def __init__(self, kind: str) -> None:
         self.kind = kind
         self._shown = 0
         self._skipped = 0
         self._last: deque[str] = deque()
-        self._line = b""  # that has no end yet: its beginning and its end
+        self._line = b""  # the unfinished line: its beginning and its end
         self._length = 0
 
     def feed(self, octets: bytes) -> list[str]:
-        """Takes more in. Returns what can be told now."""
+        """Takes in more octets. Returns the lines that can be printed now."""
         lines = split_lines(octets)
         now: list[str] = []
-        # What stands in the middle of a lot would be pushed out again by what stands behind it.
+        # Lines in the middle would be dropped again by those that follow.
         for line in lines[: _FIRST + 1]:
             now += self._take(line)
         rest = lines[_FIRST + 1 :]
@@ -135,7 +135,7 @@ class Excerpt:
         return now
 
     def end(self) -> list[str]:
-        """What remains to be told."""
+        """The lines that remain to be printed."""
         self._keep_whole()
         told = [f"{self.kind}: ... {self._skipped} lines ..."] if self._skipped else []
         told += self._last
@@ -156,7 +156,7 @@ class Excerpt:
                 yield self._last.popleft()
 
     def _keep_whole(self) -> None:
-        """The line has come to its end."""
+        """Ends the current line."""
         if self._length:
             self._last.append(self._told())
             self._line, self._length = b"", 0
@@ -165,7 +165,7 @@ class Excerpt:
             self._skipped += 1
 
     def _told(self) -> str:
-        """The line as a tape would have it; a long one by its beginning and its end."""
+        """The line as on a tape; of a long one, its beginning and its end."""
         if self._length <= _HEAD + _TAIL:
             return next(event_lines([Event(self.kind, self._line)]))
         middle = self._length - _HEAD - _TAIL

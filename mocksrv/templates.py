@@ -1,8 +1,8 @@
-"""Cases that differ in their message alone: one template makes one for each message of the corpus.
+"""Cases that differ only in their message: one template makes a case for each message of the corpus.
 
-Where a folder has the file `each-message.template`, it has a case NAME.case for each message NAME.eml of the corpus,
-unless a file of that name tells it otherwise. `{name}`, `{size}` and `{body}` in the template stand for the name of the
-message, for the octets that SIZE and BDAT announce, and for the parameter BODY of MAIL where 8BITMIME is offered.
+A folder with the file `each-message.template` has a case NAME.case for each message NAME.eml of the corpus; a file
+NAME.case takes its place. `{name}`, `{size}` and `{body}` in the template stand for the name of the message, for the
+number of octets that SIZE and BDAT announce, and for the parameter BODY of MAIL where 8BITMIME is offered.
 """
 
 from collections.abc import Iterator
@@ -14,13 +14,13 @@ TEMPLATE = "each-message.template"
 
 
 def find_cases(folder: Path) -> list[Path]:
-    """The paths of all cases below a folder, those that a template makes among them. No file is at the latter."""
+    """The paths of all cases below a folder, including those made from templates, which are not files."""
     made = (path for template in folder.rglob(TEMPLATE) for path in made_by(template))
     return sorted([*folder.rglob("*.case"), *made])
 
 
 def made_by(template: Path) -> Iterator[Path]:
-    """The paths of the cases that a template makes."""
+    """The paths of the cases made from a template."""
     messages = message_file(template, "")
     for message in sorted(messages.glob("*.eml")) if messages else ():
         path = template.with_name(f"{message.stem}.case")
@@ -37,7 +37,7 @@ def message_file(path: Path, name: str) -> Path | None:
 
 
 def case_text(path: Path) -> str:
-    """The text of a case: its file's, or what the template beside it makes. Raises OSError if there is neither."""
+    """The text of a case: its file, or made from the template beside it. Raises OSError if there is neither."""
     template = path.with_name(TEMPLATE)
     message = message_file(path, f"{path.stem}.eml")
     if path.exists() or not template.exists() or message is None:
@@ -46,7 +46,7 @@ def case_text(path: Path) -> str:
 
 
 def filled(text: str, name: str, octets: bytes) -> str:
-    """The text of a template with what stands for a message."""
+    """The text of a template, filled in for a message."""
     body = "" if octets.isascii() else " BODY=8BITMIME"
     for hole, what in (("{name}", name), ("{size}", str(len(canonical(octets)))), ("{body}", body)):
         text = text.replace(hole, what)

@@ -1,4 +1,4 @@
-"""The terms of a handshake: what stands behind `@starttls`."""
+"""The terms of a handshake: the arguments of `@starttls`."""
 
 import re
 import ssl
@@ -9,7 +9,7 @@ from mocksrv.openssl import SUITES
 
 VERSIONS = {f"1.{minor}": ssl.TLSVersion[f"TLSv1_{minor}" if minor else "TLSv1"] for minor in range(4)}
 _VERSION = r"1\.[0-3]"
-# What each option may be (a regular expression), and how people are told.
+# The values of each option: a regular expression, and its form for people.
 _OPTIONS = {
     "cert": (r"\S+", "NAME"),
     "client": ("accepts|rejects", "accepts|rejects"),
@@ -30,7 +30,7 @@ _OPTIONS = {
 
 @dataclass(frozen=True)
 class Cut:
-    """Where the server falls silent: in its nth flight, after so many octets (None: behind the whole of it)."""
+    """Where the server falls silent: in its nth flight, after so many octets (None: after all of it)."""
 
     flight: int
     octets: int | None
@@ -42,11 +42,11 @@ class Terms:
 
     credential: Credential
     client: str = "accepts"  # or rejects: it must end the handshake
-    alert: str | None = None  # the one by which it must, if it matters
+    alert: str | None = None  # with which the client must end it, if it matters
     server: str = "accepts"  # or rejects: it ends the handshake, with an alert
     sni: str | None = None  # None: the host's name, or none if that is an address
-    asks: bool = False  # whether the server asks for a certificate
-    shown: tuple[bytes, ...] | None = None  # the certificates (DER) that the client must show, if it matters
+    asks: bool = False  # whether the server requests a certificate
+    shown: tuple[bytes, ...] | None = None  # the certificates (DER) that the client must send, if it matters
     lowest: ssl.TLSVersion = ssl.TLSVersion.TLSv1_2
     highest: ssl.TLSVersion = ssl.TLSVersion.TLSv1_3
     ciphers: str = "DEFAULT"  # up to TLS 1.2
@@ -58,7 +58,7 @@ class Terms:
 
     @property
     def fails(self) -> bool:
-        """Whether the handshake must not come to its end, and the dialogue is over."""
+        """Whether the handshake must fail, which ends the dialogue."""
         return "rejects" in (self.client, self.server)
 
 
@@ -98,21 +98,21 @@ def _options(text: str) -> dict[str, str]:
 
 
 def _check(given: dict[str, str]) -> None:
-    """Whether the options go together."""
+    """Checks that the options fit together."""
     ends = [name for name in ("client", "server") if given.get(name) == "rejects"] + ["cut"] * ("cut" in given)
     if len(ends) > 1:
-        raise ValueError(f"the handshake ends in one way: {' or '.join(ends)}")
+        raise ValueError(f"only one of these can end the handshake: {', '.join(ends)}")
     if "alert" in given and given.get("client") != "rejects":
-        raise ValueError("`alert` goes with client=rejects")
+        raise ValueError("`alert` needs client=rejects")
     if "version" in given and ("min" in given or "max" in given):
-        raise ValueError("`version` is both `min` and `max`")
+        raise ValueError("`version` sets both `min` and `max`")
     for name in ("suite", "records"):
         if ends and name in given:
-            raise ValueError(f"`{name}` means nothing where the handshake does not come to its end")
+            raise ValueError(f"`{name}` has no meaning where the handshake is not completed")
 
 
 def _versions(given: dict[str, str]) -> tuple[ssl.TLSVersion, ssl.TLSVersion]:
-    """The lowest and the highest; 1.2 and 1.3 as far as nothing else is said."""
+    """The lowest and the highest; by default 1.2 and 1.3."""
     highest = given.get("version") or given.get("max") or max("1.3", given.get("min", ""))
     lowest = given.get("version") or given.get("min") or min("1.2", highest)
     if lowest > highest:
@@ -121,7 +121,7 @@ def _versions(given: dict[str, str]) -> tuple[ssl.TLSVersion, ssl.TLSVersion]:
 
 
 def _ciphers(text: str) -> tuple[str, tuple[str, ...]]:
-    """OpenSSL's list for TLS 1.2, and the suites of TLS 1.3, which are named as such."""
+    """OpenSSL's list for TLS 1.2, and the suites of TLS 1.3, whose names begin with TLS_."""
     words = [word for word in text.split(":") if word]
     suites = [word for word in words if word.startswith("TLS_")]
     if unknown := [word for word in suites if word not in SUITES]:
@@ -130,5 +130,5 @@ def _ciphers(text: str) -> tuple[str, tuple[str, ...]]:
     try:
         ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).set_ciphers(others)
     except ssl.SSLError as error:
-        raise ValueError(f"OpenSSL knows no cipher of these: {others}") from error
+        raise ValueError(f"OpenSSL supports no cipher of these: {others}") from error
     return others, tuple(suites) or SUITES

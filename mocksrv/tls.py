@@ -1,6 +1,6 @@
-"""The server's side of TLS: the handshake as its terms say, and what a connection is behind it.
+"""The server's side of TLS: the handshake as its terms say, and the connection after it.
 
-The ssl module does the cryptography on octets in memory. So the caller decides how a flight leaves (whole, octet by
+The ssl module does the cryptography on octets in memory. So the caller decides how a flight is sent (whole, octet by
 octet, or only its beginning), and everything that the client sends is seen here before OpenSSL sees it.
 """
 
@@ -20,23 +20,23 @@ from mocksrv.records import Records, server_name
 from mocksrv.terms import Terms
 from mocksrv.transport import CHUNK, Breach, Filtered, Plain
 
-# How `ssl` calls the alerts that come in: SSLV3_ALERT_CERTIFICATE_EXPIRED, TLSV1_UNRECOGNIZED_NAME.
+# The names that `ssl` gives to alerts from the client: SSLV3_ALERT_CERTIFICATE_EXPIRED, TLSV1_UNRECOGNIZED_NAME.
 _ALERT = re.compile(r"(?:SSLV3|TLSV1|TLSV13)_(?:ALERT_)?(\w+)")
 _MEANINGS = {
-    "unknown_ca": "it does not know who issued the certificate",
+    "unknown_ca": "it does not know the issuer of the certificate",
     "bad_certificate": "it finds the certificate wrong",
     "certificate_expired": "it finds that the certificate is not valid now",
     "certificate_unknown": "it does not accept the certificate",
     "unsupported_certificate": "it cannot use such a certificate",
-    "handshake_failure": "it finds nothing that both can do",
-    "protocol_version": "it does not want this version of TLS",
-    "insufficient_security": "it wants something stronger",
-    "internal_error": "it has trouble of its own",
+    "handshake_failure": "it finds no common parameters",
+    "protocol_version": "it does not accept this version of TLS",
+    "insufficient_security": "it requires something stronger",
+    "internal_error": "it has an internal problem",
 }
 
 
 class Deaf(Filtered):
-    """Behind a handshake that has ended early: what the client still says in TLS is not understood, and ignored."""
+    """After a handshake that has ended early: what the client still sends in TLS cannot be read, and is ignored."""
 
     def __init__(self, connection: socket.socket, records: Records) -> None:
         super().__init__(connection)
@@ -48,25 +48,25 @@ class Deaf(Filtered):
 
 
 class Secured(Filtered):
-    """Behind a handshake: what is said is said within TLS. `limit` is the most octets in one record."""
+    """After a handshake: everything is sent within TLS. `limit` is the maximum of octets in one record."""
 
     def __init__(self, shaken: "Handshake", limit: int) -> None:
         super().__init__(shaken.connection)
         self._session, self._records = shaken.session, shaken.records
         self._incoming, self._outgoing = shaken.incoming, shaken.outgoing
         self._limit = limit
-        self._over = False  # whether the client has said its last within TLS
-        self._left = False  # whether we have
+        self._over = False  # whether the client has ended its direction of TLS
+        self._left = False  # whether we have ended ours
         self._said = self._heard()
 
     def seal(self, octets: bytes) -> bytes:
-        """The records for these octets. Raises TimeoutError, or Breach if the client leaves another handshake."""
+        """The records for these octets. Raises TimeoutError, or Breach if the client hangs up in a handshake."""
         for start in range(0, len(octets), self._limit):
             self._write(octets[start : start + self._limit])
         return self._outgoing.read()
 
     def _write(self, octets: bytes) -> None:
-        """In the middle of another handshake nothing can be written: first it must come to its end."""
+        """Writes. During another handshake nothing can be written: it must be completed first."""
         while True:
             try:
                 self._session.write(octets)
@@ -74,10 +74,10 @@ class Secured(Filtered):
             except ssl.SSLWantReadError:
                 self._take_in()
             except (ssl.SSLZeroReturnError, ssl.SSLEOFError):
-                raise Breach("the client hung up in the middle of a handshake") from None
+                raise Breach("the client hung up during a handshake") from None
 
     def farewell(self, how: str | None) -> bytes:
-        """None: close_notify; `abrupt`: nothing; `alert`: a fatal alert. What comes then is ignored, if it is TLS."""
+        """None: close_notify; `abrupt`: nothing; `alert`: a fatal alert. Ignores what follows, if it is TLS."""
         self._left = True
         with contextlib.suppress(ssl.SSLError):
             if how is None:
@@ -89,14 +89,14 @@ class Secured(Filtered):
         return self._outgoing.read()
 
     def key_update(self, ask: bool) -> bytes:
-        """What tells the client that the server changes its keys and, if so asked, that it must do so as well."""
+        """The message that changes the server's keys and, with `ask`, asks the client to change its own."""
         self._expect("key update", "TLSv1.3")
         openssl.key_update(self._session, ask)
         self._session.do_handshake()
         return self._outgoing.read()
 
     def renegotiate(self) -> bytes:
-        """What asks the client for another handshake. It may ignore that; if it refuses, OpenSSL cannot go on."""
+        """The request for another handshake. The client may ignore it; if it refuses, OpenSSL cannot go on."""
         self._expect("renegotiation", "TLSv1.2")
         openssl.renegotiate(self._session)
         self._session.do_handshake()
@@ -104,7 +104,7 @@ class Secured(Filtered):
 
     def _expect(self, what: str, version: str) -> None:
         if self._session.version() != version:
-            raise Breach(f"{what} needs {version}, and {self._session.version()} was negotiated")
+            raise Breach(f"{what} needs {version}, but {self._session.version()} was negotiated")
 
     def _digest(self, octets: bytes) -> bytes:
         self._records.feed(octets)
@@ -117,14 +117,14 @@ class Secured(Filtered):
         return self._heard()
 
     def _heard(self) -> bytes:
-        """What the client has said with all that has come. Raises Breach."""
+        """The decrypted octets of all that has come. Raises Breach."""
         heard = b"" if self._over else self._decrypted()
         if self._over and not self.parting and (more := self._incoming.read()):
-            raise Breach("the client sent more behind its close_notify", more)
+            raise Breach("the client sent data after its close_notify", more)
         return heard
 
     def _decrypted(self) -> bytes:
-        """What OpenSSL makes of all that has come. Its own answers (alerts, handshakes) leave at once."""
+        """Decrypts all that has come. OpenSSL's own answers (alerts, handshakes) are sent at once."""
         heard = b""
         try:
             while octets := self._session.read(CHUNK):
@@ -138,7 +138,7 @@ class Secured(Filtered):
             self._over = True
             alert = _alert(error)
             if alert is None:
-                raise Breach(f"the client broke TLS: {_reason(error)}") from error
+                raise Breach(f"TLS error in what the client sent: {_reason(error)}") from error
             self.parting = f", with the alert {alert}"
         finally:
             if answer := self._outgoing.read():
@@ -149,14 +149,14 @@ class Secured(Filtered):
 
 @dataclass(frozen=True)
 class _End:
-    """How a handshake ended: `done`, `cut`, by an `alert` of the client, with the client `gone`, or `failed` here."""
+    """How a handshake ended: `done`, `cut`, an `alert` of the client, the client `gone`, or `failed` on our side."""
 
     how: str
     detail: str = ""
 
 
 class Handshake:
-    """One handshake over a connection. `leave` sends a flight in its manner, as far as the client lets it."""
+    """One handshake over a connection. `leave` sends a flight, until the client hangs up."""
 
     def __init__(self, plain: Plain, terms: Terms, host: str, leave: Callable[[bytes], None]) -> None:
         self.connection = plain.connection
@@ -173,7 +173,7 @@ class Handshake:
         self._greeted = False
 
     def secure(self) -> tuple[Plain, str]:
-        """What the connection is from now on, and what came of the handshake, for people.
+        """The connection from now on, and the result of the handshake, for people.
 
         Raises Breach unless all is as the terms say, and TimeoutError if the client falls silent.
         """
@@ -184,7 +184,7 @@ class Handshake:
                 return Deaf(self.connection, self.records), "cut"
             case "done" if wanted:
                 who = "client" if self._terms.client == "rejects" else "server"
-                raise Breach(f"the handshake came to its end ({self._agreed()}); the {who} had to reject it")
+                raise Breach(f"the handshake was completed ({self._agreed()}); the {who} had to reject it")
             case "done":
                 self._check_agreed()
                 return Secured(self, self._terms.records), self._agreed()
@@ -199,7 +199,7 @@ class Handshake:
                 meaning = _MEANINGS.get(end.detail)
                 raise Breach(f"the client ended the handshake with {end.detail}{f': {meaning}' if meaning else ''}")
             case "gone":
-                raise Breach("the client hung up in the middle of the handshake")
+                raise Breach("the client hung up during the handshake")
         raise Breach(f"the server cannot go on with the handshake: {end.detail}")
 
     def _run(self) -> _End:
@@ -209,7 +209,7 @@ class Handshake:
             self._flights += bool(flight)
             if end is None or end.how == "done":
                 cut = self._terms.cut
-                # A last flight of no octets is none: then the server falls silent behind the handshake.
+                # If the last flight is empty, the server falls silent after the handshake.
                 if cut and (flight and self._flights == cut.flight or end):
                     self._leave(flight[: cut.octets])
                     return _End("cut")
@@ -221,7 +221,7 @@ class Handshake:
                 return _End("gone")
 
     def _advance(self) -> _End | None:
-        """Goes on as far as what has come allows."""
+        """Goes on as far as the octets that have come allow."""
         try:
             self.session.do_handshake()
         except ssl.SSLWantReadError:
@@ -232,7 +232,7 @@ class Handshake:
         return _End("done")
 
     def _take_in(self) -> bool:
-        """Takes what comes from the client, if it does not hang up."""
+        """Receives from the client. Returns whether it is still there."""
         try:
             octets = self._plain.receive()
         except ConnectionError:
@@ -247,19 +247,19 @@ class Handshake:
     def _check_name(self, name: str | None) -> None:
         if name != self._name:
             sent, wanted = (one or "none" for one in (name, self._name))
-            raise Breach(f"the client's SNI is {sent}; it had to be {wanted}")
+            raise Breach(f"the client's SNI is {sent}; expected: {wanted}")
 
     def _check_agreed(self) -> None:
         suite, shown = self.session.cipher(), openssl.shown(self.session)
         if suite and self._terms.suite not in (None, suite[0]):
-            raise Breach(f"{suite[0]} was negotiated; it had to be {self._terms.suite}")
+            raise Breach(f"{suite[0]} was negotiated; expected: {self._terms.suite}")
         if self._terms.shown not in (None, shown):
-            raise Breach(f"the client showed {_people(shown)}; it had to show {_people(self._terms.shown or ())}")
+            raise Breach(f"the client sent {_people(shown)}; expected: {_people(self._terms.shown or ())}")
 
     def _agreed(self) -> str:
         suite = self.session.cipher()
         agreed = f"{self.session.version()} {suite[0] if suite else ''}, SNI {self._name or 'none'}"
-        return agreed + (f", client shows {_people(openssl.shown(self.session))}" if self._terms.asks else "")
+        return agreed + (f", client sends {_people(openssl.shown(self.session))}" if self._terms.asks else "")
 
 
 def _context(terms: Terms) -> ssl.SSLContext:
@@ -267,13 +267,13 @@ def _context(terms: Terms) -> ssl.SSLContext:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # about TLS 1.0 and 1.1
         context.minimum_version, context.maximum_version = terms.lowest, terms.highest
-    context.set_ciphers(f"{terms.ciphers}:@SECLEVEL=0")  # what is too weak is the client's to say
+    context.set_ciphers(f"{terms.ciphers}:@SECLEVEL=0")  # the client has to decide what is too weak
     context.options &= ~ssl.OP_CIPHER_SERVER_PREFERENCE
     context.num_tickets = terms.tickets  # type: ignore[attr-defined]
     if not terms.tickets:
         context.options |= ssl.OP_NO_TICKET
     if terms.asks:
-        # Without an authority that could have issued it no certificate is good enough.
+        # There are no trusted authorities, so every certificate fails.
         context.verify_mode = ssl.CERT_REQUIRED
     descriptor = os.memfd_create("credential")
     try:
@@ -295,7 +295,7 @@ def _expected_name(terms: Terms, host: str) -> str | None:
 
 
 def _alert(error: ssl.SSLError) -> str | None:
-    """The name of the alert that the client sent, if that is what happened."""
+    """The name of the alert that the client sent, if the error is that."""
     found = _ALERT.fullmatch(error.reason or "")
     return found[1].lower() if found else None
 
@@ -310,6 +310,6 @@ def _people(chain: tuple[bytes, ...]) -> str:
 
 
 def _forged(version: str | None) -> bytes:
-    """A record that nobody can have sealed: it makes OpenSSL break off with a genuine alert."""
+    """A record that cannot be decrypted: OpenSSL reacts with a genuine fatal alert."""
     minor = {"TLSv1": 1, "TLSv1.1": 2}.get(version or "", 3)
     return bytes([23, 3, minor, 1, 0]) + bytes(256)

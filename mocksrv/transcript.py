@@ -1,4 +1,4 @@
-"""What came of a dialogue: which lines went well, what went wrong, and the tape."""
+"""The result of a dialogue: which lines were played, what went wrong, and the tape."""
 
 from collections import Counter
 from dataclasses import dataclass, field
@@ -28,9 +28,9 @@ class Mismatch(Exception):
 
 @dataclass
 class Transcript:
-    """What came of a dialogue: how often each line went as written, and which belong to branches that were not taken.
+    """The result of a dialogue: how often each line was played, and which lines are in branches that were not taken.
 
-    When blessing, also what should stand in place of a line, with how often it had been played before.
+    When blessing, also the lines that replace a line, by how often it had been played before.
     """
 
     dialogue: Dialogue
@@ -38,7 +38,7 @@ class Transcript:
     done: Counter[int] = field(default_factory=Counter)
     passed_over: set[int] = field(default_factory=set)
     edits: dict[tuple[int, int], list[str]] = field(default_factory=dict)
-    notes: dict[int, str] = field(default_factory=dict)  # what came of a line, for people
+    notes: dict[int, str] = field(default_factory=dict)  # the result of a line, for people
 
     def __post_init__(self) -> None:
         self.tape = Tape(self.dialogue.host, self.dialogue.port, self.address)

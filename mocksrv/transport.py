@@ -1,4 +1,4 @@
-"""What lies between the octets of a dialogue and those of its connection: nothing; or, in tls, something."""
+"""The layer between the octets of a dialogue and those of its connection: none; or TLS, see tls.py."""
 
 import select
 import socket
@@ -8,7 +8,7 @@ CHUNK = 1 << 18
 
 
 class Breach(Exception):
-    """The client broke the rules of what lies below the dialogue; `received`: the octets that show it, if any do."""
+    """The client broke the rules of the layer below the dialogue; `received`: the octets that show it, if any."""
 
     def __init__(self, what: str, received: bytes | None = None) -> None:
         super().__init__(what, received)
@@ -16,35 +16,35 @@ class Breach(Exception):
 
 
 class Plain:
-    """Nothing: what the client sends is what it says, and the other way round. The caller owns the connection."""
+    """No layer: the octets of the dialogue are those of the connection. The caller owns the connection."""
 
-    parting = ""  # how the client took leave before it hung up, for people
+    parting = ""  # how the client announced that it hangs up, for people
 
     def __init__(self, connection: socket.socket) -> None:
         self.connection = connection
 
     def readable(self, seconds: float) -> bool:
-        """Whether the client says something, or hangs up, within so many seconds."""
+        """Whether the client sends something, or hangs up, within so many seconds."""
         return self._happens(select.POLLIN, seconds)
 
     def hangs_up(self, seconds: float) -> bool:
-        """Whether the client hangs up within so many seconds, whatever it said before."""
+        """Whether the client hangs up within so many seconds, whatever it sends before."""
         return self._happens(select.POLLRDHUP, seconds)
 
     def receive(self) -> bytes:
-        """What the client says next; nothing if it has hung up. Raises TimeoutError, ConnectionError or Breach."""
+        """The next octets of the client; empty if it has hung up. Raises TimeoutError, ConnectionError or Breach."""
         return self.connection.recv(CHUNK)
 
     def seal(self, octets: bytes) -> bytes:
-        """What must be sent for the client to hear these octets."""
+        """The octets to send so that the client receives these."""
         return octets
 
     def farewell(self, how: str | None) -> bytes:
-        """What must be sent before FIN, nothing being sent from then on. How: None for politely, `abrupt`, `alert`."""
+        """The octets to send before FIN, the last that are sent. How: None (regular), `abrupt`, `alert`."""
         return b""
 
     def half_close(self) -> bytes:
-        """What must be sent before FIN where the client may still say something."""
+        """The octets to send before FIN if the client may still send something."""
         return b""
 
     def _happens(self, event: int, seconds: float) -> bool:
@@ -54,16 +54,16 @@ class Plain:
 
 
 class Filtered(Plain):
-    """Something: what is received is what `_digest` makes of it. The end is FIN or RST, and nothing less."""
+    """A layer: `_digest` translates what is received. Only FIN or RST is the end."""
 
     def __init__(self, connection: socket.socket) -> None:
         super().__init__(connection)
         self._said = b""
         self._ended = False
-        self._left = False  # whether we have said our last, and do not care for what still comes
+        self._left = False  # whether we have left, and ignore what still comes
 
     def readable(self, seconds: float) -> bool:
-        """Octets of which nothing reaches the dialogue do not count."""
+        """Octets that do not reach the dialogue do not count."""
         deadline = time.monotonic() + seconds
         while not self._said and not self._ended:
             if not super().readable(max(0.0, deadline - time.monotonic())):
@@ -72,14 +72,14 @@ class Filtered(Plain):
         return True
 
     def receive(self) -> bytes:
-        """Also raises Breach for what `_digest` does not take."""
+        """Also raises Breach for what `_digest` does not accept."""
         while not self._said and not self._ended:
             self._take_in()
         said, self._said = self._said, b""
         return said
 
     def half_close(self) -> bytes:
-        """As before an end of both directions, but then what the client says is still heard."""
+        """Like `farewell`, but the client is still heard."""
         octets = self.farewell(None)
         self._left = False
         return octets
@@ -93,5 +93,5 @@ class Filtered(Plain):
         self._said += self._digest(octets)
 
     def _digest(self, octets: bytes) -> bytes:
-        """What these octets (none: the end) let the client have said. Raises Breach."""
+        """The octets of the dialogue in these octets (empty: the end). Raises Breach."""
         raise NotImplementedError

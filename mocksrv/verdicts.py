@@ -1,4 +1,4 @@
-"""Verdicts of the second level as text and as a page: what was said, what is wrong with it, what came of it."""
+"""Verdicts at the level of the RFCs, as text and as a page: what was said, what is wrong with it, and the outcome."""
 
 from collections.abc import Iterable
 
@@ -10,7 +10,7 @@ from mocksrv.tape import Tape
 
 
 def as_text(verdict: Verdict) -> str:
-    """Everything, for people."""
+    """The whole verdict, for people."""
     lines = [verdict.case.title, "", f"$ {verdict.case.run}", ""]
     for transcript in verdict.transcripts:
         lines += [findings_text(transcript.tape, _findings(verdict, transcript.tape)), *_remarks(transcript.tape), ""]
@@ -20,7 +20,7 @@ def as_text(verdict: Verdict) -> str:
 
 
 def wrong(verdict: Verdict) -> list[str]:
-    """What is not as the case says, a line for each."""
+    """The failures, a line for each."""
     return [f"wrong: {failure.what}" for failure in verdict.failures]
 
 
@@ -28,18 +28,18 @@ def as_html(verdict: Verdict) -> str:
     """The same as a page."""
     case = verdict.case
     assert verdict.client is not None
-    judgement = ["This is as the case says."] if verdict.passed else wrong(verdict)
+    judgement = ["The outcome is as the case says."] if verdict.passed else wrong(verdict)
     introduction = [*case.prose, "", f"$ {case.run}", "", "\n\n".join(judgement)]
     parts = [page.of_tape(one.tape, notes(_findings(verdict, one.tape))) for one in verdict.transcripts]
-    parts.append(page.of_report("What came of it", verdict.stdout, case.run))
+    parts.append(page.of_report("The outcome", verdict.stdout, case.run))
     if verdict.stderr:
         lines = visible(verdict.stderr).split(r"\n")
-        parts.append(page.Part("What else the client said", [page.Row("", line) for line in lines if line]))
+        parts.append(page.Part("Other output of the client", [page.Row("", line) for line in lines if line]))
     return page.page(f"{case.title}: {verdict.client.name}", introduction, parts)
 
 
 def notes(findings: Iterable[Finding]) -> dict[int, tuple[str, ...]]:
-    """Findings as what stands beside the events of a tape."""
+    """Findings as notes to the events of a tape."""
     told: dict[int, tuple[str, ...]] = {}
     for finding in findings:
         kind = "advice: " if finding.rule.advice else ""

@@ -1,4 +1,4 @@
-"""One case's world: servers, watchers and the client; from `check` comes the `Result`."""
+"""The world of one case: servers, watchers and the client. `check` plays the case, and returns the `Result`."""
 
 import os
 import selectors
@@ -25,7 +25,7 @@ from mocksrv.sniffer import Attempt, Sniffer
 from mocksrv.steps import Delay, Drip, NoAnswer, Say, Stall, Starttls
 from mocksrv.transcript import Failure, Mismatch, Transcript
 
-LIMIT = 60.0  # seconds for a whole case, besides those that its directives take
+LIMIT = 60.0  # seconds for a whole case, in addition to those that its directives take
 _LINGER = 1.0  # seconds from the client's exit to the end of its output
 # Octets, at most: a server's flight in a handshake, and a record that holds one octet.
 _HANDSHAKE, _RECORD = 8192, 128
@@ -33,7 +33,7 @@ _HANDSHAKE, _RECORD = 8192, 128
 
 @dataclass
 class Result:
-    """What came of a case. It passed if `failures` is empty and it was not skipped."""
+    """The result of a case. It passed if `failures` is empty and it was not skipped."""
 
     case: Case
     program: Path
@@ -47,12 +47,12 @@ class Result:
 
     @property
     def passed(self) -> bool:
-        """Whether all was as the case says."""
+        """Whether everything was as the case says."""
         return not self.failures and self.skipped is None
 
 
 def check(case: Case, program: Path, player: type[Player] = Player) -> Result:
-    """Plays a case in a sandbox of its own; where there is none, on this machine if possible. Raises CaseError."""
+    """Plays a case in a sandbox of its own; without sandboxes, on this machine if possible. Raises CaseError."""
     if sandbox.available() is None:
         return sandbox.run(play, case, program, player, timeout=patience(case))
     try:
@@ -62,12 +62,12 @@ def check(case: Case, program: Path, player: type[Player] = Player) -> Result:
 
 
 def patience(case: Case) -> float:
-    """Seconds after which a sandbox in which a case is played must have come to its end."""
+    """Seconds that the sandbox of a case may take."""
     return sandbox.TIMEOUT + LIMIT + _allowance(case)
 
 
 def play(case: Case, program: Path, player: type[Player] = Player) -> Result:
-    """Plays a case in the sandbox that this process is in, or a localised one outside of any. Raises CaseError."""
+    """Plays a case in the sandbox that this process is in, or a localised case outside of any. Raises CaseError."""
     result = Result(case, program)
     if case.report is None and player.judges_outcome:
         result.failures.append(Failure(1, "the case has no `report` section yet; `--bless` writes one"))
@@ -78,7 +78,7 @@ def play(case: Case, program: Path, player: type[Player] = Player) -> Result:
 
 
 class World:
-    """The loop over everything that can happen while the client runs, which must be what the case says."""
+    """The loop over all events while the client runs, which must be those of the case."""
 
     claims: type[Claims] = Claims
 
@@ -157,7 +157,7 @@ class World:
         return self._claims.hosts[line]
 
     def _fill(self, listener: socket.socket) -> None:
-        """Lets every further connection hang: with a backlog of 0, one connection that is not accepted is enough."""
+        """Makes every further connection hang: with a backlog of 0, one connection that is not accepted is enough."""
         listener.listen(0)
         filler = self._stack.enter_context(socket.socket(listener.family, socket.SOCK_STREAM))
         filler.connect(listener.getsockname())
@@ -165,7 +165,7 @@ class World:
     # Running
 
     def _install(self, path: Path) -> None:
-        """Puts what a case calls Qremote at a path. Raises CaseError."""
+        """Puts the client, which a case calls Qremote, at a path. Raises CaseError."""
         if not os.access(self._result.program, os.X_OK):
             what = "no such program (`make` builds it, QREMOTE names another)"
             raise CaseError(f"{self._result.program}: {what}")
@@ -175,7 +175,7 @@ class World:
         return home.start(self._case, directory)
 
     def _run_client(self) -> None:
-        """Reacts to what happens until everything has ended or something went wrong."""
+        """Handles events until everything has ended or something went wrong."""
         pidfd = os.pidfd_open(self._client.pid)
         self._stack.callback(os.close, pidfd)
         self._watch(pidfd, partial(self._on_exit, pidfd))
@@ -209,7 +209,7 @@ class World:
         self._gave_up()
         self._exited = time.monotonic()
         status = self._client.wait()
-        self._result.status = status if status >= 0 else 128 - status  # as a shell says it
+        self._result.status = status if status >= 0 else 128 - status  # as a shell does
 
     def _on_attempts(self) -> None:
         for attempt in self._sniffer.attempts() if self._sniffer else []:
@@ -238,7 +238,7 @@ class World:
         self._fail(Failure(self._case.dialogues[-1].line if self._case.dialogues else 1, what))
 
     def _gave_up(self) -> None:
-        """The client does something else: no connection hangs any more. Judges how long the last one did."""
+        """The client has given up a hanging connection, if there is one. Judges how long it waited."""
         if self._hanging is None:
             return
         (step, since), self._hanging = self._hanging, None
@@ -264,7 +264,7 @@ class World:
             threading.Thread(target=self._play, args=(connection, transcript), daemon=True).start()
 
     def _play(self, connection: socket.socket, transcript: Transcript) -> None:
-        """Runs on a thread of its own, and ends with an octet to the loop."""
+        """Runs on a thread of its own, and wakes the loop at the end."""
         try:
             self._player_for(connection, transcript).play()
         except Mismatch as mismatch:
@@ -302,7 +302,7 @@ class World:
                 self._fail(Failure(1, what, None, octets))
 
     def _omissions(self) -> Iterator[Failure]:
-        """What is wrong although every dialogue that began went well."""
+        """What is missing or wrong although every dialogue that began went well."""
         for question in self._result.questions:
             if question.foreign and self._case.dns_log is None:
                 what = f"a question about a name that the zone does not have: {question}"
@@ -344,7 +344,7 @@ def _local_addresses(addresses: list[str]) -> Iterator[None]:
 def _allowance(case: Case) -> float:
     """Seconds that the directives of a case may take."""
     steps = [step for dialogue in case.dialogues for step in dialogue.walk()]
-    longest = sum(len(step.octets) for step in steps if isinstance(step, Say))  # that is how large an S group may be
+    longest = sum(len(step.octets) for step in steps if isinstance(step, Say))  # the most that one S group can hold
     if any(isinstance(step, Starttls) for step in steps):
         longest = longest * _RECORD + _HANDSHAKE
     seconds = sum(max(server.zone.delays.values(), default=0.0) for server in case.servers)

@@ -35,7 +35,7 @@ Key = tuple[dns.name.Name, dns.rdatatype.RdataType]
 
 
 class ZoneError(ValueError):
-    """What is wrong with a zone, and in which line."""
+    """An error in a zone, and its line."""
 
     def __init__(self, line: int, what: str) -> None:
         super().__init__(line, what)
@@ -44,7 +44,7 @@ class ZoneError(ValueError):
 
 @dataclass(frozen=True)
 class Answer:
-    """What goes back for one question: `wire` (None: nothing) after `delay` seconds, and its meaning for people."""
+    """The answer to one question: `wire` (None: no answer) after `delay` seconds, and its meaning for people."""
 
     wire: bytes | None
     delay: float
@@ -69,7 +69,7 @@ class Zone:
         return found
 
     def exchangers(self, host: str) -> list[tuple[int, str]]:
-        """Preference and name of each mail exchanger of a host, CNAMEs followed; none of what is no name."""
+        """Preference and name of each mail exchanger of a host, CNAMEs followed; none if it is not a name."""
         try:
             chain, _ = self._follow(dns.name.from_text(host), dns.rdatatype.MX)
         except dns.exception.DNSException:
@@ -185,7 +185,7 @@ def _add(zone: Zone, text: str, faults: list[str]) -> None:
 def _wire(
     response: dns.message.Message, query: dns.message.Message, limit: int, truncate: bool
 ) -> tuple[bytes, bool]:
-    """The octets of a response, and whether it is whole; else it is cut to nothing, with TC."""
+    """The octets of a response, and whether it is whole; otherwise it is empty, with TC."""
     if not truncate:
         try:
             # Answers keep the order of the zone, so that a case sees the same every time.

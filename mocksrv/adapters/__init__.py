@@ -2,22 +2,22 @@
 
     python3 -m mocksrv.adapters NAME[:ROOT] HOST SENDER RECIPIENT... <message
 
-NAME is in `ADAPTERS`; ROOT is where its Debian package was unpacked (default: build/mtas/NAME if that is there, else /,
-where it is installed). It runs in a sandbox only, and leaves no process, file or mount there.
+NAME is in `ADAPTERS`; ROOT is where its Debian package was unpacked (default: build/mtas/NAME if that exists, else /,
+where it is installed). It runs only in a sandbox, and leaves no process, file or mount there.
 
 Descriptor 1: for each recipient, in order, `r\\0` (accepted), `hTEXT\\n\\0` (refused for good) or `sTEXT\\n\\0` (for
 now), and then one report on the message: `KTEXT\\n\\0` (somebody has it), `ZTEXT\\n\\0` (it makes sense to try again)
-or `DTEXT\\n\\0` (it does not). No reports on recipients if nothing is known of them in particular. TEXT is the
-client's own, or the server's where the client shows it. Descriptor 2: the client's log. The exit status is 0.
+or `DTEXT\\n\\0` (it does not). There are no reports on recipients if nothing is known about each of them. TEXT is the
+client's own, or the server's if the client shows it. Descriptor 2: the client's log. The exit status is 0.
 
-Environment: QMAILHOME, whose control/helohost (else control/me) is the name for HELO, and of whose
-control/timeoutconnect and control/timeoutremote an adapter honours those in its `control`; MOCKSRV_SERVER, the name
-or the IP address that a client that does not resolve HOST is to connect to (default: HOST).
+Environment: QMAILHOME, with control/helohost (else control/me) for the name in HELO, and control/timeoutconnect and
+control/timeoutremote, if they are in the adapter's `control`; MOCKSRV_SERVER, the name or the IP address to which a
+client that does not resolve HOST connects (default: HOST).
 
-The programs are what Debian ships. Our configuration makes of each what an administrator would who wants mail to
-arrive: TLS where it is offered and whoever the server is, no cache of connections, and one attempt (at all servers
-that the client wants to try in it). Extensions are as the client has them by default. The message is handed in as it
-is, in one submission; rewriting of addresses is off as far as it can be, and notices about failure go nowhere.
+The programs are those of Debian, configured as by an administrator who wants mail to arrive: TLS where it is offered,
+whoever the server is; no cache of connections; and one attempt (with all servers that the client tries in it).
+Extensions are the client's defaults. The message is handed in unchanged, in one submission; rewriting of addresses is
+off as far as possible, and notices about failure are discarded.
 """
 
 from pathlib import Path

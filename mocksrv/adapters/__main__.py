@@ -10,7 +10,7 @@ from mocksrv import sandbox
 from mocksrv.adapters import ADAPTERS, adapter_named
 from mocksrv.adapters.base import Adapter, AdapterError, Job, Reports
 
-# Those who play a case give up long before; this is for whoever calls us by hand.
+# A case that is played has a shorter limit; this one is for calls by hand.
 _LIMIT = 3600.0
 
 
@@ -37,7 +37,7 @@ def _deliver(adapter: Adapter, job: Job) -> Reports:
     """Runs in mount and process namespaces of its own."""
     job = replace(job, scratch=sandbox.SCRATCH / "adapter")
     job.scratch.mkdir()
-    job.scratch.chmod(0o755)  # whatever the umask is, those whom the client becomes must get in
+    job.scratch.chmod(0o755)  # whatever the umask is: the users that the client becomes need access
     os.umask(0o022)
     adapter.install(job.scratch)
     return adapter.deliver(job)
@@ -60,7 +60,7 @@ def _job(arguments: list[str]) -> Job:
 
 
 def _line(path: Path) -> str:
-    """The first line of a file; nothing if there is none that can be read."""
+    """The first line of a file; empty if it cannot be read."""
     try:
         return path.read_text("utf-8", "surrogateescape").partition("\n")[0].strip()
     except OSError:
@@ -68,7 +68,7 @@ def _line(path: Path) -> str:
 
 
 def _in_sandbox() -> bool:
-    """Whether the addresses of the tests are this machine's own, as nowhere else. Nothing is sent."""
+    """Whether the addresses of the tests are this machine's own, as only in a sandbox. Sends nothing."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         try:
             probe.connect(("192.0.2.1", 25))

@@ -1,4 +1,4 @@
-"""What all adapters share: the job, the reports, and how another's program finds itself installed."""
+"""What all adapters share: the job, the reports, and the installation of the program."""
 
 import math
 import os
@@ -27,25 +27,25 @@ class AdapterError(Exception):
 
 @dataclass(frozen=True)
 class Job:
-    """One message to deliver. Addresses are as qmail has them: no quoting, UTF-8 or whatever octets there are."""
+    """One message to deliver. Addresses are in qmail's form: without quoting, in UTF-8 or any other octets."""
 
     host: str
     sender: str  # may be empty
     recipients: tuple[str, ...]
-    message: bytes  # with LF at the ends of its lines
-    server: str  # what to connect to, for those that do not resolve HOST: a name or an IP address
+    message: bytes  # its lines end with LF
+    server: str  # where clients that do not resolve HOST connect: a name or an IP address
     helo: str
-    timeouts: Mapping[str, int]  # seconds, by the name of the control file; only those that are there
-    scratch: Path  # empty, private, and gone afterwards
+    timeouts: Mapping[str, int]  # seconds, by the name of the control file, if it exists
+    scratch: Path  # empty, private, and removed afterwards
 
     def to_hosts_of_recipients(self) -> bool:
-        """Whether HOST is just what the domains of all recipients say."""
+        """Whether HOST is the domain of all recipients."""
         return all(one.rpartition("@")[2].lower() == self.host.lower() for one in self.recipients)
 
 
 @dataclass(frozen=True)
 class Fate:
-    """What became of the message for one recipient: K, Z or D; `alone` if the server said so of this recipient."""
+    """The fate of the message for one recipient: K, Z or D; `alone` if the server said so about this recipient."""
 
     letter: str
     text: str
@@ -54,7 +54,7 @@ class Fate:
 
 @dataclass(frozen=True)
 class Reports:
-    """Reports as qmail-rspawn reads them: recipients' as (r, h or s, text), then the message's."""
+    """Reports as qmail-rspawn reads them: for recipients (r, h or s, text), then for the message."""
 
     recipients: tuple[tuple[str, str], ...]
     letter: str
@@ -67,10 +67,10 @@ class Reports:
 
     @classmethod
     def of(cls, fates: Sequence[Fate]) -> "Reports":
-        """What follows from the fate of each recipient, in order.
+        """The reports that follow from the fate of each recipient, in order.
 
-        Who has it was accepted, and if anybody has it, then others were refused. If nobody has it, only those were
-        refused of whom the server said so; and if it did of nobody, all there is to say is that the message failed.
+        A recipient who got the message was accepted; if there is one, all others were refused. If nobody got it, only
+        those were refused about whom the server said so; without any such, there is only a report on the message.
         """
         delivered = [fate for fate in fates if fate.letter == "K"]
         alone = [fate for fate in fates if fate.alone]
@@ -81,7 +81,7 @@ class Reports:
         return cls(told, *_worst(delivered or [fate for fate in fates if not fate.alone] or alone))
 
     def octets(self) -> bytes:
-        """What goes to descriptor 1."""
+        """The octets for descriptor 1."""
         records = ["r\0" if letter == "r" else f"{letter}{_tidy(text)}\0" for letter, text in self.recipients]
         records.append(f"{self.letter}{_tidy(self.text)}\0")
         return "".join(records).encode("utf-8", "surrogateescape")
@@ -92,8 +92,8 @@ class Adapter(ABC):
 
     name: ClassVar[str]
     program: ClassVar[str]  # below root
-    resolves: ClassVar[bool]  # finds the servers of HOST by itself; else it is told one
-    users: ClassVar[Mapping[str, int]] = {}  # whom it becomes, and what their numbers are to be
+    resolves: ClassVar[bool]  # whether it looks up the servers of HOST itself; else it is told one
+    users: ClassVar[Mapping[str, int]] = {}  # that it becomes, and their numbers
     groups: ClassVar[Mapping[str, int]] = {}  # besides one for each user
     control: ClassVar[frozenset[str]] = frozenset({"me", "helohost"})  # control files that it honours
 
@@ -108,8 +108,8 @@ class Adapter(ABC):
         return sandbox.available(all_users=bool(self.users))
 
     def install(self, scratch: Path) -> None:
-        """Lays the package over /usr, and gives this mount namespace the users that it expects."""
-        # A machine knows itself; else some would ask the case's name server about it.
+        """Mounts the package over /usr, and gives this mount namespace the users that it expects."""
+        # The machine's own name; otherwise some clients would ask the case's name server about it.
         _cover("/etc/hosts", scratch / "hosts", f"127.0.0.1 localhost {socket.gethostname()}\n::1 localhost\n")
         if self.root != Path("/"):
             mount("-t", "overlay", "overlay", "-o", f"lowerdir={self.root}/usr:/usr", "/usr")
@@ -123,7 +123,7 @@ class Adapter(ABC):
 
     @abstractmethod
     def deliver(self, job: Job) -> Reports:
-        """Hands the message in, waits for the first attempt, and says what came of it. Raises AdapterError."""
+        """Hands the message in, waits for the first attempt, and reports its result. Raises AdapterError."""
 
 
 def quoted(address: str) -> str:
@@ -137,19 +137,19 @@ def quoted(address: str) -> str:
 
 
 def host_name(helo: str) -> str:
-    """A name for the machine itself: the one for HELO, unless that is none."""
+    """A name for the machine itself: the one for HELO, if it is a valid name."""
     return helo if re.fullmatch(r"[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?", helo) else "localhost.invalid"
 
 
 def directory(path: Path, owner: int = 0, group: int = 0, mode: int = 0o755) -> None:
-    """Makes a directory that belongs to somebody."""
+    """Makes a directory with this owner."""
     path.mkdir(parents=True, exist_ok=True)
     os.chown(path, owner, group)
     path.chmod(mode)
 
 
 def run(job: Job, *command: str, group: int | None = None) -> tuple[int, str]:
-    """Runs a client with the message on descriptor 0, maybe as a group.
+    """Runs a client with the message on descriptor 0, if need be in another group.
 
     Returns its status and output, which also goes to descriptor 2.
     """
@@ -174,17 +174,17 @@ def tell(text: str) -> None:
 
 
 def read_log(path: Path) -> str:
-    """What is in a log; nothing if it is not there yet."""
+    """The contents of a log; empty if it does not exist yet."""
     return path.read_text("utf-8", "surrogateescape") if path.exists() else ""
 
 
 def wait_for(
     daemon: "subprocess.Popen[bytes]", log: Path, find: Callable[[str], _T | None], patience: float = math.inf
 ) -> _T:
-    """What `find` finds in a log, looking again and again while the daemon lives.
+    """The result of `find` on a log, which is read again and again while the daemon lives.
 
-    How long a delivery may take is for the servers to say, and for whoever waits for us; `patience`, in seconds, is for
-    what must have happened already.
+    The servers and our caller limit the time of a delivery; `patience`, in seconds, is for what must have happened
+    already.
     """
     deadline = time.monotonic() + patience
     while True:
@@ -194,12 +194,12 @@ def wait_for(
         if not alive:
             raise AdapterError(f"the daemon ended with status {daemon.returncode}")
         if time.monotonic() > deadline:
-            raise AdapterError("its log does not say what came of it")
+            raise AdapterError("its log does not show the result")
         time.sleep(_POLL)
 
 
 def mount(*arguments: str) -> None:
-    """Runs mount(8) for this mount namespace. Raises AdapterError with what it says."""
+    """Runs mount(8) for this mount namespace. Raises AdapterError with its error message."""
     done = subprocess.run(["mount", *arguments], capture_output=True, text=True, check=False)
     if done.returncode:
         raise AdapterError(f"mount {' '.join(arguments)}: {done.stderr.strip()}")
@@ -211,11 +211,11 @@ def _cover(target: str, source: Path, text: str) -> None:
 
 
 def _worst(fates: Iterable[Fate]) -> tuple[str, str]:
-    """Z if there is any, for then it makes sense to try again."""
+    """Z if there is one, since then it makes sense to try again."""
     fate = max(fates, key=lambda fate: fate.letter)
     return fate.letter, fate.text
 
 
 def _tidy(text: str) -> str:
-    """Lines that are not empty, without NUL."""
+    """The lines that are not empty, without NUL."""
     return "".join(f"{line}\n" for line in text.replace("\0", " ").splitlines() if line.strip()) or "nothing was said\n"

@@ -1,8 +1,8 @@
 """curl: one server, one attempt, all recipients or none.
 
-TLS is `--ssl`: STARTTLS if it is offered; with `--insecure`, because curl would else refuse the servers whose
-certificate nobody signed, and mail would rather go there in the clear. It gives up at the first recipient that is
-refused, and then nobody gets the message. `--crlf` is what its manual asks of those who have a message with LF.
+TLS is `--ssl`: STARTTLS if it is offered; with `--insecure`, because otherwise curl would refuse servers with a
+self-signed certificate, to which other mailers deliver. It gives up at the first recipient that is refused, and then
+nobody gets the message. `--crlf` is what its manual demands for a message with LF line ends.
 """
 
 import re
@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 from mocksrv.adapters.base import Adapter, Job, Reports, quoted, run
 
-# Those of its exit codes that say that the command line makes no sense.
+# Its exit codes for errors in the command line.
 _LASTING = {1, 2, 3, 4, 43}
 
 
@@ -23,7 +23,7 @@ class Curl(Adapter):
     control = Adapter.control | {"timeoutconnect"}
 
     def deliver(self, job: Job) -> Reports:
-        """The last reply counts, which it tells behind everything else."""
+        """The last reply counts, which curl prints at the end."""
         host = f"[{job.server}]" if ":" in job.server else job.server
         options = ["--disable", "--silent", "--show-error", "--verbose", "--ssl", "--insecure"]
         options += ["--crlf"] if re.search(rb"(?<!\r)\n", job.message) else []

@@ -1,7 +1,7 @@
-"""Exim: one process that takes the message and delivers it at once, in the foreground.
+"""Exim: one process that accepts the message and delivers it at once, in the foreground.
 
-TLS, extensions and all that concerns SMTP are as Exim has them by default: it tries STARTTLS, and goes on in the
-clear if that fails. Of header fields it adds only Received.
+TLS, extensions and everything else about SMTP are Exim's defaults: it tries STARTTLS, and goes on in the clear if that
+fails. The only header field that it adds is Received.
 """
 
 import re
@@ -9,7 +9,7 @@ import re
 from mocksrv.adapters.base import Adapter, Fate, Job, Reports, directory, host_name, quoted, read_log, run, tell
 
 _USER, _MAIL = 902, 8
-# A notice about failure has no sender. A message that has none itself causes no notice.
+# A notice about failure has no sender. A message without a sender causes no notice.
 _CONFIGURE = """\
 primary_hostname = {name}
 spool_directory = {home}/spool
@@ -57,7 +57,7 @@ _FATE = r"(?m)^[-: 0-9]+ \S+ (=>|->|\*\*|==) (?:.* <)?(?:{raw}|{quoted})[>:]? (.
 
 
 class Exim(Adapter):
-    """A configuration that knows no mail but the one that leaves."""
+    """Configured for outgoing mail only."""
 
     name = "exim"
     program = "usr/sbin/exim4"
@@ -96,7 +96,7 @@ def _configuration(job: Job) -> str:
 
 def _fate(log: str, recipient: str) -> Fate | None:
     pattern = _FATE.format(raw=re.escape(recipient), quoted=re.escape(quoted(recipient)))
-    found = re.search(pattern, log) or re.search(pattern, log, re.IGNORECASE)  # it may be known by other capitals
+    found = re.search(pattern, log) or re.search(pattern, log, re.IGNORECASE)  # the log may differ in case
     if not found:
         return None
     letter = {"**": "D", "==": "Z"}.get(found[1], "K")

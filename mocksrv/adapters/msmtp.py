@@ -1,6 +1,6 @@
 """msmtp: one server, one attempt, all recipients or none.
 
-Its TLS is off: `tls on` would insist on STARTTLS, and it has nothing in between. It gives up at the first recipient
+TLS is off: `tls on` would insist on STARTTLS, and msmtp has no opportunistic TLS. It gives up at the first recipient
 that is refused, and then nobody gets the message.
 """
 
@@ -16,11 +16,11 @@ class Msmtp(Adapter):
     name = "msmtp"
     program = "usr/bin/msmtp"
     resolves = False
-    # Its one timeout is for connecting, too.
+    # Its only timeout applies to connecting, too.
     control = Adapter.control | {"timeoutremote"}
 
     def deliver(self, job: Job) -> Reports:
-        """What the server said counts; if it said nothing, the exit status, as sysexits(3) has it."""
+        """The server's reply counts; if there is none, the exit status, one of sysexits(3)."""
         options = {
             "host": job.server, "port": "25", "domain": job.helo, "from": quoted(job.sender), "tls": "off",
             "set-from-header": "off", "set-date-header": "off", "set-msgid-header": "off",

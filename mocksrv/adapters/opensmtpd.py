@@ -1,9 +1,8 @@
-"""OpenSMTPD: the daemon, which is handed the message by its sendmail(8) over a socket.
+"""OpenSMTPD: the daemon, which gets the message from its sendmail(8) over a socket.
 
-TLS is its default for relaying: STARTTLS where it is offered, whatever the certificate is. Nobody can tell it how
-long to wait for a server. HOST counts only if it is an address literal; a name is always the domain of the recipient.
-Its log does not say which command a reply belongs to. It asks for the names (PTR) of the addresses that it connects
-to.
+TLS is its default for relaying: STARTTLS where it is offered, whatever the certificate is. Its timeouts cannot be
+configured. HOST counts only if it is an address literal; a name is always the domain of the recipient. Its log does
+not say which command a reply belongs to. It looks up the names (PTR) of the addresses that it connects to.
 """
 
 import re
@@ -17,7 +16,7 @@ from mocksrv.adapters.base import (
 )  # fmt: skip
 
 _USER, _GROUP = 911, 912
-# A notice about failure has no sender, and what matches no rule is refused.
+# A notice about failure has no sender, and so matches no rule: it is refused.
 _CONFIGURATION = """\
 smtp max-message-size 1G
 # Connections are neither kept for more mail nor spread over time.
@@ -31,7 +30,7 @@ match from any {sender}for any action out
 
 
 class OpenSmtpd(Adapter):
-    """Its directories are compiled in, so they are covered by empty ones."""
+    """Its directories are compiled in, so empty ones are mounted over them."""
 
     name = "opensmtpd"
     program = "usr/sbin/smtpd"
@@ -40,7 +39,7 @@ class OpenSmtpd(Adapter):
 
     def deliver(self, job: Job) -> Reports:
         """Reads the log until it has a result for each recipient."""
-        # To a machine with nothing but loopback, it gives no addresses of others (AI_ADDRCONFIG).
+        # On a machine with only loopback addresses, it would resolve no other addresses (AI_ADDRCONFIG).
         sandbox.ip(["addr replace 127.0.0.2/8 dev lo", "addr replace fd00::2/128 dev lo"])
         for place in ("/var/spool", "/var/lib", "/run"):
             mount("-t", "tmpfs", "-o", "mode=755", "tmpfs", place)
@@ -65,7 +64,7 @@ class OpenSmtpd(Adapter):
 
 
 def _listens() -> bool:
-    """Whether sendmail(8) will find somebody. Else it would put the message aside, for the daemon to find some day."""
+    """Whether the daemon listens. Otherwise sendmail(8) would keep the message in its offline queue."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
         return probe.connect_ex("/run/smtpd.sock") == 0
 
@@ -73,13 +72,13 @@ def _listens() -> bool:
 def _fates(log: str, recipients: tuple[str, ...]) -> list[Fate] | None:
     ended = set(re.findall(r"(?m)^(\w+) mta (?:disconnected|error) ", log))
     if not set(re.findall(r"(?m)^(\w+) mta connecting ", log)) <= ended:
-        return None  # it has still to say QUIT
+        return None  # it has not said QUIT yet
     found = re.findall(r'(?m) mta delivery .* to=<(.*)> rcpt=.*result="(\w+)" stat="(.*)"$', log)
     if len(found) < len(recipients):
         return None
     letters = {"Ok": "K", "TempFail": "Z"}
     results = {address: Fate(letters.get(result, "D"), text) for address, result, text in found}
-    folded = {address.lower(): fate for address, fate in results.items()}  # it may be known by other capitals
+    folded = {address.lower(): fate for address, fate in results.items()}  # the log may differ in case
     try:
         return [results.get(recipient) or folded[recipient.lower()] for recipient in recipients]
     except KeyError as error:

@@ -1,8 +1,7 @@
 """Postfix: master, pickup, cleanup, qmgr and smtp(8), with a queue of its own for each message.
 
-Opportunistic TLS is Postfix's own word: smtp_tls_security_level = may. Everything else about SMTP is its default, and
-so are the headers that a message handed in by sendmail(1) gets: Received, and those of Date, From and Message-Id that
-it lacks.
+TLS is opportunistic: smtp_tls_security_level = may. Everything else about SMTP is Postfix's default, and so are the
+header fields that it adds to a message from sendmail(1): Received, and Date, From and Message-Id if they are missing.
 """
 
 import os
@@ -34,7 +33,7 @@ default_transport = smtp:{host}
 mydestination =
 alias_maps =
 local_recipient_maps =
-# What is handed in goes out: no limit, no change.
+# Mail goes out as it was handed in: no limit, no change.
 message_size_limit = 0
 mailbox_size_limit = 0
 message_drop_headers =
@@ -43,7 +42,7 @@ append_dot_mydomain = no
 swap_bangpath = no
 allow_percent_hack = no
 """
-# Notices about failure have no sender. A message that has none itself causes no notice.
+# A notice about failure has no sender. A message without a sender causes no notice.
 _NO_NOTICES = "sender_dependent_default_transport_maps = inline:{<>=discard:}\n"
 _TIMEOUTS = "helo mail rcpt data_init data_xfer data_done starttls rset quit"
 _MASTER = """\
@@ -84,7 +83,7 @@ class Postfix(Adapter):
             if status:
                 return Reports.whole("Z" if status == os.EX_TEMPFAIL else "D", output)
             message = wait_for(master, log, lambda text: _finished(text, job.scratch / "queue"))
-            # What is sent to the log may come behind what is done.
+            # The log may lag behind.
             fates = wait_for(master, log, lambda text: _fates(text, message, job.recipients), patience=5.0)
             return Reports.of(fates)
         finally:
@@ -110,7 +109,7 @@ class Postfix(Adapter):
 
 
 def _finished(log: str, queue: Path) -> str | None:
-    """The name of the message, once it is no longer active: then it has also said QUIT."""
+    """The name of the message in the queue, once it is no longer active: then smtp(8) has also said QUIT."""
     found = re.search(r"postfix/pickup\[\d+\]: (\w+): uid=", log)
     waits = found and any((queue / name / found[1]).exists() for name in ("incoming", "active"))
     return found[1] if found and not waits else None

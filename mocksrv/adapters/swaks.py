@@ -1,8 +1,8 @@
 """swaks: one server, one attempt, one command at a time; recipients that are refused do not stop the others.
 
-TLS is --tls-optional: STARTTLS if it is offered, and no check of the certificate. Left to itself swaks edits a
-message (`\\n`, %DATE%, its header), so with --no-data-fixup the line ends and dots of DATA are ours, and only the
-rest is swaks's.
+TLS is --tls-optional: STARTTLS if it is offered, and no check of the certificate. By default swaks edits a message
+(`\\n`, %DATE%, its header), so we use --no-data-fixup: the line ends and dots of DATA are ours, and only the rest is
+from swaks.
 """
 
 import re
@@ -10,7 +10,7 @@ import re
 from mocksrv.adapters.base import Adapter, AdapterError, Fate, Job, Reports, quoted, run
 from mocksrv.octets import dot_stuffed
 
-# Its lines are behind `<-` if it is the one that swaks wants, else `<**`; within TLS behind `<~` or `<~*`.
+# Its lines follow `<-` if swaks expects that reply, else `<**`; within TLS, `<~` or `<~*`.
 _REPLY = r"((?:^<.*\n)+)"
 
 
@@ -20,7 +20,7 @@ class Swaks(Adapter):
     name = "swaks"
     program = "usr/bin/swaks"
     resolves = False
-    # Its one timeout is for connecting, too.
+    # Its only timeout applies to connecting, too.
     control = Adapter.control | {"timeoutremote"}
 
     def deliver(self, job: Job) -> Reports:
@@ -28,9 +28,9 @@ class Swaks(Adapter):
         server = f"[{job.server}]" if ":" in job.server else job.server
         options = {"server": server, "port": "25", "helo": job.helo, "from": quoted(job.sender) or "<>"}
         if any("," in recipient for recipient in job.recipients):
-            raise AdapterError("it takes an address with a comma for two")
+            raise AdapterError("it reads an address with a comma as two")
         if not job.message:
-            raise AdapterError("it takes a message of one line for the name of a file")
+            raise AdapterError("it reads a message of one line as the name of a file")
         options["to"] = ",".join(map(quoted, job.recipients))
         if seconds := job.timeouts.get("timeoutremote"):
             options["timeout"] = str(seconds)
@@ -47,7 +47,7 @@ def _reports(output: str, count: int) -> Reports:
     replies = [reply for reply in re.findall(rf"(?m){_REPLY}", output) if not _text(reply).startswith("221")]
     why = next(iter(re.findall(r"(?m)^\*\*\* Error.*\n.*", output)), "no reply")
     last = _fate(end[1] if end else replies[-1] if replies else why)
-    if len(said) != count:  # not yet asked about all
+    if len(said) != count:  # it gave up before the last RCPT
         return Reports.whole(last.letter, last.text)
     fates = [_fate(reply) for reply in said]
     return Reports.of([last if fate.letter == "K" else Fate(fate.letter, fate.text, True) for fate in fates])

@@ -1,6 +1,6 @@
-"""The auditor: reads what was said on a connection, and names each breach of the protocol by the client.
+"""The auditor: reads what was said on a connection, and finds each breach of the protocol by the client.
 
-Which breaches there are is told by `RULES`; each has the section of the RFC that says so. The server is not judged.
+`RULES` lists the rules; each names its section of an RFC. The server is not judged.
 """
 
 from collections.abc import Container
@@ -16,7 +16,7 @@ __all__ = ["RULES", "Finding", "Rule", "audit", "findings_text", "rules_text"]
 
 
 def audit(tape: Tape, rules: Container[str] = RULES) -> list[Finding]:
-    """What the client did against the rules (those with the IDs given), in the order in which it happened."""
+    """The breaches of the rules (those with the IDs given) by the client, in the order in which they happened."""
     talk = converse(tape)
     findings = []
     for name, check in CHECKS.items():

@@ -16,16 +16,16 @@ def _bdats(talk: Conversation) -> Iterator[Command]:
 def bdat_unoffered(talk: Conversation) -> Iterator[Seen]:
     for command in _bdats(talk):
         if command.offers is not None and not command.offered("CHUNKING"):
-            yield seen(command, "BDAT, and the server does not offer CHUNKING")
+            yield seen(command, "BDAT, but the server does not offer CHUNKING")
             return
 
 
-@rule("BDAT-SYNTAX", "3030#2", "BDAT is followed by the size of the chunk, and by LAST if it is the last one.")
+@rule("BDAT-SYNTAX", "3030#2", "BDAT is followed by the size of the chunk, and by LAST for the last chunk.")
 def bdat_syntax(talk: Conversation) -> Iterator[Seen]:
     yield from astray(talk, "BDAT-SYNTAX")
     for command in _bdats(talk):
         if command.size is not None and not re.fullmatch(rb"[0-9]+(?: LAST)?[ \t]*", command.argument.upper()):
-            yield seen(command, f"{shown(command.argument)} is not a size, or a size and LAST")
+            yield seen(command, f"{shown(command.argument)} is neither a size nor a size and LAST")
 
 
 @rule(
@@ -38,12 +38,12 @@ def bdat_wait(talk: Conversation) -> Iterator[Seen]:
             yield seen(command, f"BDAT was sent before the reply to {waiting[-1]}")
 
 
-@rule("BDAT-OVERRUN", "3030#2", "A chunk has not more octets than BDAT says.")
+@rule("BDAT-OVERRUN", "3030#2", "A chunk has no more octets than BDAT says.")
 def bdat_overrun(talk: Conversation) -> Iterator[Seen]:
     yield from astray(talk, "BDAT-OVERRUN")
 
 
-@rule("BDAT-CUT", "3030#2", "A chunk has not fewer octets than BDAT says: what follows would be taken for them.")
+@rule("BDAT-CUT", "3030#2", "A chunk has no fewer octets than BDAT says: the next ones would be read as part of it.")
 def bdat_cut(talk: Conversation) -> Iterator[Seen]:
     for command in _bdats(talk):
         came = command.chunk[1] - command.chunk[0]
@@ -57,24 +57,24 @@ def bdat_mixed(talk: Conversation) -> Iterator[Seen]:
         if command.verb in ("DATA", "BDAT") and command.transaction:
             verbs = [carrier.verb for carrier in command.transaction.carriers]
             if verbs[0] != command.verb and verbs.index(command.verb) == command.transaction.carriers.index(command):
-                yield seen(command, f"{command.verb} in a transaction that has used {verbs[0]}")
+                yield seen(command, f"{command.verb} in a transaction that has already used {verbs[0]}")
 
 
 @rule("BDAT-AFTER-LAST", "3030#2", "After BDAT with LAST the next message begins with MAIL.")
 def bdat_after_last(talk: Conversation) -> Iterator[Seen]:
     for command in _bdats(talk):
         if command.after_last:
-            yield seen(command, "another BDAT after the one that said LAST")
+            yield seen(command, "another BDAT after the one with LAST")
 
 
-@rule("BDAT-REFUSED", "3030#2", "After a BDAT that was refused, RSET comes before anything else that concerns mail.")
+@rule("BDAT-REFUSED", "3030#2", "After a BDAT that was refused, RSET comes before any other mail command.")
 def bdat_refused(talk: Conversation) -> Iterator[Seen]:
     failed: Command | None = None
     for command in talk.commands:
         if command.verb in ("RSET", "EHLO", "HELO", "STARTTLS"):
             failed = None
         elif failed and failed not in command.ahead and command.verb in ("BDAT", "DATA", "MAIL", "RCPT"):
-            # A chunk that was sent before the refusal was read may come behind it.
+            # A chunk that was sent before the client read the refusal may come after it.
             on_its_way = command.verb == "BDAT" and command.offered("PIPELINING")
             if not on_its_way and not (command.verb == "BDAT" and command.after_last):  # that is BDAT-AFTER-LAST
                 yield seen(command, f"{command.verb} after a BDAT that was refused")
@@ -87,4 +87,4 @@ def bdat_refused(talk: Conversation) -> Iterator[Seen]:
 def bdat_binary(talk: Conversation) -> Iterator[Seen]:
     for command in talk.commands:
         if command.verb == "DATA" and command.transaction and command.transaction.body == b"BINARYMIME":
-            yield seen(command, "DATA for a message that was announced with BODY=BINARYMIME")
+            yield seen(command, "DATA for a message with BODY=BINARYMIME")

@@ -1,4 +1,4 @@
-"""Rules about the octets of command lines, and about commands as such."""
+"""Rules about the octets of command lines, and about the commands themselves."""
 
 import re
 from collections.abc import Iterator
@@ -11,7 +11,7 @@ _BARE_CR = re.compile(rb"\r(?!\n)")
 _CONTROL = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]|\t(?=.*[^ \t\r\n])")  # at the end: CMD-SPACE
 _COMMAND_LINE = 512
 _AUTH_LINE = 12288
-# How much longer an extension that is offered makes the line; some RFCs give the sum, some what a parameter may hold.
+# How much longer an offered extension makes the line; some RFCs give the sum, some the length of a parameter.
 _MAIL_ALLOWANCE = {
     "SIZE": 26,  # 1870#3
     "8BITMIME": 17,  # 6152#2
@@ -27,13 +27,13 @@ _EXTENSION_VERBS = {"AUTH": "AUTH", "ETRN": "ETRN", "ATRN": "ATRN", "BURL": "BUR
 
 
 def _lines(talk: Conversation) -> Iterator[Turn]:
-    """Every command line, and what AUTH is continued with; what has no end comes last."""
+    """Every command line and every continuation of AUTH; then the last line, if it has no end."""
     yield from (turn for turn in talk.turns if isinstance(turn, (Command, Response)))
     if talk.hangup is not None:
         yield Turn(talk.read, len(talk.stream), talk.rest)
 
 
-@rule("CMD-BARE-CR", "5321#2.3.8", "In a command CR never stands without the LF behind it.")
+@rule("CMD-BARE-CR", "5321#2.3.8", "A command has no CR without LF after it.")
 def bare_cr(talk: Conversation) -> Iterator[Seen]:
     for line in _lines(talk):
         if found := _BARE_CR.search(line.octets):
@@ -47,7 +47,7 @@ def bare_lf(talk: Conversation) -> Iterator[Seen]:
             yield seen(line, "the command ends with LF alone")
 
 
-@rule("CMD-CONTROL", "5321#4.1.2", "A command has no NUL and no other control character in it.")
+@rule("CMD-CONTROL", "5321#4.1.2", "A command has no NUL and no other control character.")
 def control(talk: Conversation) -> Iterator[Seen]:
     for line in _lines(talk):
         if found := _CONTROL.search(line.octets):
@@ -59,7 +59,7 @@ def eight_bit(talk: Conversation) -> Iterator[Seen]:
     for command in _not_ascii(talk):
         utf8_place = command.verb in _UTF8_PLACES
         if not utf8_place or not command.offered("SMTPUTF8") and not _declares_utf8(command):
-            yield seen(command, "octets that are not ASCII" + (", and SMTPUTF8 was not offered" if utf8_place else ""))
+            yield seen(command, "octets that are not ASCII" + (", but SMTPUTF8 was not offered" if utf8_place else ""))
 
 
 @rule("UTF8-UNDECLARED", "6531#3.4", "MAIL says SMTPUTF8 if an address of the envelope is not ASCII.")
@@ -69,7 +69,7 @@ def utf8_undeclared(talk: Conversation) -> Iterator[Seen]:
             yield seen(command, f"octets that are not ASCII, without SMTPUTF8 in {_declaring(command)}")
 
 
-@rule("UTF8-INVALID", "6531#3.3", "What is not ASCII in an address is UTF-8.")
+@rule("UTF8-INVALID", "6531#3.3", "An address that is not ASCII is UTF-8.")
 def utf8_invalid(talk: Conversation) -> Iterator[Seen]:
     for command in _not_ascii(talk):
         if command.verb in _UTF8_PLACES and _declares_utf8(command):
@@ -94,7 +94,7 @@ def _declares_utf8(command: Command) -> bool:
     return mail is not None and mail.envelope.has(b"SMTPUTF8")
 
 
-@rule("CMD-LENGTH", "5321#4.5.3.1.4", "A command line has at most 512 octets, and what extensions in use add to them.")
+@rule("CMD-LENGTH", "5321#4.5.3.1.4", "A command line has at most 512 octets, plus those that extensions in use add.")
 def length(talk: Conversation) -> Iterator[Seen]:
     for line in _lines(talk):
         limit = _limit(line) if isinstance(line, Command) else _AUTH_LINE
@@ -114,7 +114,7 @@ def _limit(command: Command) -> int:
     return _COMMAND_LINE + sum(octets for keyword, octets in allowance.items() if keyword in offers) + unknown
 
 
-@rule("CMD-SPACE", "5321#4.1.1", "Nothing, not even white space, stands between a command or its arguments and CR LF.")
+@rule("CMD-SPACE", "5321#4.1.1", "A command ends with CR LF right after its last argument, without white space.")
 def trailing_space(talk: Conversation) -> Iterator[Seen]:
     for command in talk.commands:
         nameless = command.verb in HELLOS and not command.argument.strip()  # EHLO-ARGUMENT
@@ -122,18 +122,18 @@ def trailing_space(talk: Conversation) -> Iterator[Seen]:
             yield seen(command, "white space at the end of the command")
 
 
-@rule("CMD-ARGUMENT", "5321#4.1.1", "DATA, RSET and QUIT stand alone.")
+@rule("CMD-ARGUMENT", "5321#4.1.1", "DATA, RSET and QUIT have no argument.")
 def argument(talk: Conversation) -> Iterator[Seen]:
     for command in talk.commands:
         if command.verb in ("DATA", "RSET", "QUIT") and command.argument.strip():
             yield seen(command, f"{command.verb} with an argument")
 
 
-@rule("CMD-UNKNOWN", "5321#4.1.5", "A verb is one that an RFC defines; only private ones that begin with X are not.")
+@rule("CMD-UNKNOWN", "5321#4.1.5", "A verb is defined by an RFC, or is a private one that begins with X.")
 def unknown(talk: Conversation) -> Iterator[Seen]:
     for command in talk.commands:
-        if not command.known and command.verb.isprintable() and command.verb.isascii():  # or another rule says it
-            yield seen(command, f"there is no command {command.verb}" if command.verb else "a line without a verb")
+        if not command.known and command.verb.isprintable() and command.verb.isascii():  # or another rule applies
+            yield seen(command, f"{command.verb} is not a command" if command.verb else "a line without a verb")
 
 
 @rule("CMD-UNOFFERED", "5321#2.2.1", "A command of an extension is used only if the server offers that extension.")

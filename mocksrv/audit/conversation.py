@@ -1,10 +1,10 @@
-"""A tape as a conversation: what each octet of the client was, which reply it got, and what was known by then.
+"""A tape as a conversation: what each octet of the client belongs to, its reply, and what the client knew by then.
 
-The client's octets are one stream; a `Turn` is the part of it that gets one reply. The tape tells the order in which
-the server saw things: what stands before a reply was said without waiting for it (`Turn.ahead`). A conversation can
-stop making sense, as when message text comes before 354: then it goes `astray`, and nothing behind that is read.
-A client need not notice a reply to nothing, and who takes it for the next one is a reply ahead from then on: it is
-`misled`, and nobody can say for what it did not wait.
+The client's octets are one stream; a `Turn` is a part of it that gets one reply. The tape is in the order in which the
+server saw things: octets before a reply were sent without waiting for it (`Turn.ahead`). A conversation can stop
+making sense, for example when message text comes before 354: then it goes `astray`, and the rest is not read.
+A client need not notice a reply to nothing. If it takes it for the next reply, it is one reply ahead from then on: it
+is `misled`, and it is unknown which replies it waited for.
 """
 
 import re
@@ -21,13 +21,13 @@ from mocksrv.tape import CLIENT, CLOSE, HANGUP, RESET, SERVER, STARTTLS, Tape
 _REPLY_LINE = re.compile(rb"([0-9]{3})(?:([ \t-])[^\n]*|\r{1,2})?\n")  # servers send TABs, and a CR too many
 _REPLY_LENGTH = 512  # 5321#4.5.3.1.5
 _CHUNK = re.compile(rb"([0-9]{1,20})(?: .*)?", re.DOTALL)
-_WAITING = ("PIPE-LAST", "TEXT-EARLY", "TLS-EARLY", "TLS-PLAINTEXT")  # who counts replies can be misled to these
+_WAITING = ("PIPE-LAST", "TEXT-EARLY", "TLS-EARLY", "TLS-PLAINTEXT")  # a misled client may break these
 _DOT = re.compile(rb"\n(\.\r?\n)")
 
 
 @dataclass(frozen=True)
 class Astray:
-    """Where the conversation can no longer be followed. `why` is the ID of the rule that says why, if there is one."""
+    """Where the conversation can no longer be followed. `why` is the ID of the rule that was broken, if any."""
 
     why: str
     start: int
@@ -39,7 +39,7 @@ class Conversation:
     """What was said on one connection."""
 
     stream: bytes
-    starts: list[tuple[int, int]]  # where in the stream the octets of which event begin
+    starts: list[tuple[int, int]]  # where in the stream the octets of an event begin, and the index of the event
     greeting: Turn = field(default_factory=lambda: Turn(0, 0))
     turns: list[Turn] = field(default_factory=list)
     surplus: list[Reply] = field(default_factory=list)  # replies to nothing
@@ -47,7 +47,7 @@ class Conversation:
     read: int = 0  # how much of the stream was read
     hangup: int | None = None  # the event in which the client left, unless the server did before
     unanswered: tuple[Turn, ...] = ()  # at the end
-    half_reply: bool = False  # whether the server left a reply unfinished
+    half_reply: bool = False  # whether the last reply of the server is incomplete
     handshake_due: bool = False  # whether the conversation ends where the handshake should have begun
 
     @property
@@ -81,12 +81,12 @@ class Conversation:
 
 
 def converse(tape: Tape) -> Conversation:
-    """Reads a tape, whatever is on it."""
+    """Reads a tape with any content."""
     return _Reader(tape).read()
 
 
 class _Reader:
-    """Takes a tape event by event. `_have` is how much of the client's stream has come, `_talk.read` what was read."""
+    """Reads a tape event by event. `_have` octets of the client's stream have come, `_talk.read` have been read."""
 
     def __init__(self, tape: Tape) -> None:
         starts, parts, length = [], [], 0
@@ -98,16 +98,16 @@ class _Reader:
         self._tape = tape
         self._talk = Conversation(b"".join(parts), starts)
         self._unanswered: deque[Turn] = deque([self._talk.greeting])
-        self._ahead: tuple[Turn, ...] | None = None  # what was unanswered when the next turn began, once it has
+        self._ahead: tuple[Turn, ...] | None = None  # unanswered turns when the next turn began, if it has begun
         self._have = 0
-        self._said = b""  # of a reply whose end has not come
-        self._lines: list[bytes] = []  # of a reply whose last line has not come
+        self._said = b""  # of an incomplete line of a reply
+        self._lines: list[bytes] = []  # of an incomplete reply
         self._text: Text | None = None  # that is being sent
-        self._scanned = 0  # how far its end was looked for
-        self._chunk: Command | None = None  # whose chunk is being sent
-        self._response = False  # whether the next line belongs to AUTH
+        self._scanned = 0  # how far it was searched for its end
+        self._chunk: Command | None = None  # the BDAT whose chunk is being sent
+        self._response = False  # whether the next line continues AUTH
         self._tls = False
-        self._misled = False  # whether the server has said what answers nothing
+        self._misled = False  # whether the server has sent a reply to nothing
 
     def read(self) -> Conversation:
         talk = self._talk
@@ -142,7 +142,7 @@ class _Reader:
                 continue  # no reply: some servers send an empty line after each
             found = _REPLY_LINE.fullmatch(line + b"\n")
             self._lines.append(line)
-            # Within a reply of several lines anything may stand, until one says that it is the last.
+            # A reply of several lines may hold anything, until a line is marked as the last.
             if found and found[2] != b"-" or not found and len(self._lines) == 1:
                 self._take_reply(index)
 
@@ -163,7 +163,7 @@ class _Reader:
         if verb == "DATA" and code // 100 == 3:
             self._text = Text(self._talk.read, self._talk.read, tls=self._tls)
             self._scanned = self._talk.read
-            self._unanswered.append(self._text)  # already now: a server may object before it has heard all
+            self._unanswered.append(self._text)  # at once: a server may refuse it before its end
             self._talk.turns.append(self._text)
         elif code == 334 and (verb == "AUTH" or isinstance(turn, Response)):
             self._response = True
@@ -172,7 +172,7 @@ class _Reader:
 
     @staticmethod
     def _has_place(turn: Turn | None, code: int) -> bool:
-        """Whether a code means anything here."""
+        """Whether a code is possible here."""
         if isinstance(turn, Command) and turn.verb == "DATA":
             return code == 354 or 400 <= code < 600
         if isinstance(turn, Response) or isinstance(turn, Command) and turn.verb == "AUTH":
@@ -180,7 +180,7 @@ class _Reader:
         return 200 <= code < 300 or 400 <= code < 600
 
     def _secure(self) -> None:
-        """What is within TLS begins anew, also in the middle of a line."""
+        """Starts anew within TLS, even in the middle of a line."""
         self._tls = True
         self._talk.handshake_due = self._response = self._misled = False
         self._text = self._chunk = self._ahead = None
@@ -196,12 +196,12 @@ class _Reader:
             if self._ahead is None:
                 self._ahead = tuple(turn for turn in self._unanswered if turn is not self._text)
             begins = not (self._tls or self._text or self._chunk) and talk.stream.startswith(HELLO, talk.read)
-            if talk.handshake_due and begins:  # with a server that does not keep its word: there is nothing to judge
+            if talk.handshake_due and begins:  # the server broke the handshake: there is nothing to judge
                 talk.read = self._have
             elif talk.handshake_due:
-                self._go_astray("TLS-PLAINTEXT", "the client goes on in the clear where the handshake must begin")
+                self._go_astray("TLS-PLAINTEXT", "the client goes on in the clear instead of beginning the handshake")
             elif begins:
-                self._go_astray("TLS-EARLY", "the TLS handshake begins before the server has said 220 to STARTTLS")
+                self._go_astray("TLS-EARLY", "the TLS handshake begins before the 220 to STARTTLS")
             elif self._text and not self._early():
                 self._hear_text(self._text)
             elif self._chunk:
@@ -211,7 +211,7 @@ class _Reader:
             self._ahead = None
 
     def _early(self) -> bool:
-        """Whether what comes now began before DATA was answered."""
+        """Whether the octets that come now were sent before the reply to DATA."""
         return any(isinstance(turn, Command) and turn.verb == "DATA" for turn in self._ahead or ())
 
     def _hear_line(self, ended: bool) -> bool:
@@ -249,14 +249,14 @@ class _Reader:
             self._go_astray("TEXT-EARLY", "message text was sent before the reply to DATA")
 
     def _lost_by(self) -> tuple[str, str] | None:
-        """What a line that is no command must be, if it is the rest of a message."""
+        """What a line that is not a command must be, if it is the rest of a message."""
         match self._talk.turns[-1:]:
             case [Text()]:
-                return "TEXT-LONE-DOT", "behind the dot that ends the message comes what is no command"
+                return "TEXT-LONE-DOT", "the dot that ends the message is not followed by a command"
             case [Command(verb="BDAT", size=size)]:
-                return "BDAT-OVERRUN", f"the chunk does not end with the {size} octets that BDAT announces"
+                return "BDAT-OVERRUN", f"the chunk has more than the {size} octets that BDAT announces"
             case [Command(verb="DATA", refused=True)]:
-                return "TEXT-REFUSED", "message text was sent though DATA was refused"
+                return "TEXT-REFUSED", "message text was sent although DATA was refused"
         return None
 
     def _begin_chunk(self, command: Command) -> None:
@@ -279,7 +279,7 @@ class _Reader:
     def _hear_text(self, text: Text) -> None:
         stream = self._talk.stream
         text.ahead = text.ahead or self._ahead or ()
-        # The line end before the dot may have come earlier; for the first line it is the end of the DATA line.
+        # The line end before the dot may have come earlier; before the first line it is the end of the DATA line.
         found = _DOT.search(stream, max(self._scanned - 4, text.start - 1, 0), self._have)
         self._scanned = self._have
         dot = found.start(1) if found else self._have
@@ -287,7 +287,7 @@ class _Reader:
         if found is None:
             return
         if found[1] == b".\n" or dot > text.start and stream[dot - 2 : dot] != b"\r\n":
-            self._go_astray("TEXT-END", "the dot that may end the message does not stand between CR LF and CR LF", dot)
+            self._go_astray("TEXT-END", "the dot that may end the message is not between CR LF and CR LF", dot)
         else:
             text.complete = True
             self._talk.read = found.end()
@@ -297,4 +297,4 @@ class _Reader:
         at = self._talk.read if start is None else start
         if self._misled and why in _WAITING:
             why = ""
-        self._talk.astray = Astray(why, at, f"{what}; what follows cannot be told apart and was not judged")
+        self._talk.astray = Astray(why, at, f"{what}; the rest of the session was not judged")

@@ -1,4 +1,4 @@
-"""Which mail transaction each command belongs to, and which EHLO counts for it: as the server saw it."""
+"""The mail transaction that each command belongs to, and the EHLO that counts for it: as the server saw it."""
 
 from collections.abc import Iterable
 
@@ -6,7 +6,7 @@ from mocksrv.audit.turns import Command, Text, Transaction, Turn
 
 
 def follow(turns: Iterable[Turn]) -> None:
-    """Tells each command and each text where it stands."""
+    """Sets the place of each command and each text in the session."""
     course = _Course()
     for turn in turns:
         if turn.tls and not course.tls:  # RFC 3207#4.2: all is forgotten
@@ -30,14 +30,14 @@ class _Course:
         self.after_last = False
 
     def enter(self, command: Command) -> None:
-        """Tells a command what comes before it."""
+        """Sets what comes before a command."""
         command.transaction = self.open
         command.mail = self.mail
         command.hello = self.hello
         command.after_last = self.after_last
 
     def take(self, command: Command) -> None:
-        """What a command changes."""
+        """Takes over what a command changes."""
         match command.verb:
             case "EHLO" | "HELO" if not command.refused:
                 self.hello = command
@@ -60,5 +60,5 @@ class _Course:
                     self.after_last = True
 
     def close(self) -> None:
-        """The end of a message, whatever the server says to it (RFC 5321#4.1.1.4)."""
+        """The end of a message, whatever the server replies (RFC 5321#4.1.1.4)."""
         self.open = self.mail = None

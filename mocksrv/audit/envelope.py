@@ -1,4 +1,4 @@
-"""The argument of MAIL and RCPT: `FROM:<path> parameters`. Takes anything, and says how far it is what it should be."""
+"""The argument of MAIL and RCPT: `FROM:<path> parameters`. Reads any octets, and notes how they break the syntax."""
 
 import re
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ _PATH = re.compile(rb'<(?:"(?:[^"\\]|\\.)*"|[^">])*>', re.DOTALL)
 
 @dataclass(frozen=True)
 class Envelope:
-    """`path` is what stands between the brackets, None without them; `words` are the parameters as they are written."""
+    """`path` is the text between the brackets, None without them; `words` are the parameters as they are written."""
 
     path: bytes | None
     spaced: bool  # whether there is a space next to the colon
@@ -30,12 +30,12 @@ class Envelope:
 
     @property
     def local(self) -> bytes:
-        """What stands before the last @, or all if there is none."""
+        """The text before the last @, or all of it if there is none."""
         return self.mailbox.rpartition(b"@")[0] if b"@" in self.mailbox else self.mailbox
 
     @property
     def domain(self) -> bytes | None:
-        """What stands behind the last @."""
+        """The text after the last @; None if there is none."""
         return self.mailbox.rpartition(b"@")[2] if b"@" in self.mailbox else None
 
     @property
@@ -49,13 +49,13 @@ class Envelope:
         return any(keyword == one for one, _ in self.parameters)
 
     def value(self, keyword: bytes) -> bytes:
-        """The value of a parameter, in upper case; empty without."""
+        """The value of a parameter, in upper case; empty if there is none."""
         return next((value.upper() for one, value in self.parameters if one == keyword and value), b"")
 
 
 def parse_envelope(argument: bytes) -> Envelope:
-    """Reads what stands behind the verb."""
-    argument = argument.rstrip(b" \t")  # white space at the end is a matter of its own
+    """Reads the text after the verb."""
+    argument = argument.rstrip(b" \t")  # CMD-SPACE is about white space at the end
     keyword = _KEYWORD.match(argument)
     if keyword is None:
         return Envelope(None, False, False, ())

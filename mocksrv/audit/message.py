@@ -1,4 +1,4 @@
-"""Rules about the message, by DATA or by BDAT."""
+"""Rules about the message, sent by DATA or by BDAT."""
 
 import re
 from collections.abc import Iterator
@@ -25,12 +25,12 @@ _AROUND = 30  # octets that are shown on each side of what is wrong
 
 @dataclass(frozen=True)
 class Message:
-    """A message as it was sent, and where its pieces stand in the client's stream."""
+    """A message as it was sent, and the places of its pieces in the client's stream."""
 
     transaction: Transaction | None
     pieces: tuple[tuple[int, bytes], ...]
     dotted: bool  # whether dots are doubled, because it went by DATA
-    cut: bool  # whether its end did not come, or cannot be told
+    cut: bool  # whether its end did not come, or is unknown
 
     @cached_property
     def octets(self) -> bytes:
@@ -45,16 +45,16 @@ class Message:
 
     @property
     def mail(self) -> Command | None:
-        """The MAIL for it, if that was not refused."""
+        """Its MAIL, if that was not refused."""
         return self.transaction.mail if self.transaction else None
 
     @property
     def binary(self) -> bool:
-        """Whether it need not be lines."""
+        """Whether it need not consist of lines."""
         return self.transaction is not None and self.transaction.body == b"BINARYMIME"
 
     def find(self, pattern: re.Pattern[bytes], what: str, start: int = 0, end: int | None = None) -> Iterator[Seen]:
-        """One finding for all of a kind in a message: the first, and how many there are."""
+        """One finding for all places of a kind in a message: the first, and how many more there are."""
         end = len(self.octets) if end is None else end
         places = [found.start() for found in pattern.finditer(self.octets, start, end)]
         if places:
@@ -86,7 +86,7 @@ def _messages(talk: Conversation) -> Iterator[Message]:
 
 
 def _lines(talk: Conversation) -> Iterator[Message]:
-    """The messages that must be lines."""
+    """The messages that must consist of lines."""
     return (message for message in _messages(talk) if not message.binary)
 
 
@@ -100,12 +100,12 @@ def refused(talk: Conversation) -> Iterator[Seen]:
     yield from astray(talk, "TEXT-REFUSED")
 
 
-@rule("TEXT-UNWANTED", "2920#3.1", "If no recipient was accepted and 354 comes nevertheless, only the dot is sent.")
+@rule("TEXT-UNWANTED", "2920#3.1", "If 354 comes although no recipient was accepted, only the dot is sent.")
 def unwanted(talk: Conversation) -> Iterator[Seen]:
     for before, turn in zip(talk.turns, talk.turns[1:]):
         if isinstance(turn, Text) and turn.octets and not (turn.transaction and turn.transaction.wanted):
             if not (isinstance(before, Command) and (before.misled or untimely(before))):  # that is DATA-ORDER
-                yield Seen(turn.start, turn.octets[:_AROUND], "message text, and no recipient was accepted")
+                yield Seen(turn.start, turn.octets[:_AROUND], "message text, but no recipient was accepted")
 
 
 @rule("TEXT-END", "5321#4.1.1.4", "A message ends with CR LF, a dot, and CR LF, exactly.")
@@ -113,29 +113,29 @@ def end(talk: Conversation) -> Iterator[Seen]:
     yield from astray(talk, "TEXT-END")
 
 
-@rule("TEXT-DOT", "5321#4.5.2", "A line of the message that begins with a dot is sent with one more.")
+@rule("TEXT-DOT", "5321#4.5.2", "A line of the message that begins with a dot is sent with another dot before it.")
 def dot(talk: Conversation) -> Iterator[Seen]:
     for message in _messages(talk):
         if message.dotted:
             yield from message.find(_SINGLE_DOT, "a line begins with a single dot")
 
 
-@rule("TEXT-LONE-DOT", "5321#4.5.2", "A line of the message that is only a dot is sent as two: one alone is the end.")
+@rule("TEXT-LONE-DOT", "5321#4.5.2", "A line of the message that is only a dot is sent as two: a lone dot is the end.")
 def lone_dot(talk: Conversation) -> Iterator[Seen]:
     yield from astray(talk, "TEXT-LONE-DOT")
 
 
-@rule("TEXT-BARE-CR", "5321#2.3.8", "In a message CR never stands without the LF behind it.")
+@rule("TEXT-BARE-CR", "5321#2.3.8", "A message has no CR without LF after it.")
 def bare_cr(talk: Conversation) -> Iterator[Seen]:
     for message in _lines(talk):
-        unknown = message.cut and message.octets.endswith(b"\r")  # what would have come next
+        unknown = message.cut and message.octets.endswith(b"\r")  # LF could have come next
         yield from message.find(_BARE_CR, "a CR without LF in the message", end=len(message.octets) - unknown)
 
 
 @rule("TEXT-BARE-LF", "5321#2.3.8", "A line of a message ends with CR LF; LF alone ends no line.")
 def bare_lf(talk: Conversation) -> Iterator[Seen]:
     for message in _lines(talk):
-        told = message.cut and talk.astray is not None and talk.astray.why == "TEXT-END"  # of the last one, there
+        told = message.cut and talk.astray is not None and talk.astray.why == "TEXT-END"  # the last one, by that rule
         yield from message.find(_BARE_LF, "a line of the message ends with LF alone", end=len(message.octets) - told)
 
 
@@ -145,7 +145,7 @@ def length(talk: Conversation) -> Iterator[Seen]:
         yield from message.find(_LONG_DOTTED_LINE if message.dotted else _LONG_LINE, "a line of more than 1000 octets")
 
 
-@rule("TEXT-NUL", "5321#4.1.1.4", "A message has no NUL in it.")
+@rule("TEXT-NUL", "5321#4.1.1.4", "A message has no NUL.")
 def nul(talk: Conversation) -> Iterator[Seen]:
     for message in _lines(talk):
         yield from message.find(_NUL, "a NUL in the message")
@@ -155,12 +155,12 @@ def nul(talk: Conversation) -> Iterator[Seen]:
 def eight_bit(talk: Conversation) -> Iterator[Seen]:
     for message in _messages(talk):
         if message.mail and message.mail.offers is not None and not _takes_eight_bit(message.mail):
-            what = "an octet that is not ASCII, and 8BITMIME was not offered"
+            what = "an octet that is not ASCII, but 8BITMIME was not offered"
             yield from message.find(_EIGHT_BIT, what, start=message.body)
 
 
 def _takes_eight_bit(mail: Command) -> bool:
-    """6531#3.1: what offers SMTPUTF8 knows 8BITMIME, even if it does not say so."""
+    """6531#3.1: a server that offers SMTPUTF8 supports 8BITMIME, even if it does not offer it."""
     utf8 = mail.offered("SMTPUTF8") and mail.envelope.has(b"SMTPUTF8")
     return utf8 or mail.offered("8BITMIME") or mail.offered("BINARYMIME")
 
@@ -170,7 +170,7 @@ def eight_bit_undeclared(talk: Conversation) -> Iterator[Seen]:
     for message in _messages(talk):
         if message.mail and (message.mail.offered("8BITMIME") or message.mail.offered("BINARYMIME")):
             if message.mail.envelope.value(b"BODY") not in (b"8BITMIME", b"BINARYMIME"):
-                what = "an octet that is not ASCII, and MAIL did not say BODY=8BITMIME"
+                what = "an octet that is not ASCII, but MAIL had no BODY=8BITMIME"
                 yield from message.find(_EIGHT_BIT, what, start=message.body)
 
 

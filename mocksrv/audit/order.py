@@ -1,6 +1,6 @@
 """Rules about the order of commands, about waiting for replies, and about how a session ends.
 
-What matters is what the client could know: a command that was sent before a reply came is not judged by that reply.
+What counts is what the client could know: a command that was sent before a reply came is not judged by that reply.
 """
 
 from collections.abc import Iterator
@@ -9,12 +9,12 @@ from mocksrv.audit.conversation import Conversation
 from mocksrv.audit.rules import Seen, astray, rule, seen
 from mocksrv.audit.turns import HELLOS, Command, Text, Turn
 
-# 2920#3.1: only as the last of a group; so are commands of extensions that do not say otherwise.
+# 2920#3.1: allowed only as the last of a group, like commands of extensions that do not say otherwise.
 _LAST = ("VRFY", "EXPN", "TURN", "NOOP", "AUTH", "ETRN", "ATRN")
 
 
 def _commands(talk: Conversation) -> Iterator[Command]:
-    """Those of which can be told for what replies the client had waited."""
+    """The commands for which it is known which replies the client had waited for."""
     return (command for command in talk.commands if not command.misled)
 
 
@@ -26,15 +26,15 @@ def _name(turn: Turn) -> str:
     return turn.verb if isinstance(turn, Command) else "the message" if isinstance(turn, Text) else "the line"
 
 
-@rule("GREETING-WAIT", "5321#4.3.1", "The client says nothing before the server has greeted it.")
+@rule("GREETING-WAIT", "5321#4.3.1", "The client waits for the greeting before its first command.")
 def greeting_wait(talk: Conversation) -> Iterator[Seen]:
     for command in talk.commands:
         if talk.greeting in command.ahead:
-            yield seen(command, f"{command.verb} came before the greeting")
+            yield seen(command, f"{command.verb} was sent before the greeting")
             return
 
 
-@rule("GREETING-REFUSED", "5321#3.1", "If the greeting is a refusal, the client says QUIT and nothing else.")
+@rule("GREETING-REFUSED", "5321#3.1", "If the greeting is a refusal, the client says only QUIT.")
 def greeting_refused(talk: Conversation) -> Iterator[Seen]:
     for command in talk.commands:
         refused = talk.greeting.refused and talk.greeting.reply and talk.greeting.reply.code != 421
@@ -50,12 +50,12 @@ def hello_wait(talk: Conversation) -> Iterator[Seen]:
             yield seen(command, f"{command.verb} was sent before the reply to {_name(command.ahead[-1])}")
 
 
-@rule("EHLO-MISSING", "5321#4.1.1.1", "Before the first mail the client says EHLO or HELO, and the server accepts it.")
+@rule("EHLO-MISSING", "5321#4.1.1.1", "Before the first MAIL the client says EHLO or HELO, and the server accepts it.")
 def hello_missing(talk: Conversation) -> Iterator[Seen]:
     for command in talk.commands:
         if command.verb == "MAIL" and not command.hello and not command.tls:  # within TLS: TLS-EHLO
             if not any(verb in HELLOS for verb in _verbs(command.ahead)):
-                yield seen(command, "MAIL, and no EHLO or HELO was accepted before")
+                yield seen(command, "MAIL, but no EHLO or HELO was accepted before")
                 return
 
 
@@ -74,7 +74,7 @@ def _ahead(talk: Conversation, turn: Turn) -> tuple[Turn, ...]:
     return tuple(one for one in turn.ahead if one is not talk.greeting)
 
 
-@rule("PIPE-LAST", "2920#3.1", "DATA, VRFY, EXPN, TURN, NOOP and AUTH end a group: their reply is waited for.")
+@rule("PIPE-LAST", "2920#3.1", "DATA, VRFY, EXPN, TURN, NOOP and AUTH end a group: the client waits for their reply.")
 def pipe_last(talk: Conversation) -> Iterator[Seen]:
     yield from astray(talk, "PIPE-LAST")
     for command in _commands(talk):
@@ -96,7 +96,7 @@ def rcpt_order(talk: Conversation) -> Iterator[Seen]:
     for command in _commands(talk):
         if command.verb == "RCPT" and _lonely(command):
             if not (last and last.verb == "RCPT"):  # one of them is enough
-                yield seen(command, "RCPT, and " + ("MAIL was refused" if command.mail else "there was no MAIL"))
+                yield seen(command, "RCPT, but " + ("MAIL was refused" if command.mail else "there was no MAIL"))
         last = command
 
 
@@ -105,13 +105,13 @@ def _lonely(command: Command) -> bool:
     return command.transaction is None and "MAIL" not in _verbs(command.ahead)
 
 
-@rule("DATA-ORDER", "5321#3.3", "DATA or BDAT comes after a RCPT that was accepted, unless the reply is still due.")
+@rule("DATA-ORDER", "5321#3.3", "DATA or BDAT comes after a RCPT that was accepted, or whose reply is still due.")
 def data_order(talk: Conversation) -> Iterator[Seen]:
     envelope: list[Command] = []
     for command in _commands(talk):
         if command.verb in ("DATA", "BDAT"):
             if untimely(command) and not any(_lonely(one) for one in envelope if one.verb == "RCPT"):
-                yield seen(command, f"{command.verb}, and there is no recipient that the server accepted")
+                yield seen(command, f"{command.verb}, but the server has accepted no recipient")
             envelope = []
         elif command.verb in ("MAIL", *HELLOS, "RSET"):
             envelope = []
@@ -127,14 +127,14 @@ def untimely(command: Command) -> bool:
     return first and not (transaction and transaction.wanted)
 
 
-@rule("END-AFTER-421", "5321#3.8", "After 421 the server hangs up: there is nothing left to say but QUIT.")
+@rule("END-AFTER-421", "5321#3.8", "After 421 the server hangs up: the client can only say QUIT.")
 def end_after_421(talk: Conversation) -> Iterator[Seen]:
-    # One that answers nothing may be read only after the next command (5321#3.8).
+    # A 421 that answers no command may be read only after the next command (5321#3.8).
     replies = (turn.reply for turn in (talk.greeting, *talk.turns))
     events = [reply.event for reply in replies if reply and reply.code == 421 and not reply.broken]
     for command in talk.commands:
         if events and talk.place(command.start)[0] > min(events) and command.verb != "QUIT":
-            yield seen(command, f"{command.verb} after the server had said 421")
+            yield seen(command, f"{command.verb} after a reply of 421")
             return
 
 
@@ -152,10 +152,10 @@ def end_no_quit(talk: Conversation) -> Iterator[Seen]:
     if talk.hangup is None or talk.astray or talk.handshake_due or any(one.verb == "QUIT" for one in talk.commands):
         return
     if talk.surplus or talk.half_reply or any(reply.broken or reply.code == 421 for reply in talk.replies):
-        return  # the server has not kept to the protocol, or said that it leaves
+        return  # the server has broken the protocol, or announced that it hangs up
     text = next((text for text in talk.texts if not text.complete), None)
     chunked = any(command.size and command.end + command.size > command.chunk[1] for command in talk.commands)
     if chunked or text is None and talk.unanswered or text and text.reply:
-        return  # BDAT-CUT; or nobody knows how long the client waited for the reply; or the server had said enough
+        return  # BDAT-CUT; or the client may have waited long for a reply; or the server had replied before the end
     where = " in the middle of the message" if text else " in the middle of a line" if talk.rest else ""
     yield Seen(talk.read, talk.rest, f"the client hung up{where} without QUIT", talk.hangup)

@@ -1,7 +1,7 @@
 """Rules about the parameters of MAIL and RCPT.
 
-No rule says that SIZE must be right: a client may declare less than it sends (1870#6.3) and more than the server takes
-(1870#6.1); it is then told so.
+No rule says that SIZE must be right: a client may declare less than it sends (1870#6.3) and more than the server
+accepts (1870#6.1); the server then refuses.
 """
 
 import re
@@ -11,7 +11,7 @@ from mocksrv.audit.conversation import Conversation
 from mocksrv.audit.rules import Seen, rule, seen, shown
 from mocksrv.audit.turns import Command
 
-# Which extension brings a parameter; one that is not here has the name of its extension.
+# The extensions that define a parameter; others have the name of their extension.
 _MAIL_EXTENSIONS: dict[bytes, tuple[str, ...]] = {
     b"BODY": ("8BITMIME", "BINARYMIME"), b"RET": ("DSN",), b"ENVID": ("DSN",), b"BY": ("DELIVERBY",),
     b"HOLDFOR": ("FUTURERELEASE",), b"HOLDUNTIL": ("FUTURERELEASE",), b"TRANSID": ("CHECKPOINT",),
@@ -41,11 +41,11 @@ def unoffered(talk: Conversation) -> Iterator[Seen]:
         other = _RCPT_EXTENSIONS if command.verb == "MAIL" else _MAIL_EXTENSIONS
         for keyword, _ in command.envelope.parameters:
             if keyword in other:
-                yield seen(command, f"{shown(keyword)} is no parameter of {command.verb}")
+                yield seen(command, f"{shown(keyword)} is not a parameter of {command.verb}")
             elif command.offers is not None:
                 extensions = table.get(keyword, (keyword.decode("ascii", "replace"),))
                 if not any(command.offered(extension) for extension in extensions):
-                    yield seen(command, f"{shown(keyword)}, and the server does not offer {' or '.join(extensions)}")
+                    yield seen(command, f"{shown(keyword)}, but the server does not offer {' or '.join(extensions)}")
 
 
 @rule("PARAM-SYNTAX", "5321#4.1.2", "Each parameter is KEYWORD or KEYWORD=VALUE, with one space before it.")
@@ -57,16 +57,16 @@ def syntax(talk: Conversation) -> Iterator[Seen]:
             if not word:
                 yield seen(command, "more than one space before a parameter")
             elif not _PARAMETER.fullmatch(word):
-                yield seen(command, f"{shown(word)} has not the form of a parameter")
+                yield seen(command, f"{shown(word)} is not a valid parameter")
 
 
-@rule("PARAM-TWICE", "1870#6 3461#4.5 6152#3", "SIZE, BODY, RET, ENVID, NOTIFY and ORCPT stand once in a command.")
+@rule("PARAM-TWICE", "1870#6 3461#4.5 6152#3", "A command has SIZE, BODY, RET, ENVID, NOTIFY and ORCPT only once.")
 def twice(talk: Conversation) -> Iterator[Seen]:
     for command in _envelopes(talk):
         keywords = [keyword for keyword, _ in command.envelope.parameters]
         for keyword in sorted(_ONCE):
             if keywords.count(keyword) > 1:
-                yield seen(command, f"{shown(keyword)} stands there {keywords.count(keyword)} times")
+                yield seen(command, f"{keywords.count(keyword)} times {shown(keyword)} in one command")
 
 
 @rule("PARAM-SIZE", "1870#3", "SIZE is a number of at most 20 digits.")
@@ -100,9 +100,9 @@ def _wrong(talk: Conversation, keyword: bytes, form: re.Pattern[bytes]) -> Itera
                 yield seen(command, f"{keyword.decode()} with {f'the value {shown(value)}' if value else 'no value'}")
 
 
-@rule("PARAM-BINARY", "3030#3", "BODY=BINARYMIME is said only to a server that offers BINARYMIME.")
+@rule("PARAM-BINARY", "3030#3", "BODY=BINARYMIME is used only if the server offers BINARYMIME.")
 def binary(talk: Conversation) -> Iterator[Seen]:
     for command in _envelopes(talk):
         if command.envelope.value(b"BODY") == b"BINARYMIME" and command.offered("8BITMIME"):  # else PARAM-UNOFFERED
             if not command.offered("BINARYMIME"):
-                yield seen(command, "BODY=BINARYMIME, and the server does not offer BINARYMIME")
+                yield seen(command, "BODY=BINARYMIME, but the server does not offer BINARYMIME")

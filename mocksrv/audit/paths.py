@@ -1,6 +1,6 @@
 """Rules about names and addresses: the argument of EHLO and HELO, the paths of MAIL and RCPT.
 
-Octets that are not ASCII and control characters are the matter of other rules, and are taken for letters here.
+Other rules are about octets that are not ASCII and control characters; here they count as letters.
 """
 
 import ipaddress
@@ -20,7 +20,7 @@ _NUMBERS = re.compile(rb"[0-9.]+|[0-9a-fA-F:.]*:[0-9a-fA-F:.]*")
 
 
 def _is_literal(text: bytes) -> bool:
-    """Whether this is an address in brackets. Of the tags that one may begin with only IPv6 is registered."""
+    """Whether this is an address in brackets. IPv6 is the only tag that is registered for them."""
     if not (text.startswith(b"[") and text.endswith(b"]")):
         return False
     inner = text[1:-1].decode("ascii", "replace")
@@ -45,12 +45,12 @@ def hello_argument(talk: Conversation) -> Iterator[Seen]:
         if not name:
             yield seen(command, f"{command.verb} without a name")
         elif _NUMBERS.fullmatch(name):
-            yield seen(command, f"{shown(name)} looks like an address, and is not in brackets")
+            yield seen(command, f"{shown(name)} looks like an address, but is not in brackets")
         elif not _DOMAIN.fullmatch(name) and not _is_literal(name):
             yield seen(command, f"{shown(name)} is neither a domain name nor an address literal")
 
 
-@rule("EHLO-UNQUALIFIED", "5321#2.3.5", "The name in EHLO and HELO is fully qualified: it is no nickname of one word.")
+@rule("EHLO-UNQUALIFIED", "5321#2.3.5", "The name in EHLO and HELO is fully qualified, not a nickname of one word.")
 def hello_unqualified(talk: Conversation) -> Iterator[Seen]:
     for command in _hellos(talk):
         name = command.argument.rstrip(b" \t")
@@ -67,7 +67,7 @@ def _mailboxes(talk: Conversation) -> Iterator[Command]:
     return (command for command in _paths(talk) if command.envelope.mailbox)
 
 
-@rule("PATH-SPACE", "5321#3.3", "No space stands next to the colon of MAIL FROM: and RCPT TO:.")
+@rule("PATH-SPACE", "5321#3.3", "There is no space next to the colon of MAIL FROM: and RCPT TO:.")
 def path_space(talk: Conversation) -> Iterator[Seen]:
     for command in _paths(talk):
         if command.envelope.spaced:
@@ -79,7 +79,7 @@ def path_brackets(talk: Conversation) -> Iterator[Seen]:
     for command in _paths(talk):
         keyword = b"FROM" if command.verb == "MAIL" else b"TO"
         if command.envelope.path is None or not command.argument.upper().startswith(keyword):
-            yield seen(command, f"no {keyword.decode()}:<address> behind {command.verb}")
+            yield seen(command, f"no {keyword.decode()}:<address> after {command.verb}")
 
 
 @rule("PATH-EMPTY", "5321#4.1.1.3", "RCPT names a recipient; only the path of MAIL may be empty.")
@@ -96,11 +96,11 @@ def path_route(talk: Conversation) -> Iterator[Seen]:
             yield seen(command, f"a source route, {shown((command.envelope.path or b'').partition(b':')[0])}")
 
 
-@rule("PATH-LOCAL-PART", "5321#4.1.2", "A local part is words joined by single dots, or all of it is in quotes.")
+@rule("PATH-LOCAL-PART", "5321#4.1.2", "A local part is atoms joined by single dots, or a quoted string.")
 def path_local_part(talk: Conversation) -> Iterator[Seen]:
     for command in _mailboxes(talk):
         if not _LOCAL_PART.fullmatch(command.envelope.local):
-            yield seen(command, f"the local part {shown(command.envelope.local)} needs quotes, or has the wrong ones")
+            yield seen(command, f"the local part {shown(command.envelope.local)} needs quotes, or its quotes are wrong")
 
 
 @rule("PATH-DOMAIN", "5321#4.1.2", "A domain is labels of letters, digits and hyphens, or an address literal.")
@@ -111,7 +111,7 @@ def path_domain(talk: Conversation) -> Iterator[Seen]:
             yield seen(command, f"{shown(domain)} is neither a domain name nor an address literal")
 
 
-@rule("PATH-UNQUALIFIED", "5321#2.3.5", "An address has a domain; only postmaster as a recipient may do without.")
+@rule("PATH-UNQUALIFIED", "5321#2.3.5", "An address has a domain; only the recipient postmaster needs none.")
 def path_unqualified(talk: Conversation) -> Iterator[Seen]:
     for command in _mailboxes(talk):
         if command.envelope.domain is None:

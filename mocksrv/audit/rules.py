@@ -1,6 +1,6 @@
-"""Rules: each has an ID, the section of the RFC that says it, one sentence, and a function that finds its breaches.
+"""Rules: each has an ID, its section of an RFC, one sentence, and a function that finds its breaches.
 
-An audit asks every rule about the whole conversation; the order of the table is the order in which they are defined.
+An audit applies every rule to the whole conversation; the order of the table is the order in which they are defined.
 """
 
 from collections.abc import Callable, Iterator
@@ -17,7 +17,8 @@ _EVIDENCE = 72  # octets that a finding shows at most
 class Rule:
     """A duty of the client. `rfc` is NUMBER#SECTION, or several of them.
 
-    With `advice` the RFC tells how it is done without demanding it: to do otherwise is worth knowing, and no breach.
+    With `advice`, the RFC recommends or describes it without demanding it: to do otherwise is worth knowing, but no
+    breach.
     """
 
     id: str
@@ -27,7 +28,7 @@ class Rule:
 
     @property
     def remark(self) -> str:
-        """What is said behind it, for people: that it is no duty, if it is none."""
+        """A note after its name or sentence, for people: that it is only advice, if it is."""
         return " (advice)" if self.advice else ""
 
 
@@ -45,7 +46,7 @@ class Finding:
 
 @dataclass(frozen=True)
 class Seen:
-    """What a rule saw: octets from `at` in the client's stream or, if `event` is given, something that was not said."""
+    """What a rule saw: octets from `at` in the client's stream; with `event`, something missing at that event."""
 
     at: int
     octets: bytes
@@ -54,7 +55,7 @@ class Seen:
 
     @property
     def evidence(self) -> bytes:
-        """The octets, but not too many."""
+        """The octets, or their beginning if there are many."""
         return self.octets if len(self.octets) <= _EVIDENCE else self.octets[: _EVIDENCE - 3] + b"..."
 
 
@@ -76,12 +77,12 @@ def rule(name: str, rfc: str, sentence: str, advice: bool = False) -> Callable[[
 
 
 def seen(turn: Turn, what: str) -> Seen:
-    """The whole turn is the evidence."""
+    """With the whole turn as the evidence."""
     return Seen(turn.start, turn.octets, what)
 
 
 def astray(talk: Conversation, name: str) -> Iterator[Seen]:
-    """What the conversation says of itself if it went astray against this rule."""
+    """The finding of the conversation itself, if it went astray by breaking this rule."""
     if talk.astray and talk.astray.why == name:
         start = talk.astray.start
         end = talk.stream.find(b"\n", start) + 1 or len(talk.stream)

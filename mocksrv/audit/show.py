@@ -9,7 +9,7 @@ from mocksrv.audit.rules import RULES, Finding
 from mocksrv.octets import split_lines
 from mocksrv.tape import CLIENT, SERVER, Event, Tape, event_lines
 
-_RUN = 12  # so many lines without a finding are shown; of more, only the first and the last
+_RUN = 12  # so many lines in a row without a finding are shown; of more, only the first and the last
 _WIDTH = 120  # octets of a line that are shown
 
 
@@ -24,7 +24,7 @@ def _rows() -> list[tuple[str, str, str]]:
 
 
 def findings_text(tape: Tape, findings: Iterable[Finding], path: Path | None = None) -> str:
-    """What was said, and beneath each line what was wrong with it; with the place if the tape was read from a file."""
+    """What was said, and below each line what was wrong with it; with its place if the tape was read from a file."""
     found = sorted(findings, key=lambda finding: (finding.event, finding.offset))
     text: list[str] = []
     quiet: list[Event] = []  # lines without a finding

@@ -1,4 +1,4 @@
-"""What a conversation is made of: the client's turns, the replies to them, and the mail transactions they belong to."""
+"""The parts of a conversation: the client's turns, the replies to them, and the mail transactions they belong to."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from functools import cached_property
 from mocksrv.audit.envelope import Envelope, parse_envelope
 
 HELLOS = ("EHLO", "HELO")
-# Verbs that exist: RFC 5321 (with its appendix F), 3030, 3207, 4954, 1985, 2645, 4468.
+# The known verbs: RFC 5321 (with its appendix F), 3030, 3207, 4954, 1985, 2645, 4468.
 VERBS = {
     *HELLOS, "MAIL", "RCPT", "DATA", "RSET", "NOOP", "QUIT", "VRFY", "EXPN", "HELP", "TURN", "SEND", "SOML", "SAML",
     "BDAT", "STARTTLS", "AUTH", "ETRN", "ATRN", "BURL",
@@ -18,16 +18,16 @@ VERBS = {
 
 @dataclass(frozen=True)
 class Reply:
-    """One reply. `broken` if no client could make sense of it; its code is then what its last line says, or 0."""
+    """One reply. `broken` if it is malformed or impossible here; its code is then that of its last line, or 0."""
 
-    event: int  # which brought its end
+    event: int  # that brought its end
     code: int
     lines: tuple[bytes, ...]
     broken: bool = False
 
     @property
     def refuses(self) -> bool:
-        """Whether it says no."""
+        """Whether it is negative."""
         return self.code >= 400
 
 
@@ -38,13 +38,13 @@ class Turn:
     start: int
     end: int
     octets: bytes = b""
-    ahead: tuple[Turn, ...] = ()  # what was unanswered when this began
+    ahead: tuple[Turn, ...] = ()  # unanswered turns when this began
     reply: Reply | None = None
     tls: bool = False
 
     @property
     def refused(self) -> bool:
-        """Whether the server said no. What it did not answer, or nobody understands, may have been accepted."""
+        """Whether the server refused it. Without a reply, or with an unintelligible one, it may have been accepted."""
         return self.reply is not None and self.reply.refuses
 
 
@@ -55,7 +55,7 @@ class Response(Turn):
 
 @dataclass(eq=False)
 class Text(Turn):
-    """What came behind 354: the text as it was sent, without the dot that ends it, if that came (`complete`)."""
+    """What came after 354: the text as it was sent, without the dot that ends it, if that came (`complete`)."""
 
     complete: bool = False
     transaction: Transaction | None = None
@@ -63,15 +63,15 @@ class Text(Turn):
 
 @dataclass(eq=False)
 class Command(Turn):
-    """A command line. What comes before it is told when all has been read (see course.py)."""
+    """A command line. What came before it is filled in when everything has been read (see course.py)."""
 
     hello: Command | None = None  # the EHLO or HELO that counts for this
-    transaction: Transaction | None = None  # that is open when the server gets here
-    mail: Command | None = None  # the last MAIL before, whatever came of it
+    transaction: Transaction | None = None  # that is open when the server reads this
+    mail: Command | None = None  # the last MAIL before, whatever the reply was
     after_last: bool = False  # whether BDAT LAST has ended the last transaction
     size: int | None = None  # of a chunk
     chunk: tuple[int, int] = (0, 0)  # where it is in the stream
-    misled: bool = False  # whether the server had said before what answers nothing
+    misled: bool = False  # whether the server had sent a reply to nothing before
 
     @property
     def content(self) -> bytes:
@@ -85,12 +85,12 @@ class Command(Turn):
 
     @property
     def argument(self) -> bytes:
-        """What stands behind the verb and one space."""
+        """The text after the verb and one space."""
         return self.content.partition(b" ")[2]
 
     @property
     def known(self) -> bool:
-        """Whether there is such a verb; private ones begin with X."""
+        """Whether the verb exists; private ones begin with X."""
         return self.verb in VERBS or re.fullmatch("X[A-Z]+", self.verb) is not None
 
     @cached_property
@@ -105,7 +105,7 @@ class Command(Turn):
 
     @property
     def offers(self) -> dict[str, list[str]] | None:
-        """What the server offers: keywords with their parameters. None if nobody can know that, for want of a reply."""
+        """What the server offers: keywords with their parameters. None if that is unknown, without a reply."""
         if self.hello is None or self.hello.reply is None:
             return None
         lines = self.hello.reply.lines[1:] if self.hello.verb == "EHLO" else ()

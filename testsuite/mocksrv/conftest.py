@@ -31,7 +31,7 @@ def parse(tmp_path: Path) -> Callable[[str], Case]:
 
 @pytest.fixture
 def play(parse: Callable[[str], Case], monkeypatch: pytest.MonkeyPatch) -> Play:
-    """Plays a case given as text in a sandbox; nothing is waited for longer than a second."""
+    """Plays a case given as text in a sandbox; no wait is longer than a second."""
     if sandbox.available() is not None:
         pytest.skip(f"sandbox: {sandbox.available()}")
     monkeypatch.setattr(player, "WAIT", 1.0)

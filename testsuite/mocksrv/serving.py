@@ -11,13 +11,13 @@ from contextlib import contextmanager
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent.parent
-PATIENCE = 120.0  # seconds in which anything must have happened, on however busy a machine
+PATIENCE = 120.0  # seconds for anything to happen, however busy the machine is
 COMMAND = [sys.executable, "-m", "mocksrv", "serve"]
 ENVIRONMENT = os.environ | {"PYTHONDONTWRITEBYTECODE": "1", "PYTHONPATH": str(ROOT)}
 
 
 class Serving:
-    """A server that runs, and what it has said so far."""
+    """A server that runs, and its output so far."""
 
     def __init__(self, process: "subprocess.Popen[bytes]") -> None:
         self.process = process
@@ -61,7 +61,7 @@ class Serving:
         return status
 
     def stop(self, by: signal.Signals = signal.SIGINT) -> list[str]:
-        """Stops it as people do. Returns the summary."""
+        """Stops it with a signal. Returns the summary."""
         self.process.send_signal(by)
         assert self.ended() == 0, self.lines[-50:]
         lines = [line for line in self.lines if line != "(end)"]

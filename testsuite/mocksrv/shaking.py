@@ -30,7 +30,7 @@ class Recorder(socket.socket):
 
 
 class Played:
-    """A dialogue that was played: what failed, what was noted, each write, and what the client brought home."""
+    """A dialogue that was played: the failure, the notes, each write, and the result of the client."""
 
     def __init__(self, text: str, client: Client, host: str = HOST) -> None:
         self.failure: str | None = None
@@ -61,7 +61,7 @@ class Played:
 
 
 def context(**settings: object) -> ssl.SSLContext:
-    """A client that checks nothing and knows much."""
+    """A client that checks nothing and supports everything."""
     made = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     made.check_hostname = False
     made.verify_mode = ssl.CERT_NONE
@@ -76,7 +76,7 @@ def context(**settings: object) -> ssl.SSLContext:
 
 
 def shaken(plain: socket.socket, made: ssl.SSLContext | None = None, name: str | None = HOST) -> ssl.SSLSocket:
-    """A socket behind its handshake; an end without close_notify is an error."""
+    """A socket after its handshake; an end without close_notify is an error."""
     return (made or context()).wrap_socket(plain, server_hostname=name, suppress_ragged_eofs=False)
 
 
@@ -86,7 +86,7 @@ def shaking(
     made: ssl.SSLContext | None = None,
     **settings: object,
 ) -> Client:
-    """A client that shakes hands, acts within TLS, and hangs up. What it brings home is what `act` returns."""
+    """A client that shakes hands, calls `act` within TLS, and hangs up. Its result is that of `act`."""
 
     def client(plain: socket.socket) -> object:
         with shaken(plain, made or context(**settings), name) as tls:
@@ -104,7 +104,7 @@ def hear(tls: ssl.SSLSocket) -> bytes:
 
 
 def hear_all(tls: ssl.SSLSocket) -> bytes:
-    """What comes to the end."""
+    """Everything up to the end."""
     heard = b""
     while octets := tls.recv(65536):
         heard += octets

@@ -1,4 +1,4 @@
-"""Other mail clients behind qmail-remote's interface: each delivers into our world, and says truly what came of it.
+"""Other mail clients with qmail-remote's interface: each delivers into our world, and reports the true result.
 
 One sandbox for all deliveries of a client: most of what a delivery takes is to start it.
 """
@@ -34,7 +34,7 @@ RAW = b"Subject: hi\n\ncaf\xc3\xa9 \xff\n.\n..\n.dot\nend\n"
 RECORDS = re.compile(rb"(?:r\0|[hs](?:[^\0\n]+\n)+\0)*[KZD](?:[^\0\n]+\n)+\0")
 # They give up at the first recipient that is refused.
 ALL_OR_NONE = {"msmtp", "curl"}
-# They do not say whether it was a recipient that was refused, if there is no other that was not.
+# They do not say that a recipient was refused, unless another one was accepted.
 SILENT_ABOUT_RCPT = {*ALL_OR_NONE, "opensmtpd"}
 # It can do without TLS, or insist on it.
 WITHOUT_TLS = {"msmtp"}
@@ -44,14 +44,14 @@ ASKS_FOR_PTR = {"opensmtpd"}
 
 @dataclass(frozen=True)
 class Delivery:
-    """What came of one run of an adapter: its output, what the server saw, and the seconds that it took."""
+    """The result of one run of an adapter: its output, what the server saw, and the seconds that it took."""
 
     status: int
     stdout: bytes
     stderr: bytes
     sessions: tuple[Session, ...]
     seconds: float
-    foreign: tuple[str, ...]  # what was asked that the zone does not know
+    foreign: tuple[str, ...]  # questions about names that are not in the zone
     said: tuple[str, ...] = ()  # what the server that knows TLS remembers
 
     @property
@@ -137,7 +137,7 @@ def all_deliveries(name: str) -> dict[str, Delivery]:
             found["hanging"] = run(None, BOB, timeoutconnect="1\n")
     if "timeoutremote" in ADAPTERS[name].control:
         with bound_socket(ADDRESS, 25, socket.SOCK_STREAM) as listener:
-            listener.listen()  # connections come about, and nothing is said
+            listener.listen()  # connections are made, but the server is silent
             found["silent"] = run(None, BOB, timeoutremote="1\n")
     return found
 
@@ -156,7 +156,7 @@ def expected_letters(name: str) -> dict[str, str]:
 
 
 def flaws(name: str, found: dict[str, Delivery]) -> Iterator[str]:
-    """What is wrong with the deliveries of a client."""
+    """The faults of a client's deliveries."""
     for what, delivery in found.items():
         # The server counts a message that it refuses as accepted when it then says 221; and nobody gets a lone dot.
         took = [session for session in delivery.sessions if session.accepted and session.message != b".\r\n"]
@@ -213,7 +213,7 @@ def test_nothing_is_left(name: str) -> None:
 
 
 def test_outside_of_a_sandbox_nothing_is_sent() -> None:
-    """Where the addresses of the tests are somebody else's, the mail is deferred."""
+    """Outside of a sandbox, the addresses of the tests are somebody else's, and the mail is deferred."""
     command = [sys.executable, "-m", "mocksrv.adapters", "curl", "[192.0.2.25]", SENDER, BOB]
     done = subprocess.run(command, input=MESSAGE, capture_output=True, check=False)
     assert (done.returncode, done.stdout) == (0, b"Zcurl: not in a sandbox: mail could leave this machine\n\0")
@@ -240,7 +240,7 @@ S, H = Fate("Z", "full", alone=True), Fate("D", "unknown", alone=True)
     ],
 )
 def test_reports_follow_from_fates(fates: list[Fate], octets: str) -> None:
-    """Who has the mail is told, and who has not; of a failure that was nobody's own, no more than that it was."""
+    """It is reported who got the mail and who did not; a failure of nobody in particular is about the message."""
     assert Reports.of(fates).octets() == octets.encode()
 
 
@@ -267,7 +267,7 @@ TWINS = ("bob@example.org", "BOB@example.org")
 
 
 def test_mailboxes_that_differ_in_capitals_only() -> None:
-    """Each has its own fate; but a client may write the one that it has as it likes."""
+    """Each recipient has its own fate; the client's log may differ in case."""
     line = "2026-11-24 20:00:00 1abc-00-1 {} {}@example.org R=dns T=smtp{}\n"
     log = line.format("=>", "bob", ' C="250 ok"') + line.format("**", "BOB", ": 550 no")
     assert [exim._fate(log, one) for one in TWINS] == [

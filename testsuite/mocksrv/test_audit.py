@@ -1,4 +1,4 @@
-"""The auditor's rules: tapes/ID.tape breaks one of them, and no other; its twin is nearly the same, and right."""
+"""The auditor's rules: tapes/ID.tape breaks one of them, and no other; its twin is nearly the same, but right."""
 
 from pathlib import Path
 
@@ -20,7 +20,7 @@ def test_every_rule_has_its_tape() -> None:
 
 @pytest.mark.parametrize("name", RULES)
 def test_a_breach_is_found(name: str) -> None:
-    """Exactly this one. Without the rule nothing is found, so it is this rule that finds it."""
+    """Exactly this one is found. Without the rule nothing is found, so this rule finds it."""
     broken = _twins(name)["broken"]
     assert [finding.rule.id for finding in audit(broken)] == [name]
     assert audit(broken, RULES.keys() - {name}) == []

@@ -1,4 +1,4 @@
-"""The auditor at the edges of its rules, and what it says of several breaches at once."""
+"""The auditor at the edges of its rules, and with several breaches at once."""
 
 from pathlib import Path
 
@@ -25,7 +25,7 @@ def _tape(tmp_path: Path, dialogue: str) -> Tape:
     return read_tapes(file)[0]
 
 
-# What is said, in words; the tape; and which rules are broken.
+# A description; the tape; and the rules that are broken.
 EDGES = [
     # Names and addresses.
     ("EHLO alone", "S: 220 x\nC: EHLO\nS: 501 who?\n" + QUIT, "EHLO-ARGUMENT"),
@@ -59,7 +59,7 @@ EDGES = [
     ("SMTPUTF8, unoffered", PLAIN + "C: MAIL FROM:<ü@b.c> SMTPUTF8\n" + OK + QUIT, "PARAM-UNOFFERED"),
     ("Latin-1, undeclared", HELLO + "S: 250 SMTPUTF8\nC= MAIL FROM:<\\xfc@b.c>\\r\\n\n" + OK + QUIT, "UTF8-UNDECLARED"),
     ("AUTH is long", HELLO + "S: 250 AUTH PLAIN\nC: AUTH PLAIN " + "A" * 600 + "\nS: 235 x\n" + QUIT, ""),
-    ("AUTH, and nobody knows the offers", "S: 220 x\nC: EHLO a.b\nC: AUTH PLAIN AA==\n@close\n", "EHLO-WAIT"),
+    ("AUTH, but the offers are unknown", "S: 220 x\nC: EHLO a.b\nC: AUTH PLAIN AA==\n@close\n", "EHLO-WAIT"),
     ("a challenge, and no answer", HELLO + "S: 250 AUTH PLAIN\nC: AUTH PLAIN\nS: 334 x\nC: AA==\nS: 334 x\n@hangup\n",
      "END-NO-QUIT"),
     ("two CRs", PLAIN + "C= NOOP\\r\\r\\n\n" + OK + QUIT, "CMD-BARE-CR"),
@@ -84,8 +84,8 @@ EDGES = [
      "PIPE-UNOFFERED"),
     ("a command that began too early", "S: 220 x\nC: EHLO a.b\nC= MAIL FR\nS: 250 x\nC= OM:<a@b.c>\\r\\n\n" + OK + QUIT,
      "EHLO-WAIT"),
-    ("QUIT behind the message", PIPE + DATA + "C: .\n" + QUIT, ""),
-    ("QUIT behind the message, unoffered", PLAIN + DATA + "C: .\n" + QUIT, "PIPE-UNOFFERED"),
+    ("QUIT after the message", PIPE + DATA + "C: .\n" + QUIT, ""),
+    ("QUIT after the message, unoffered", PLAIN + DATA + "C: .\n" + QUIT, "PIPE-UNOFFERED"),
     ("RSET in a group", PIPE + MAIL + "C: RSET\n" + MAIL + RCPT + "C: DATA\n" + OK * 4 + "S: 354 go\nC: .\n" + OK
      + QUIT, ""),
     ("NOOP in a group", PIPE + "C: NOOP\n" + MAIL + OK + OK + QUIT, "PIPE-LAST"),
@@ -123,14 +123,14 @@ EDGES = [
     ("half a chunk is enough for the server", PIPE + ENVELOPE + "C: BDAT 9 LAST\nC: hi\nS: 552 x\n@hangup\n", ""),
     ("half a chunk, so far", PIPE + ENVELOPE + "C: BDAT 9 LAST\nC: hi\n", ""),
     ("a chunk, and no reply", PIPE + ENVELOPE + "C: BDAT 4 LAST\nC: hi\n@hangup\n", ""),
-    ("DATA twice behind BDAT", PIPE + ENVELOPE + "C: BDAT 0\n" + OK + "C: DATA\nS: 503 x\nC: DATA\nS: 503 x\n" + QUIT,
+    ("DATA twice after BDAT", PIPE + ENVELOPE + "C: BDAT 0\n" + OK + "C: DATA\nS: 503 x\nC: DATA\nS: 503 x\n" + QUIT,
      "BDAT-MIXED"),
     ("half a line before 354", PLAIN + ENVELOPE + "C: DATA\nC= hi\n@hangup\n", "TEXT-EARLY"),
     ("LAST, or so", PIPE + ENVELOPE + "C: BDAT 4 LAST now\nC: hi\n" + OK + QUIT, "BDAT-SYNTAX"),
     ("SMTPUTF8 without 8BITMIME (6531#3.1)", HELLO + "S: 250 SMTPUTF8\nC: MAIL FROM:<ü@b.c> SMTPUTF8\n" + OK + RCPT + OK
      + "C: DATA\nS: 354 go\nC: ü\nC: .\n" + OK + QUIT, ""),
     ("SMTPUTF8, not used", HELLO + "S: 250 SMTPUTF8\n" + DATA + "C: ü\nC: .\n" + OK + QUIT, "TEXT-8BIT"),
-    ("BODY behind SIZE", HELLO + "S: 250-SIZE\nS: 250 8BITMIME\nC: MAIL FROM:<a@b.c> SIZE=1 BODY=8BITMIME\n" + OK + RCPT
+    ("BODY after SIZE", HELLO + "S: 250-SIZE\nS: 250 8BITMIME\nC: MAIL FROM:<a@b.c> SIZE=1 BODY=8BITMIME\n" + OK + RCPT
      + OK + "C: DATA\nS: 354 go\nC: ü\nC: .\n" + OK + QUIT, ""),
     ("a body without a header", PLAIN + DATA + "C: ü\nC: .\n" + OK + QUIT, "TEXT-8BIT"),
     # The end.
@@ -168,9 +168,9 @@ def test_edges(tmp_path: Path, dialogue: str, names: str) -> None:
 def test_how_long_a_command_may_be(tmp_path: Path, offer: str, verb: str, limit: int) -> None:
     """An extension that is offered adds to it. (A source route may be long, and still be made of short domains.)"""
     before = {"MAIL": "MAIL FROM:<@", "RCPT": "RCPT TO:<@", "NOOP": "NOOP "}[verb]
-    behind = "" if verb == "NOOP" else ":a@b.c>"
+    after = "" if verb == "NOOP" else ":a@b.c>"
     for length, names in ((limit, set()), (limit + 1, {"CMD-LENGTH"})):
-        command = before + "x" * (length - len(before + behind) - 2) + behind
+        command = before + "x" * (length - len(before + after) - 2) + after
         mail = (MAIL + OK) * (verb == "RCPT")
         dialogue = HELLO + f"S: 250 {offer}\n" + mail + f"C: {command}\n" + OK + QUIT
         found = {finding.rule.id for finding in audit(_tape(tmp_path, dialogue))}
@@ -188,7 +188,7 @@ def test_what_cannot_be_followed_is_not_judged(tmp_path: Path) -> None:
     dialogue = PLAIN + ENVELOPE + "C: DATA\nC: hi\nS: 354 go\nC: .x\nC= \\n\nC: MAIL\n@hangup\n"
     [finding] = audit(_tape(tmp_path, dialogue))
     assert finding.rule.id == "TEXT-EARLY"
-    assert finding.what.endswith("what follows cannot be told apart and was not judged")
+    assert finding.what.endswith("the rest of the session was not judged")
 
 
 def test_findings_stand_beneath_their_lines(tmp_path: Path) -> None:
@@ -197,7 +197,7 @@ def test_findings_stand_beneath_their_lines(tmp_path: Path) -> None:
     S: 220 x
     C: EHLO localhost
 edge.tape:3: EHLO-UNQUALIFIED: the name `localhost` has no dot
-  [5321#2.3.5] The name in EHLO and HELO is fully qualified: it is no nickname of one word.
+  [5321#2.3.5] The name in EHLO and HELO is fully qualified, not a nickname of one word.
     S: 250 x
     C= NOOP\\n
 edge.tape:5: CMD-BARE-LF: the command ends with LF alone

@@ -1,4 +1,4 @@
-"""The auditor against tapes nobody has written: it never fails, and it finds nothing in an honest conversation."""
+"""The auditor against generated tapes: it never fails, and it finds nothing in an honest conversation."""
 
 from dataclasses import dataclass, field, replace
 
@@ -37,7 +37,7 @@ def test_no_tape_is_too_odd(events: list[Event]) -> None:
 
 @given(st.lists(anything, max_size=40), st.data())
 def test_it_does_not_matter_in_which_pieces_octets_came(events: list[Event], data: st.DataObject) -> None:
-    """As long as no octet of the other side stands between them."""
+    """As long as no octet of the other side is between them."""
     pieces = []
     for event in events:
         cut = data.draw(st.integers(0, len(event.octets)))
@@ -52,7 +52,7 @@ def test_it_does_not_matter_in_which_pieces_octets_came(events: list[Event], dat
 
 @dataclass
 class Honest:
-    """A client and a server that keep to the RFCs, as Hypothesis wants them. What comes of it is on the tape."""
+    """A client and a server that keep to the RFCs, driven by Hypothesis. The result is on the tape."""
 
     data: st.DataObject
     tape: Tape = field(default_factory=lambda: Tape("mx.example.org", 25))

@@ -38,7 +38,7 @@ def path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     ],
 )
 def test_what_is_wrong_is_mended(path: Path, old: str, new: str) -> None:
-    """Whatever was changed in a case that passes, blessing restores it (but for a section's place and status 0)."""
+    """Whatever is changed in a case that passes, blessing restores it (except a section's place and status 0)."""
     path.write_text(WHOLE.replace(old, new))
     assert bless(path, CLIENT).passed
     mended = path.read_text()
@@ -58,7 +58,7 @@ def test_holes_and_prose_survive_and_odd_octets_are_escaped(path: Path) -> None:
 
 
 def test_within_tls(path: Path) -> None:
-    """What is said there is blessed; the handshake is not."""
+    """Lines within TLS are blessed; the handshake is not."""
     whole = (HERE / "cases/starttls.case").read_text()
     (path.parent / "fixtures").symlink_to(HERE.parent.parent / "fixtures")
     path.write_text(whole.replace("C: DATA\n", "").replace("C: MAIL", "C: HELP\nC: MAIL").replace("C: QUIT\n", ""))
@@ -87,7 +87,7 @@ BLOCKS = (HERE / "cases/blocks.case").read_text()
 
 
 def twice(first: str, second: str, line: str) -> str:
-    """A case with two recipients, and the line that shall stand for both of them."""
+    """A case with two recipients, and the line that is to stand for both of them."""
     text = LOCKSTEP.replace(" bob@example.org", f" {first} {second}").replace("r\\0\n", "r\\0\nr\\0\n")
     start, end = text.index("C= RCPT"), text.index("C: DATA")
     return f"{text[:start]}@repeat 2\nC: {line}\nS: 250\n@end\n{text[end:]}"
@@ -119,10 +119,10 @@ def test_what_is_repeated_is_mended_if_it_is_each_time_the_same(path: Path) -> N
     [
         (twice("bob@x.example", "carol@x.example", "HELP"), ":24: cannot be blessed: it is repeated, and"),
         (twice("bob@x.example", "carol@x.example", "RCPT TO:<bob@x.example>"), ":24: cannot be blessed: it is"),
-        (BLOCKS.replace("@optional\nC: NOOP\n@end\nC: DATA\n", ""), ":37: cannot be blessed: it is repeated, and what"),
-        (BLOCKS.replace("C: MAIL", "C: MALI"), "nobody knows how much of it belongs to the next block"),
+        (BLOCKS.replace("@optional\nC: NOOP\n@end\nC: DATA\n", ""), ":37: cannot be blessed: it is repeated, and"),
+        (BLOCKS.replace("C: MAIL", "C: MALI"), "it is unclear how much of it belongs to the next block"),
         (BLOCKS.replace("C: EHLO", "C: ELHO"), "what would fit: `C: HELO"),
-        (BLOCKS.replace("C: QUIT", "C: QUIT\n@end\n@repeat 2\nC: NOOP"), r"makes no case (.*nothing stands behind @rep"),
+        (BLOCKS.replace("C: QUIT", "C: QUIT\n@end\n@repeat 2\nC: NOOP"), r"not make a case (.*no lines follow @rep"),
     ],
 )
 def test_what_is_not_sure_is_not_blessed(path: Path, text: str, reason: str) -> None:

@@ -1,4 +1,4 @@
-"""Case files: what they say, and what is said about those that are wrong."""
+"""Case files: their meaning, and the errors in wrong ones."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -94,7 +94,7 @@ ERRORS = [
     ("T\naddress: example\n", "2: 'example' does not appear to be"),
     ("T\nrfc: 5321#4\nrfc: 2920#3\n", "3: a second `rfc`"),
     ("T\nexpect-exim: deferred: why\nexpect-exim: refused: why\n", "3: a second `expect-exim`"),
-    ("T\nspec:\n", "2: nothing stands behind `spec:`"),
+    ("T\nspec:\n", "2: `spec:` needs a value"),
     ("T\nrfc: RFC5321\n", "2: expected `rfc: NUMBER[#SECTION] ...`"),
     ("T\r\n\r\n-- run --\r\n", "1: expected lines that end with LF, not with CR LF"),
     ("T\n\n-- run\nQremote\n", "3: expected `-- NAME [ARGUMENT] --`, or no line that begins with --"),
@@ -122,20 +122,20 @@ ERRORS = [
     (BEGIN + "-- dialogue a:0 --\n", "5: not a HOST"),
     (BEGIN + "-- dialogue [a] --\n", "5: 'a' does not appear to be"),
     (BEGIN + "-- dialogue a --\n", "5: an empty dialogue"),
-    (BEGIN + "-- dialogue a never --\nS: 220\n", "6: a dialogue that never happens has no lines"),
+    (BEGIN + "-- dialogue a never --\nS: 220\n", "6: a dialogue that must never happen has no lines"),
     (BEGIN + "-- dialogue a --\nD: x\n", "6: expected `S: `"),
     (BEGIN + "-- dialogue a --\nS=\\\n", "6: expected `S: `"),
     (BEGIN + "-- dialogue a --\nS= \\\n", "6: no such escape"),
-    (BEGIN + "-- dialogue a --\nC: {\n", "6: '{' begins no hole"),
+    (BEGIN + "-- dialogue a --\nC: {\n", "6: '{' does not begin a hole"),
     (BEGIN + "-- dialogue a --\n@sleep 1\n", "6: no such directive: @sleep"),
     (BEGIN + "-- dialogue a --\n@delay\n", "6: expected `@delay T`"),
     (BEGIN + "-- dialogue a --\n@close now\n", "6: expected `@close [abrupt|alert]`"),
     (BEGIN + "-- dialogue a --\n@split\nC: x\n", "6: @split must come before an S line"),
     (BEGIN + "-- dialogue a --\nS: x\n@close\nS: y\n", "8: nothing can follow @close"),
-    (BEGIN + "-- dialogue a --\nS: x\n@refuse\n", "7: @refuse stands alone"),
-    (BEGIN + "-- dialogue a --\n@close abrupt\n", "6: @close abrupt must stand within TLS"),
-    (BEGIN + "-- dialogue a --\n@key-update\n", "6: @key-update must stand within TLS"),
-    (BEGIN + "-- dialogue a --\n@renegotiate\n", "6: @renegotiate must stand within TLS"),
+    (BEGIN + "-- dialogue a --\nS: x\n@refuse\n", "7: @refuse must be alone"),
+    (BEGIN + "-- dialogue a --\n@close abrupt\n", "6: @close abrupt must be within TLS"),
+    (BEGIN + "-- dialogue a --\n@key-update\n", "6: @key-update must be within TLS"),
+    (BEGIN + "-- dialogue a --\n@renegotiate\n", "6: @renegotiate must be within TLS"),
     (BEGIN + "-- control/x pem --\n", "5: expected `-- control/x [absent|directory|unreadable|pem NAME ...] --`"),
 ]
 DIALOGUE = BEGIN + "-- dialogue a --\n"
@@ -146,14 +146,14 @@ ERRORS += [
     (DIALOGUE + "S: x\n@either\nC: x\n@or\nC: y\n", "7: @either has no @end"),
     (DIALOGUE + "@repeat 2\n@optional\nC: x\n@end\n", "6: @repeat 2 has no @end"),
     (DIALOGUE + "@either\nC: x\n@end\n", "6: @either has no @or"),
-    (DIALOGUE + "@either\n@or\nC: x\n@end\n", "6: nothing stands behind @either"),
-    (DIALOGUE + "@either\nC: x\n@or\n@end\n", "8: nothing stands behind @or"),
-    (DIALOGUE + "@optional\n@end\n", "6: nothing stands behind @optional"),
-    (DIALOGUE + "@repeat 3\n@end\n", "6: nothing stands behind @repeat 3"),
-    (DIALOGUE + "@optional\nC: x\n@or\nC: y\n@end\n", "8: @or belongs to @either, and this is @optional (line 6)"),
-    (DIALOGUE + "@repeat 2\nC: x\n@or\nC: y\n@end\n", "8: @or belongs to @either, and this is @repeat 2 (line 6)"),
-    (DIALOGUE + "@either\nC: x\n@or\nS: y\n@end\n", "9: what @either may choose must begin with a C line"),
-    (DIALOGUE + "@optional\n@optional\nC: x\n@end\n@end\n", "7: what @optional may choose must begin with a C line"),
+    (DIALOGUE + "@either\n@or\nC: x\n@end\n", "6: no lines follow @either"),
+    (DIALOGUE + "@either\nC: x\n@or\n@end\n", "8: no lines follow @or"),
+    (DIALOGUE + "@optional\n@end\n", "6: no lines follow @optional"),
+    (DIALOGUE + "@repeat 3\n@end\n", "6: no lines follow @repeat 3"),
+    (DIALOGUE + "@optional\nC: x\n@or\nC: y\n@end\n", "8: @or belongs to @either, but this is @optional (line 6)"),
+    (DIALOGUE + "@repeat 2\nC: x\n@or\nC: y\n@end\n", "8: @or belongs to @either, but this is @repeat 2 (line 6)"),
+    (DIALOGUE + "@either\nC: x\n@or\nS: y\n@end\n", "9: a branch of @either must begin with a C line"),
+    (DIALOGUE + "@optional\n@optional\nC: x\n@end\n@end\n", "7: a branch of @optional must begin with a C line"),
     (DIALOGUE + "@repeat\nC: x\n@end\n", "6: expected `@repeat N`"),
     (DIALOGUE + "@repeat 0\nC: x\n@end\n", "6: @repeat takes a number from 1 to 1000"),
     (DIALOGUE + "@repeat 1001\nC: x\n@end\n", "6: @repeat takes a number from 1 to 1000"),
@@ -167,10 +167,10 @@ ERRORS += [
     (DIALOGUE + "@optional\nC: x\n@close\nC: z\n@end\nC: y\n", "9: nothing can follow @close"),
     (DIALOGUE + "@either\nC: x\n@close\n@or\nC: y\n@reset\n@end\nC: y\n", "13: nothing can follow @either"),
     (DIALOGUE + "@repeat 2\nC: x\n@close\n@end\n", "7: nothing can follow @close"),
-    (DIALOGUE + "@optional\nC: x\n@refuse\n@end\n", "8: @refuse stands alone"),
+    (DIALOGUE + "@optional\nC: x\n@refuse\n@end\n", "8: @refuse must be alone"),
     (DIALOGUE + "@repeat 2\nC: x\n@starttls cert=mx\n@end\n", "8: a second @starttls (the first is in line 8)"),
     (DIALOGUE + "@optional\nC: x\n@starttls cert=mx\n@end\nC: y\n@starttls cert=mx\n", "11: a second @starttls"),
-    (DIALOGUE + "@optional\nC: x\n@starttls cert=mx\n@end\nC: y\n@key-update\n", "11: @key-update must stand"),
+    (DIALOGUE + "@optional\nC: x\n@starttls cert=mx\n@end\nC: y\n@key-update\n", "11: @key-update must be"),
     (DIALOGUE + "@half-close\nS: x\n", "7: only C lines, @read and @reset can follow @half-close (line 6), not S: x"),
     (DIALOGUE + "@half-close\n@half-close\n", "7: only C lines, @read and @reset can follow @half-close (line 6)"),
     (DIALOGUE + "@optional\nC: x\n@half-close\n@end\nC: y\nS: z\n", "11: only C lines, @read and @reset can follow"),
@@ -191,20 +191,20 @@ STARTTLS = [
     ("cert=mx ask=", "6: expected `ask=NAME[.chain]|none`"),
     ("cert=mx cut=3", "6: expected `cut=1|2[:N]`"),
     ("cert=mx cert=mx", "6: a second `cert`"),
-    ("cert=mx cut=1 client=rejects", "6: the handshake ends in one way: client or cut"),
-    ("cert=mx client=rejects server=rejects", "6: the handshake ends in one way: client or server"),
-    ("cert=mx alert=unknown_ca", "6: `alert` goes with client=rejects"),
-    ("cert=mx client=rejects suite=X", "6: `suite` means nothing where the handshake does not come to its end"),
-    ("cert=mx version=1.2 max=1.3", "6: `version` is both `min` and `max`"),
+    ("cert=mx cut=1 client=rejects", "6: only one of these can end the handshake: client, cut"),
+    ("cert=mx client=rejects server=rejects", "6: only one of these can end the handshake: client, server"),
+    ("cert=mx alert=unknown_ca", "6: `alert` needs client=rejects"),
+    ("cert=mx client=rejects suite=X", "6: `suite` has no meaning where the handshake is not completed"),
+    ("cert=mx version=1.2 max=1.3", "6: `version` sets both `min` and `max`"),
     ("cert=mx min=1.3 max=1.2", "6: `min` is above `max`"),
     ("cert=mx ciphers=TLS_NULL", "6: no such suite: TLS_NULL (TLS 1.3 has TLS_AES_256_GCM_SHA384"),
-    ("cert=mx ciphers=FOO", "6: OpenSSL knows no cipher of these: FOO"),
+    ("cert=mx ciphers=FOO", "6: OpenSSL supports no cipher of these: FOO"),
     ("cert=mx ask=client.key", "6: expected NAME or NAME.chain, not client.key"),
     ("cert=mx\n@starttls cert=mx", "7: a second @starttls (the first is in line 6)"),
     ("cert=mx cut=1", "6: the handshake is cut: @close, @reset, @stall or an S line must follow"),
     ("cert=mx cut=1\nC: x", "6: the handshake is cut: @close, @reset, @stall or an S line must follow"),
-    ("cert=mx cut=1\nS: x\nC: x", "8: nobody understands what the client says behind a handshake that was cut"),
-    ("cert=mx cut=1\n@close alert", "7: @close alert must stand within TLS"),
+    ("cert=mx cut=1\nS: x\nC: x", "8: the server cannot understand the client after a handshake that was cut"),
+    ("cert=mx cut=1\n@close alert", "7: @close alert must be within TLS"),
     ("cert=mx client=rejects\nS: x", "7: nothing can follow @starttls cert=mx client=rejects"),
     ("cert=mx server=rejects\n@close", "7: nothing can follow @starttls cert=mx server=rejects"),
 ]
@@ -219,7 +219,7 @@ def test_errors(parse: Parse, text: str, what: str) -> None:
 
 
 def test_a_handshake_that_drips_for_ever_fails(parse: Parse) -> None:
-    with pytest.raises(CaseError, match="7: @drip .* means that the client does not wait: `client=rejects`"):
+    with pytest.raises(CaseError, match="7: @drip .* means that the client hangs up: it needs `client=rejects`"):
         parse(BEGIN + "-- dialogue a --\n@drip 1 1 within=1..2\n@starttls cert=mx\n")
 
 
@@ -236,5 +236,6 @@ def test_an_address_is_missing(play: Callable[[str], object]) -> None:
 
 @pytest.mark.parametrize("directive", ["@refuse", "@no-answer within=0..1"])
 def test_a_server_that_is_there_and_is_not(play: Callable[[str], object], directive: str) -> None:
-    with pytest.raises(CaseError, match=f"7: {directive} concerns every connection, and that of line 5 as well"):
+    what = f"7: {directive} applies to every connection to this address, also to that of line 5"
+    with pytest.raises(CaseError, match=what):
         play(BEGIN + f"-- dialogue 192.0.2.1 --\nS: x\n-- dialogue 192.0.2.1 --\n{directive}\n-- report --\n")

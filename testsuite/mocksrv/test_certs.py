@@ -1,4 +1,4 @@
-"""Certificates are what their recipes say, as OpenSSL judges them; and what is said about recipes that are wrong."""
+"""Certificates are what their recipes say, as OpenSSL judges them; and the errors in wrong recipes."""
 
 import multiprocessing
 import os
@@ -45,7 +45,7 @@ BAD = {
 
 
 def judged(name: str, tmp_path: Path, anchors: str = "ca") -> str:
-    """What a careful client finds wrong with a server's certificate; nothing if it is good."""
+    """The error that a careful client finds in a server's certificate; empty if it is good."""
     (tmp_path / "server").write_bytes(RECIPES.pem(f"{name}.chain {name}.key"))
     (tmp_path / "anchors").write_bytes(RECIPES.pem(anchors))
     server, client = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
@@ -155,7 +155,7 @@ def test_pem() -> None:
         ('[x]\nnames = "x"', "`names` cannot be 'x'"),
         ('[x]\nkey = "dsa"', "no such key: dsa"),
         ('[x]\npurpose = "mail"', "no such purpose: mail"),
-        ('[x]\nto = "tomorrow"', "neither a date nor a time from now, as `.90d`: tomorrow"),
+        ('[x]\nto = "tomorrow"', "neither a date nor a time from now, such as `.90d`: tomorrow"),
         ('[x]\nfrom = "+2d"\nto = "+1d"', "recipes.toml: "),
         ('[x]\nissuer = "y"', "no such certificate: y"),
         ('[x]\nissuer = "y"\n[y]\nissuer = "x"', "recursion"),

@@ -1,4 +1,4 @@
-"""What every command has in common: how it complains, how it is interrupted, and where its output goes."""
+"""What every command has in common: its error messages, interruption, and where its output goes."""
 
 import contextlib
 import os
@@ -32,17 +32,17 @@ def command(*words: str | Path, within: str = 'exec "$@"', **environment: str) -
     ("words", "complaint"),
     [
         (("audit",), "mocksrv audit: error: expected a TRANSCRIPT, or --rules"),
-        (("run", CASE, "--"), "mocksrv: error: expected one CLIENT behind --"),
-        (("run", CASE, "--", "curl", "-v"), "mocksrv: error: expected one CLIENT behind --"),
-        (("peers", "--", "curl"), "mocksrv: error: only `run` takes something behind --"),
-        (("serve", "--", "curl"), "mocksrv: error: only `run` takes something behind --"),
+        (("run", CASE, "--"), "mocksrv: error: expected one CLIENT after --"),
+        (("run", CASE, "--", "curl", "-v"), "mocksrv: error: expected one CLIENT after --"),
+        (("peers", "--", "curl"), "mocksrv: error: only `run` takes a client after --"),
+        (("serve", "--", "curl"), "mocksrv: error: only `run` takes a client after --"),
         (("run", "/nowhere/a.case"), "mocksrv: /nowhere/a.case: No such file or directory\n"),
         (("run", "--match=rfc", "/nowhere/a.case"), "mocksrv: /nowhere/a.case: No such file or directory\n"),
         (("run", "README.md"), "README.md:"),
         (("run", CASE, "--", "sendmail"), "no such client: sendmail"),
-        (("run", "--match=exact", CASE, "--", "exim"), "no case says what exim says, octet for octet: --match=rfc"),
-        (("run", "--bless", "--match=rfc", CASE), "--bless is about what a case says octet for octet"),
-        (("run", "--bless", CASE, "--", "curl"), "--bless is about what a case says octet for octet"),
+        (("run", "--match=exact", CASE, "--", "exim"), "cases do not say the exact octets of exim: use --match=rfc"),
+        (("run", "--bless", "--match=rfc", CASE), "--bless works octet for octet"),
+        (("run", "--bless", CASE, "--", "curl"), "--bless works octet for octet"),
         (("audit", "/nowhere"), "mocksrv: /nowhere: No such file or directory\n"),
         (("audit", CASE), f"{CASE}:1: expected `-- dialogue HOST"),
         (("show", "/nowhere.case"), "mocksrv: /nowhere.case: No such file or directory\n"),
@@ -65,7 +65,7 @@ def test_what_is_not_understood(words: tuple[str | Path, ...], complaint: str) -
 def test_an_interruption(
     words: tuple[str | Path, ...], kill: Callable[[int, int], None], by: signal.Signals, status: int, tmp_path: Path
 ) -> None:
-    """^C ends it, without a word: somebody knows why. Nothing that it began lives longer, and keeps its output open."""
+    """^C ends it without a message. Nothing that it started lives longer and keeps its output open."""
     client, begun = tmp_path / "client", tmp_path / "begun"
     client.write_text(f"#!/bin/sh\n>{begun}/it\nsleep {PATIENCE}\n")
     client.chmod(0o755)
@@ -90,7 +90,7 @@ def test_an_interruption(
 
 @pytest.mark.parametrize("words", [("audit", TAPE), ("audit", "--rules"), ("show", CASE)], ids=lambda words: words[0])
 def test_nobody_reads(words: tuple[str | Path, ...]) -> None:
-    """As in `audit | head`: no complaint, and the status says that it was not all."""
+    """As in `audit | head`: no error message, but the status tells that output was lost."""
     status, told, complaints = command(*words, within='{ "$@"; echo $? >&2; } | :')
     assert (status, told, complaints) == (0, "", "141\n")
 
@@ -127,7 +127,7 @@ def test_any_character(encoding: str, tmp_path: Path) -> None:
     ("text", "complaint"),
     [
         ("", "1: no `-- dialogue HOST[:PORT] [[ADDRESS]] --` in this file"),
-        ("S: 220 hi\n", "1: expected `-- dialogue HOST[:PORT] [[ADDRESS]] --` before the first line"),
+        ("S: 220 hi\n", "1: expected `-- dialogue HOST[:PORT] [[ADDRESS]] --` before this line"),
         ("-- dialogue a --\n\n-- dialogue b c --\n", "3: expected `-- dialogue HOST[:PORT] [[ADDRESS]] --`"),
         ("-- dialogue a:0 --\n", "1: not a HOST[:PORT]: a:0"),
         ("-- dialogue a --\r\nS: 220 hi\r\n", "1: expected lines that end with LF, not with CR LF"),

@@ -74,7 +74,7 @@ def test_run_verbosely() -> None:
 
 
 def test_what_came_of_a_handshake(tmp_path: Path) -> None:
-    """It is told behind its line, also where something else failed."""
+    """It is shown after its line, even if something else failed."""
     case, client = HERE / "cases/starttls.case", HERE / "client.py"
     told = "✓ @starttls cert=mx-by-intermediate   (TLSv1.3 TLS_AES_256_GCM_SHA384, SNI mx.example.org)"
     assert f"  {told}" in command("mocksrv", "run", "-v", case, "--", client)[1].split("\n")
@@ -200,7 +200,7 @@ def test_peers(tmp_path: Path) -> None:
 
 
 def test_peers_of_one_name(tmp_path: Path) -> None:
-    """Two versions of a program are told apart; who is named twice is one."""
+    """Two versions of a program get a column each; a client that is named twice gets one."""
     other = tmp_path / "client.py"
     other.symlink_to(HERE / "client.py")
     told = ("mocksrv", "peers", "--cases", tmp_path, "--out", tmp_path)

@@ -1,4 +1,4 @@
-"""A policy in one line: what each word of it comes to."""
+"""A policy in one line: the meaning of each option."""
 
 import pytest
 
@@ -31,7 +31,7 @@ REPLY = "not a reply"
     ],
 )
 def test_replies(place: str, word: str, said: str) -> None:
-    """With an enhanced code, but where there is none (RFC 2034, section 4), and behind 3."""
+    """With an enhanced code, except where there is none (RFC 2034, section 4), and with 3xx."""
     reaction = Reply.parse(word).reaction(place, "mx")
     assert (reaction.octets, reaction.then) == (f"{said}\r\n".encode(), ())
 

@@ -1,4 +1,4 @@
-"""The manual pages of mocksrv say what there is, and their examples are right."""
+"""The manual pages of mocksrv are complete, and their examples are right."""
 
 import argparse
 import re
@@ -128,7 +128,7 @@ def test_examples_of_the_command(parse: Callable[[str], Case]) -> None:
 
 
 def test_the_dialogue_with_curl() -> None:
-    """What the page shows is what is told, if a client says that."""
+    """The page shows the output for a client that says the same."""
     page = COMMAND_PAGE.read_text()
     options = re.search(r"(?m)^\.Dl mocksrv serve (.*)", page)
     shown = next(block for block in examples(COMMAND_PAGE) if block.startswith("listening on")).split("\n")[2:-1]

@@ -89,9 +89,9 @@ def test_what_leads_to_a_decision(text: str, octets: bytes, leads: bool | None) 
 @pytest.mark.parametrize(
     ("parse", "text", "what"),
     [
-        (parse_line, "a{message}", "stands alone"),
-        (parse_line, "a{b", "begins no hole"),
-        (parse_line, "{Helo}", "begins no hole"),
+        (parse_line, "a{message}", "must be alone"),
+        (parse_line, "a{b", "does not begin a hole"),
+        (parse_line, "{Helo}", "does not begin a hole"),
         (parse_line, "{n:number}", "no such kind of hole: number"),
         (parse_exact, "{n:int}", r"must end with \\n"),
         (parse_exact, r"\z", "no such escape"),

@@ -1,4 +1,4 @@
-"""The tables, and the pages behind them."""
+"""The tables, and the pages that they link to."""
 
 import html.parser
 from collections.abc import Callable
@@ -49,7 +49,7 @@ def test_advice_is_told_as_such() -> None:
 
 
 class Reader(html.parser.HTMLParser):
-    """Collects text by what is around it, and complains about tags that do not fit."""
+    """Collects text by the elements around it, and fails for tags that do not match."""
 
     def __init__(self) -> None:
         super().__init__()

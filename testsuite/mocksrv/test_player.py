@@ -1,4 +1,4 @@
-"""How the server's octets leave, seen at the socket."""
+"""How the server's octets are sent, seen at the socket."""
 
 import socket
 import threading
@@ -77,7 +77,7 @@ def test_drip_ends_when_the_client_hangs_up(said: Callable[[str], list[bytes]]) 
 
 
 def play(pair: tuple[Recorder, socket.socket], text: str, octets: bytes, hang_up: bool = True) -> str | None:
-    """What is wrong with a client that sends these octets at once."""
+    """The failure for a client that sends these octets at once."""
     server, client = pair
     client.sendall(octets)
     if hang_up:
@@ -96,18 +96,18 @@ def play(pair: tuple[Recorder, socket.socket], text: str, octets: bytes, hang_up
         ("C: EHLO {helo}", b"EHLO me\r\n", None),
         ("C: A\nC: B", b"A\r\nB\r\n", None),
         ("C: {message}\nC= x", b"a\r\n.\r\nx", None),
-        ("C: A", b"A\r\nB", "the client sent more after the end of the dialogue"),
+        ("C: A", b"A\r\nB", "the client sent data after the end of the dialogue"),
         ("C: A", b"A\n", "the client sent something else"),
         ("C: A", b"A\r", "the client hung up"),
         ("C: A\nS: ok", b"A\r\n", "the client hung up before the server's turn"),
-        ("C: A\nS: ok", b"A\r\nB", "the client sent more before the server's turn"),
+        ("C: A\nS: ok", b"A\r\nB", "the client sent data before the server's turn"),
         ("C: QUIT\nS: bye", b"QUIT\r\n", None),
         ("C: {n:int}", b"12\r\n", None),
         ("C: {n:int}\nC: {n:int}", b"12\r\n13\r\n", r"the client's line does not fit. {n} is 12."),
         ("C: {n:int}", b"1" * 100000, "the client's line has no end"),
         ("@read 2\nC: A", b"xyA\r\n", None),
         ("@stall within=0..1", b"", None),
-        ("@stall within=0..1", b"x", "the client sent more before the server's turn"),
+        ("@stall within=0..1", b"x", "the client sent data before the server's turn"),
     ],
 )
 def test_what_is_heard(pair: tuple[Recorder, socket.socket], text: str, octets: bytes, wrong: str | None) -> None:
@@ -126,28 +126,28 @@ FITTING = "what would fit: `C: A` (line 2) or `C: BC` (line 4)"
         (EITHER, b"A\r\n", None),
         (EITHER, b"BC\r\nD\r\n", None),
         (EITHER, b"BC\r\n", "the client hung up"),
-        (EITHER, b"A\r\nD\r\n", "the client sent more after the end of the dialogue"),
+        (EITHER, b"A\r\nD\r\n", "the client sent data after the end of the dialogue"),
         (EITHER, b"B", f"the client hung up; {FITTING}"),
         (EITHER, b"", f"the client hung up; {FITTING}"),
         (EITHER + "C: E", b"A\r\nE\r\n", None),
         (EITHER + "C: E", b"BC\r\nD\r\nE\r\n", None),
         # The first that fits, and not the first that is known to fit.
-        ("@either\nC: {x:token}\n@or\nC: A\nC: B\n@end", b"A\r\nB\r\n", "sent more after the end of the dialogue"),
+        ("@either\nC: {x:token}\n@or\nC: A\nC: B\n@end", b"A\r\nB\r\n", "sent data after the end of the dialogue"),
         ("@either\nC= AB\n@or\nC= A\n@end", b"AB", None),
         ("@either\nC= AB\n@or\nC= A\n@end", b"A", None),
         ("@either\nC: {n:int}\n@or\nC: {x:token}\n@end\nC: {n:int}", b"a\r\n1\r\n", None),
         ("@either\nC: {n:int}\n@or\nC: {x:token}\n@end\nC: {n:int}", b"2\r\n1\r\n", "does not fit. {n} is 2."),
         ("@either\nC: {n:int}\n@or\nC: A\n@end", b"1" * 100000, ": `C: {n:int}` (line 2) or `C: A` (line 4)"),
         ("@either\nC: A\n" + EITHER + "@or\nC: B\n@end", b"A\r\nBC\r\nD\r\n", None),
-        # Where one branch ends the dialogue, what stands behind the block is for the other.
+        # If one branch ends the dialogue, what follows the block is for the other.
         ("@either\nC: A\n@close\n@or\nC: B\n@end\nC: C", b"A\r\n", None),
         ("@either\nC: A\n@close\n@or\nC: B\n@end\nC: C", b"B\r\n", "the client hung up"),
         (OPTIONAL, b"", None),
         (OPTIONAL, b"AB\r\n", None),
-        (OPTIONAL, b"A", "after the end of the dialogue (what is optional in line 1 was passed over)"),
+        (OPTIONAL, b"A", "after the end of the dialogue (the optional block in line 1 was passed over)"),
         (OPTIONAL + "C: ABC", b"ABC\r\n", None),
         (OPTIONAL + "C: ABC", b"AB\r\nABC\r\n", None),
-        (OPTIONAL + "C: ABC", b"AC\r\n", "the client sent something else (what is optional in line 1 was passed over)"),
+        (OPTIONAL + "C: ABC", b"AC\r\n", "sent something else (the optional block in line 1 was passed over)"),
         (OPTIONAL + "C: ABC\nC: X", b"ABC\r\nY\r\n", "the client sent something else"),
         (OPTIONAL + OPTIONAL, b"AB\r\n", None),
         (OPTIONAL + OPTIONAL, b"AB\r\nAB\r\nAB\r\n", "after the end of the dialogue"),
@@ -196,7 +196,7 @@ def test_a_half_closed_connection_is_heard_to_its_end(pair: tuple[Recorder, sock
 
 
 def test_close_ends_with_fin(pair: tuple[Recorder, socket.socket]) -> None:
-    """However much the client has sent and still sends: what waited unread would make a reset of it."""
+    """However much the client has sent and still sends: unread octets would turn the close into a reset."""
     server, client = pair
     client.sendall(b"A\r\n" * 10000)
     thread = threading.Thread(target=play, args=(pair, "@read 3\nS= b\n@close", b"", False))
@@ -217,7 +217,7 @@ def test_close_wants_the_client_to_hang_up(
 
 @pytest.mark.parametrize(("within", "right"), [("0.04..5", True), ("0..0.01", False), ("4..5", False)])
 def test_a_stall_amid_the_message_reads_nothing(pair: tuple[Recorder, socket.socket], within: str, right: bool) -> None:
-    """The client hangs up behind more octets than any buffer holds."""
+    """The client hangs up after more octets than any buffer holds."""
     _, client = pair
     client.setblocking(False)
     with pytest.raises(BlockingIOError):

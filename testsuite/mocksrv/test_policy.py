@@ -70,9 +70,9 @@ def test_within_tls_ehlo_is_another() -> None:
         ("@delay 1\nS: 220 a", GREETING, b"220 a\r\n", ("@delay 1",)),
         ("@close", GREETING, b"", ("@close",)),
         ("S: 220 a\nC: EHLO {helo}\n@stall within=1..2", "EHLO", b"", ("@stall within=1..2",)),
-        # What is not answered: the first command that has no reply.
+        # An action instead of a reply belongs to the first command without a reply.
         ("S: 220 a\nC: MAIL FROM:<>\nC: RCPT TO:<a@b.example>\nS: 250 ok\n@reset", "RCPT a@b.example", b"", ("@reset",)),
-        # What is more than one reply leaves with the last.
+        # Surplus replies are sent with the last one.
         ("S: 220 a\nC: STARTTLS\nS: 220 go\nS: 250 injected", "STARTTLS", b"220 go\r\n250 injected\r\n", ()),
         ("S: 220 a\n@delay 1\nS: 421 no", GREETING, b"220 a\r\n421 no\r\n", ()),
         # A reply in pieces.
@@ -143,7 +143,7 @@ def test_what_stands_behind_a_block_answers_each_branch() -> None:
 
 
 def test_branches() -> None:
-    """One that hangs up has nothing behind it; within TLS and a message is who has gone there."""
+    """Nothing follows in a branch that hangs up; a branch can lead into TLS or into a message."""
     policy = compiled(
         "S: 220 a\nC: EHLO x\nS: 250 a\n@either\nC: STARTTLS\nS: 220 go\n@starttls cert=mx\nC: EHLO x\nS: 250 b\n"
         "@or\nC: NOOP\nS: 421 a\n@close\n@or\nC: EHLO y\nS: 250 c\n@end\n@optional\nC: RSET\nS: 250 d\n@end\n"
@@ -157,7 +157,7 @@ def test_branches() -> None:
 
 
 def test_a_way_that_fits_goes_before() -> None:
-    """What answers a burst fits one of its branches only."""
+    """The replies to a burst fit only one of its branches."""
     rcpt = "C: RCPT TO:<a@b.example>\n"
     for branches in ((rcpt, rcpt * 3), (rcpt * 3, rcpt)):
         text = "S: 220 a\n@either\n%s@or\n%s@end\nC: DATA\nS: 250 a\nS: 550 b\nS: 250 c\nS: 354 d\nC: .\nS: 250 e" % branches

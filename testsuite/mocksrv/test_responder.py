@@ -24,7 +24,7 @@ Served = tuple[socket.socket, Tape]
 
 @contextmanager
 def served(policy: Policy) -> Iterator[Served]:
-    """The client's end of a connection, and its tape, which is complete behind the block."""
+    """The client's end of a connection, and its tape, which is complete after the block."""
     dialogue = Dialogue(host="mx.example", port=25, never=False, steps=(), line=0, end=0)
     transcript = Transcript(dialogue, "192.0.2.25")
     with socket.create_server(("127.0.0.1", 0)) as listener, socket.create_connection(listener.getsockname(), 10) as ours:
@@ -52,7 +52,7 @@ def replies(connection: socket.socket, *commands: bytes) -> list[bytes]:
 
 
 def reply(connection: socket.socket) -> bytes:
-    """All lines of the next reply, or what comes until the server hangs up."""
+    """All lines of the next reply, or the octets until the server hangs up."""
     octets = b""
     while octets[-1:] != b"\n" or octets.split(b"\n")[-2][3:4] == b"-":
         octet = connection.recv(1)
@@ -150,7 +150,7 @@ def test_a_server_that_interrupts_a_shorter_message() -> None:
 
 @pytest.mark.parametrize("octets", [b"x\n.\n", b"x\n.\r\n", b"x\r\n.\n", b".\n"])
 def test_an_end_between_wrong_line_ends(plain: Served, monkeypatch: pytest.MonkeyPatch, octets: bytes) -> None:
-    """It counts if nothing follows, or neither side would ever go on."""
+    """It counts if nothing follows; otherwise neither side would ever go on."""
     monkeypatch.setattr(responder, "_LENIENCE", 0.05)
     connection, tape = plain
     replies(connection, *ENVELOPE, b"DATA\r\n", octets)
@@ -174,8 +174,8 @@ def test_the_handshake_of_any_client_is_taken(plain: Served) -> None:
     ("octets", "remark"),
     [
         (b"x" * 70000, "a line of more than 65536 octets"),
-        (b"\x16\x03\x01\x02\x00\n", "the client speaks TLS where it was not asked to"),
-        (b"NOO", "the client hung up in the middle of a line, behind 3 octets"),
+        (b"\x16\x03\x01\x02\x00\n", "the client begins a TLS handshake without STARTTLS"),
+        (b"NOO", "the client hung up in the middle of a line, after 3 octets"),
         (b"BDAT x\r\nNOOP\r\n", "the client hung up"),
         (b"QUIT\r\n", None),
     ],
@@ -208,7 +208,7 @@ def test_a_client_that_falls_silent(monkeypatch: pytest.MonkeyPatch) -> None:
     ids=["command", "message", "chunk"],
 )
 def test_octets_now_and_then(monkeypatch: pytest.MonkeyPatch, before: bytes) -> None:
-    """They do not hold the server for ever, however often they come."""
+    """They do not keep the server busy for ever, however often they come."""
     monkeypatch.setattr(player, "WAIT", 0.1)
     with served(Policy("mx.example", {"greeting": [Reaction(b"220 hi\r\n")]})) as (connection, tape):
         connection.sendall(before)
@@ -218,7 +218,7 @@ def test_octets_now_and_then(monkeypatch: pytest.MonkeyPatch, before: bytes) -> 
                 connection.sendall(b"x")
                 with suppress(TimeoutError):
                     connection.recv(1000)
-    assert re.fullmatch(r"the client did not go on for 0.1 s, behind \d+ octets of something", tape.remarks[0])
+    assert re.fullmatch(r"the client sent \d+ octets, and then nothing for 0.1 s", tape.remarks[0])
 
 
 def test_a_handshake_octet_by_octet(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -278,7 +278,7 @@ def test_a_second_starttls(plain: Served) -> None:
 
 
 def test_a_strict_server() -> None:
-    """What comes out of order is refused, and does not count as the nth time."""
+    """A command out of order is refused, and does not count as the nth time."""
     reactions = {
         "MAIL": b"250 ok\r\n", "RCPT c@d.example": b"450 later\r\n", "DATA": b"354 go\r\n", ".": b"250 ok\r\n"
     }  # fmt: skip
@@ -312,7 +312,7 @@ def test_too_many_commands(plain: Served, monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def test_a_client_that_never_stops(plain: Served, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What it sends while the server listens before it speaks is not taken in without end."""
+    """There is a limit to what it sends while the server listens before it speaks."""
     monkeypatch.setattr(responder, "QUIET", 5.0)
     connection, tape = plain
     connection.setblocking(False)
@@ -329,7 +329,7 @@ SIZED = "S: 220 hi\nC: EHLO x\nS: 250-mx\nS: 250 SIZE 9\n"
 
 
 def test_a_server_keeps_to_the_size_that_it_offers() -> None:
-    """Where the dialogue ends before it says anything of a message."""
+    """The dialogue ends before the message."""
     mail, recipient = ENVELOPE
     with served(scripted(SIZED)) as (connection, tape):
         replies(connection, b"", b"EHLO x\r\n")

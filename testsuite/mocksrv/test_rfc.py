@@ -1,4 +1,4 @@
-"""The second level: other words are right, another outcome is not, and what the auditor finds counts."""
+"""The level of the RFCs: other words are right, another outcome is not, and findings of the auditor count."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -55,12 +55,12 @@ BEHAVIOUR = [
     ("pipelined", "no-quit", "END-NO-QUIT [5321#4.1.1.10]"),
     ("pipelined", "dots", "another message arrived: the body differs"),
     ("pipelined", "changes", "another message arrived: the field subject is gone, changed"),
-    ("pipelined", "lies", "carol@example.org is told to be delivered, and no server took it"),
-    ("pipelined", "hides", "bob@example.org is told to be deferred, and a server took it"),
+    ("pipelined", "lies", "carol@example.org is reported as delivered, but no server accepted it"),
+    ("pipelined", "hides", "bob@example.org is reported as deferred, but a server accepted it"),
     ("pipelined", "exit", "the exit status is 3"),  # a caller has then no use for reports
     ("pipelined", "sender", "it arrived from <sender.example>, not from <alice@sender.example>"),
     ("chunking", "sender", "it arrived from"),
-    ("pipelined", "twice", "bob@example.org got it 2 times"),
+    ("pipelined", "twice", "bob@example.org got the message 2 times"),
     ("starttls", "in-the-clear", "TLS-PLAINTEXT"),
 ]
 
@@ -73,9 +73,9 @@ def test_behaviour(judge: Judge, case: str, misbehaviour: str, what: str | None)
 
 
 CHANGES = [
-    ("pipelined", "S: 250 2.0.0 queued as 4711", "S: 554 no", "the outcome is 2 times refused; it had to be delivered, refused"),
+    ("pipelined", "S: 250 2.0.0 queued as 4711", "S: 554 no", "is 2 times refused; expected: delivered, refused"),
     ("pipelined", "S: 250 2.0.0 queued as 4711", "S: 250 another text", None),
-    ("pipelined", "C: RCPT TO:<bob@", "C: RCPT TO:<dave@", "the outcome is 2 times refused; it had to be delivered, refused"),
+    ("pipelined", "C: RCPT TO:<bob@", "C: RCPT TO:<dave@", "is 2 times refused; expected: delivered, refused"),
     ("next-server", "MX 60 far", "MX 5 far", "the client connects to 192.0.2.66 port 25, which must never happen"),
 ]
 
@@ -96,7 +96,7 @@ def plain(run: str, more: str = "", where: str = "mx.example.org") -> str:
 
 
 class Stranger(Client):
-    """An MTA that has no interface of qmail-remote, played by our client."""
+    """An MTA without qmail-remote's interface, played by our client."""
 
     def missing(self) -> None:
         """It is there."""
@@ -127,14 +127,14 @@ def test_what_the_client_of_the_case_does_not_try(
     found = wrong(rfc.check(parse(text), Stranger("swaks", "swaks")))
     assert what in found if what else not found
     if size == 99:
-        assert "the outcome is delivered; it had to be refused" in wrong(judge(text))
+        assert "the outcome is delivered; expected: refused" in wrong(judge(text))
 
 
 EXPECTATIONS = [
-    # What is told of this client is what it must do.
-    ("expect-client.py: delivered delivered: why", "it had to be 2 times delivered"),
+    # What the case expects of this client in particular is required.
+    ("expect-client.py: delivered delivered: why", "expected: 2 times delivered"),
     ("expect-client.py: delivered refused: why", ""),
-    ("expect-client.py: END-NO-QUIT: why", "expect-client.py says that END-NO-QUIT is broken, and it is not"),
+    ("expect-client.py: END-NO-QUIT: why", "expect-client.py says that END-NO-QUIT is broken, but it is not"),
     ("expect-client.py: END-NO-QUIT?: why", ""),
     ("expect-another: delivered delivered: why", ""),
     ("expect-client.py: elsewhere: why", ""),
@@ -167,7 +167,7 @@ def test_a_case_about_octets_says_nothing_here(judge: Judge) -> None:
 
 def test_a_dialogue_that_makes_sense_only_as_it_is(judge: Judge) -> None:
     text = (HERE / "cases/pipelined.case").read_text().replace("C: EHLO", "@read 3\nC: EHLO", 1)
-    with pytest.raises(CaseError, match="test.case:16: @read stands where no message is .*scope: exact"):
+    with pytest.raises(CaseError, match="test.case:16: @read is not within a message .*scope: exact"):
         judge(text)
 
 
@@ -209,7 +209,7 @@ C: QUIT
 r\\0
 K\\0
 """
-PASSED_OVER = "the client connects to 192.0.2.2 and passes over mx1.example.org., which is preferred"
+PASSED_OVER = "the client connects to 192.0.2.2 before mx1.example.org., which is preferred"
 ORDERS = [
     ("", "", PASSED_OVER),
     ("MISBEHAVE=backwards", "", ""),
@@ -270,7 +270,7 @@ def test_what_a_case_must_be_for_another_mta(parse: Callable[[str], Case], text:
 
 
 def test_who_is_told_its_server_has_nothing_to_find(parse: Callable[[str], Case]) -> None:
-    told = "it is about finding the server, and this client is told it"
+    told = "it is about finding the server, but this client is told its name"
     text = plain(BOB)
     assert clients.find("curl").unfit(parse(text)) is None
     assert clients.find("curl").unfit(parse(text + "-- dialogue mx.example.org --\nS: 220 a\n")) == told

@@ -14,41 +14,41 @@ CASES = Path(__file__).parent / "cases"
 # A case, how the client misbehaves in it (or how the case is changed), and what must be said about it.
 WRONG = [
     ("pipelined", "split", "line 23: nothing .more. came in 1 s"),  # R1
-    ("lockstep", "unasked", "line 22: the client sent more before the server's turn"),  # R3
+    ("lockstep", "unasked", "line 22: the client sent data before the server's turn"),  # R3
     ("pipelined", "case", "line 22: the client sent something else"),  # R4
     ("pipelined", "report", "line 33: the reports differ"),
-    ("pipelined", "extra", "line 31: the client sent more before the server's turn"),  # R5
-    ("pipelined", "after", "line 32: the client sent more after the end of the dialogue"),
+    ("pipelined", "extra", "line 31: the client sent data before the server's turn"),  # R5
+    ("pipelined", "after", "line 32: the client sent data after the end of the dialogue"),
     ("pipelined", "no-quit", "line 32: the client hung up"),
     ("pipelined", "linger", "line 32: the client did not hang up in 1 s"),
-    ("pipelined", "connect", "connects to 192.0.2.99 port 4711, and no dialogue is left"),
-    ("next-server", "connect", "connects to 192.0.2.99 port 4711, and no dialogue is left"),
+    ("pipelined", "connect", "connects to 192.0.2.99 port 4711, but no dialogue is left"),
+    ("next-server", "connect", "connects to 192.0.2.99 port 4711, but no dialogue is left"),
     ("pipelined", "foreign", "a question about a name that the zone does not have: elsewhere.example. A"),
     ("pipelined", "stderr", "wrote to descriptor 2"),
     ("pipelined", "exit", "the exit status is 3, not 0"),
     ("pipelined", "holds", "output is still open after its end"),
-    ("blocks", "case", "line 30: the client sent something else .what is optional in line 26 was passed over."),
+    ("blocks", "case", "line 30: the client sent something else .the optional block in line 26 was passed over."),
     ("blocks", "split", "line 32: nothing .more. came in 1 s; what would fit: `C: RCPT TO:<carol@"),  # R1
-    ("blocks", "after", "line 53: the client sent more after the end of the dialogue"),
+    ("blocks", "after", "line 53: the client sent data after the end of the dialogue"),
     ("blocks", "no-quit", None),
     ("blocks", "linger", "line 53: the client did not hang up in 1 s"),
     ("half-close", "case", "line 17: the client sent something else"),
-    ("half-close", "extra", "line 24: the client sent more after the end of the dialogue"),
-    ("half-close", "after", "line 44: the client sent more after the end of the dialogue"),
+    ("half-close", "extra", "line 24: the client sent data after the end of the dialogue"),
+    ("half-close", "after", "line 44: the client sent data after the end of the dialogue"),
     ("half-close", "no-quit", "line 44: the client hung up"),
     ("dns-log", "foreign", "line 12: the questions to the DNS differ"),
     # The same within TLS, and on the way there.
     ("starttls", "split", "line 28: nothing .more. came in 1 s"),
     ("starttls", "case", "line 27: the client sent something else"),
-    ("starttls", "extra", "line 34: the client sent more before the server's turn"),
-    ("starttls", "after", "line 35: the client sent more after the end of the dialogue"),
+    ("starttls", "extra", "line 34: the client sent data before the server's turn"),
+    ("starttls", "after", "line 35: the client sent data after the end of the dialogue"),
     ("starttls", "no-quit", "line 35: the client hung up"),
     ("starttls", "linger", "line 35: the client did not hang up in 1 s"),
-    ("starttls", "greedy", "line 21: the client sent more before the server's turn"),
-    ("starttls", "in-the-clear", "line 22: the client sent this in the clear, where only TLS records may be"),
-    ("starttls", "sni", "line 22: the client's SNI is MX.EXAMPLE.ORG; it had to be mx.example.org"),
-    ("starttls", "no-sni", "line 22: the client's SNI is none; it had to be mx.example.org"),
-    ("starttls-rejected", "trust", "line 26: the handshake came to its end .*; the client had to reject it"),
+    ("starttls", "greedy", "line 21: the client sent data before the server's turn"),
+    ("starttls", "in-the-clear", "line 22: the client sent this in the clear, where only TLS records are allowed"),
+    ("starttls", "sni", "line 22: the client's SNI is MX.EXAMPLE.ORG; expected: mx.example.org"),
+    ("starttls", "no-sni", "line 22: the client's SNI is none; expected: mx.example.org"),
+    ("starttls-rejected", "trust", "line 26: the handshake was completed .*; the client had to reject it"),
     ("starttls-rejected", "clear-quit", "line 26: the client sent this in the clear"),
 ]
 
@@ -59,23 +59,23 @@ CHANGED = [
     ("pipelined", "hi\n\n.a", "hi\n\na", None),
     ("pipelined", "C: QUIT\n", "C: QUIT\n-- dialogue 192.0.2.26 --\n@refuse\n", "no connection to 192.0.2.26"),
     ("pipelined", "C: QUIT\n", "C: QUIT\n-- exit --\n7\n", "the exit status is 0, not 7"),
-    ("pipelined", "e mx.example.org", "e 192.0.2.25:26", "connects to 192.0.2.25 port 25; due was 192.0.2.25 port 26"),
+    ("pipelined", "e mx.example.org", "e 192.0.2.25:26", "connects to 192.0.2.25 port 25; next is 192.0.2.25 port 26"),
     ("next-server", "S: 550 no\n", "@close\n", "192.0.2.66 port 25, which must never happen"),
     ("next-server", HANG, "no-answer within=4..5", r"waited \d.\d+ s for the connection"),
     ("next-server", HANG, "no-answer within=0.1..0.2", r"waited \d.\d+ s for the connection"),
     ("next-server", STALL, "stall within=4..5", r"hung up after \d.\d+ s; it had to within 4..5 s"),
     ("next-server", STALL, "stall within=0..0.1", "the client is still there"),
-    ("next-server", "@refuse", "S: 250 hello", "the client sent more after the end of the dialogue"),
+    ("next-server", "@refuse", "S: 250 hello", "the client sent data after the end of the dialogue"),
     ("lockstep", "@drip 9 0.001s", "@drip 9 0.001s within=0..1", "the client waited to the end"),
     ("lockstep", "@delay 0.02s\n", "@delay 0.02s\n@drip 1 0.01s\n", None),
     ("mid-message", "@read 13", "@read 100", "nothing .more. came"),
-    ("mid-message", "too much\n@close", "too much\n@stall within=0..1", "sent more before the server's turn"),
+    ("mid-message", "too much\n@close", "too much\n@stall within=0..1", "sent data before the server's turn"),
     ("blocks", "C: HELO", "C: EHLO", "line 32: nothing .more. came in 1 s; what would fit: .C: RCPT"),
     ("blocks", "@or\nC: EHLO", "@or\nC: ELHO", "line 14: .*: `C: HELO {helo}` .line 15. or `C: ELHO {helo}` .line 18."),
-    ("blocks", "@repeat 2", "@repeat 1", "line 44: the client sent something else .what is optional in line 41"),
+    ("blocks", "@repeat 2", "@repeat 1", "line 44: the client sent something else .the optional block in line 41"),
     ("blocks", "@repeat 2\n@either", "@repeat 3\n@either", "line 32: the client sent something else; what would fit"),
     ("blocks", "@repeat 7", "@repeat 6", "line 49: nothing .more. came"),
-    ("blocks", "C: {what:token}", "C: MAIL {what:token}", "line 28: the client sent more before the server's turn"),
+    ("blocks", "C: {what:token}", "C: MAIL {what:token}", "line 28: the client sent data before the server's turn"),
     ("half-close", "@half-close\nC: Q", "C: Q", None),
     ("dns-log", "b.example.org. A\n", "", "line 12: the questions to the DNS differ"),
     ("dns-log", "b.example.org. A\n", "b.example.org. A\n" * 2, "line 12: the questions to the DNS differ"),
@@ -91,8 +91,8 @@ CHANGED = [
     ("starttls", "pem ca --", "pem other-ca --", "ended the handshake with unknown_ca"),
     ("starttls-faults", "within=0.3..5", "within=4..5", r"hung up after \d.\d+ s; it had to within 4..5 s"),
     ("starttls-faults", "within=0.3..5", "within=0..0.1", "the client is still there"),
-    ("starttls-client-certificate", "ask=client.chain", "ask=other-client", "showed .CN=client.example,O=client."),
-    ("starttls-client-certificate", "client.chain client.key", "client other-client.key", "hung up in the middle"),
+    ("starttls-client-certificate", "ask=client.chain", "ask=other-client", "sent .CN=client.example,O=client."),
+    ("starttls-client-certificate", "client.chain client.key", "client other-client.key", "hung up during"),
 ]
 
 
@@ -105,7 +105,7 @@ def test_a_client_that_is_wrong_fails(play: Play, case: str, misbehaviour: str, 
 def test_a_client_that_speaks_first_fails(play: Play) -> None:
     """However busy the machine is between its connection and its first command."""
     text = (CASES / "lockstep.case").read_text().replace("@split\n", "@delay 5s\n", 1)
-    _expect(play(text.replace("Qremote", "MISBEHAVE=early Qremote")), "line 16: the client sent more before the serv")
+    _expect(play(text.replace("Qremote", "MISBEHAVE=early Qremote")), "line 16: the client sent data before the serv")
 
 
 @pytest.mark.parametrize(("case", "old", "new", "verdict"), CHANGED)

@@ -1,4 +1,4 @@
-"""A sandbox is a world of its own, gives back values and errors, and leaves nothing behind."""
+"""A sandbox is isolated, returns values and errors, and leaves nothing behind."""
 
 import contextlib
 import os

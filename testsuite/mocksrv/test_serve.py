@@ -1,4 +1,4 @@
-"""`mocksrv serve`, as people meet it: what it answers, what it tells, and how it ends."""
+"""`mocksrv serve`, as people meet it: its replies, its output, and how it ends."""
 
 import contextlib
 import os
@@ -29,7 +29,7 @@ CURL = pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not inst
 
 
 def test_the_example() -> None:
-    """One recipient is refused, as the command line says, and everything is told."""
+    """One recipient is refused, as the command line says, and everything is printed."""
     options = "--ehlo PIPELINING,SIZE=1000 --rcpt bob@example.org=550"
     with serving(*options.split()) as server:
         with smtplib.SMTP(*server.address, local_hostname="client.example") as client:
@@ -54,7 +54,7 @@ def test_the_example() -> None:
 
 
 def test_findings() -> None:
-    """They are told behind the session, and counted in the summary. Quietly, nothing else is told."""
+    """They are printed after the session, and counted in the summary. With --quiet, nothing else is printed."""
     with serving("--quiet") as server:
         for _ in range(2):
             with server.connected() as client:
@@ -145,7 +145,7 @@ def test_qremote(tmp_path: Path) -> None:
         assert server.stop()[1:] == ["no findings"]
 
 
-# What is told
+# Output
 
 
 def test_nothing_commands_the_terminal() -> None:
@@ -177,7 +177,7 @@ def test_what_is_long_is_abbreviated() -> None:
 
 
 def test_colours() -> None:
-    """On a terminal, and only there, and not if NO_COLOR says so."""
+    """Only on a terminal, and not with NO_COLOR."""
     for environment, coloured in (({}, True), ({"NO_COLOR": "1"}, False)):
         ours, theirs = pty.openpty()
         environment = {"NO_COLOR": "", **environment}
@@ -245,7 +245,7 @@ def test_nobody_reads_what_it_tells() -> None:
 
 
 def test_a_case_by_its_sense() -> None:
-    """Its servers answer any client; the last dialogue is everybody's who comes later."""
+    """Its servers answer any client; all later clients get the last dialogue."""
     with serving(PIPELINED) as server:
         for _ in range(2):
             with server.connected() as client:
@@ -255,7 +255,7 @@ def test_a_case_by_its_sense() -> None:
 
 
 def test_the_nth_connection(tmp_path: Path) -> None:
-    """It meets the nth dialogue, also where nobody would listen."""
+    """It gets the nth dialogue, even one in which nobody would listen."""
     path = tmp_path / "a.case"
     head = "a\n\n-- run --\nQremote\n-- dialogue a.example never --\n"
     one = "-- dialogue a.example --\nS: 421 one\n@close\n"
@@ -274,7 +274,7 @@ def test_the_nth_connection(tmp_path: Path) -> None:
 
 
 def test_a_case_octet_for_octet() -> None:
-    """What does not fit is told with its line, and the next client is served."""
+    """A mismatch is printed with its line, and the next client is served."""
     lines = PIPELINED.read_text().split("\n")
     burst = MAIL.replace(b"a@b", b"alice@sender") + BOB + CAROL + b"DATA\r\n"
     with serving("--match=exact", PIPELINED) as server:
@@ -297,7 +297,7 @@ def test_a_case_octet_for_octet() -> None:
 
 @pytest.fixture
 def complain(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., str]:
-    """What is complained about, of words that must not make a server."""
+    """The error message for a command line that must not make a server."""
 
     def complain(*words: str | Path) -> str:
         try:
@@ -326,17 +326,17 @@ def complain(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
         ("--starttls mx suit=x", "argument --starttls: no such option: suit"),
         ("--listen 127.0.0.1", "argument --listen: not an [ADDRESS:]PORT"),
         ("--listen ::1:25", "argument --listen: not an [ADDRESS:]PORT"),
-        ("--listen [127.0.0.1]:25", "argument --listen: an IPv6 address stands in brackets, and no other"),
+        ("--listen [127.0.0.1]:25", "argument --listen: an IPv6 address needs brackets, and no other has them"),
         ("--listen 1.2.3:25", "argument --listen: '1.2.3' does not appear to be an IPv4 or IPv6 address"),
         ("--listen 65536", "argument --listen: not an [ADDRESS:]PORT"),
         ("--listen 192.0.2.1:1", "mocksrv: cannot listen on 192.0.2.1:1: Cannot assign requested address\n"),
         ("--host a b", "argument --host: not a name: 'a b'"),
         ("--patience 0", "argument --patience: not a number of seconds: '0'"),
-        ("--connections 0", "argument --connections: not a number from 1 up: '0'"),
+        ("--connections 0", "argument --connections: not a number of at least 1: '0'"),
         ("--record /nowhere/file", "/nowhere/file: No such file or directory"),
         ("/nowhere/a.case", "/nowhere/a.case: No such file or directory"),
-        ("--match exact", "--match is about a CASE"),
-        (f"--data=451 {PIPELINED}", "--data says what a policy in one line does; here, CASE says it"),
+        ("--match exact", "--match needs a CASE"),
+        (f"--data=451 {PIPELINED}", "--data is for a policy in one line, and cannot be combined with CASE"),
         ("--nonsense", "unrecognized arguments: --nonsense"),
     ],
     ids=str,
@@ -347,7 +347,7 @@ def test_wrong_options(complain: Callable[..., str], options: str, complaint: st
 
 
 def test_what_was_recorded_stays(complain: Callable[..., str], tmp_path: Path) -> None:
-    """Where another server has the port."""
+    """Another server has the port."""
     (tmp_path / "record").write_text("it")
     with socket.create_server(("127.0.0.1", 0)) as other:
         where = "{}:{}".format(*other.getsockname())
@@ -360,10 +360,10 @@ def test_what_was_recorded_stays(complain: Callable[..., str], tmp_path: Path) -
     ("old", "new", "complaint"),
     [
         ("S: 220", "S 220", "{line}: expected `S: `, `C: `"),
-        ("-- dialogue mx.example.org", "-- dialogue mx.example.org never", "{after}: a dialogue that never happens"),
+        ("-- dialogue mx.example.org", "-- dialogue mx.example.org never", "{after}: a dialogue that must never"),
         ("-- run --", "-- walk --", "{line}: no such section: walk"),
-        ("spec:", "scope: exact\nspec:", "1: this case is about the exact octets (scope: exact); --match=exact"),
-        ("S: 220", "@read 5\nS: 220", "{before}: this dialogue makes sense only as it is written (@read stands"),
+        ("spec:", "scope: exact\nspec:", "1: this case is about the exact octets (scope: exact): use --match=exact"),
+        ("S: 220", "@read 5\nS: 220", "{before}: this dialogue can be played only as it is written (@read is not"),
     ],
 )
 def test_wrong_cases(complain: Callable[..., str], tmp_path: Path, old: str, new: str, complaint: str) -> None:

@@ -1,4 +1,4 @@
-"""`mocksrv serve` among many clients, and among those that mean no good: it goes on, and keeps nothing of them."""
+"""`mocksrv serve` with many clients, and with hostile ones: it goes on, and keeps nothing of them."""
 
 import contextlib
 import gc
@@ -56,7 +56,7 @@ def test_two_hundred_at_a_time() -> None:
 
 
 def test_a_thousand_in_a_row() -> None:
-    """None is lost, and nothing of them is left: threads, descriptors, memory."""
+    """No connection is lost, and nothing of it is left: threads, descriptors, memory."""
     size = 50_000
     with serving("--quiet", "--starttls", "mx") as server, ThreadPoolExecutor(16) as pool:
         left = []
@@ -71,7 +71,7 @@ def test_a_thousand_in_a_row() -> None:
 
 
 def test_nothing_is_kept() -> None:
-    """Of a session that has ended no tape is left, to the last one."""
+    """When a session has ended, its tape is gone."""
     listener = socket.create_server(("127.0.0.1", 0))
     where = listener.getsockname()
     dialogue = Dialogue(host="mx.example", port=25, never=False, steps=(), line=0, end=0)
@@ -215,7 +215,7 @@ def leave(connection: socket.socket) -> None:
 
 
 def rubbish_in_a_handshake(connection: socket.socket) -> None:
-    """What looks like TLS and is none."""
+    """Octets that look like TLS, but are not."""
     talk(connection, b"", b"STARTTLS\r\n")
     connection.sendall(b"\x16\x03\x01\x00\x30\x01\x00\x00\x2c" + bytes(range(44)))
     drain(connection)
@@ -231,17 +231,17 @@ def clear_in_a_handshake(connection: socket.socket) -> None:
 HOSTILE: list[tuple[Callable[[socket.socket], None], str]] = [
     (flood, f"a line of more than {LONGEST_LINE} octets"),
     (flood_of_text, f"a message of more than {LONGEST_MESSAGE} octets"),
-    (drip, "the client did not go on for 0.5 s, behind "),
+    (drip, " octets, and then nothing for 0.5 s"),
     (drip_behind_the_end, "the client did not hang up in 0.5 s although the server had"),
-    (half, "the client did not go on for 0.5 s, behind 3 octets of something"),
-    (hello, "the client speaks TLS where it was not asked to"),
+    (half, "the client sent 3 octets, and then nothing for 0.5 s"),
+    (hello, "the client begins a TLS handshake without STARTTLS"),
     (silence, "the client said nothing for 0.5 s"),
     (deaf, "the client does not read what the server says (0.5 s)"),
     (chatter, f"more than {MOST_COMMANDS} commands in one session"),
     (reset, "the client broke the connection"),
-    (leave, "the client hung up in the middle of a line, behind 7 octets"),
-    (rubbish_in_a_handshake, "the client's first message is no ClientHello"),
-    (clear_in_a_handshake, "the client sent this in the clear, where only TLS records may be"),
+    (leave, "the client hung up in the middle of a line, after 7 octets"),
+    (rubbish_in_a_handshake, "the client's first message is not a ClientHello"),
+    (clear_in_a_handshake, "the client sent this in the clear, where only TLS records are allowed"),
 ]
 
 

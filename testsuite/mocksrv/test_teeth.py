@@ -1,4 +1,4 @@
-"""The harness must have teeth: one wrong octet in any expectation of any case makes it fail."""
+"""Cases must detect faults: one wrong octet in any expectation of any case makes it fail."""
 
 from pathlib import Path
 
@@ -14,7 +14,7 @@ HERE = Path(__file__).parent
 ROOT = HERE.parent.parent
 OURS = sorted(HERE.glob("cases/*.case"))
 CASES = ROOT / "fixtures/cases"
-# What a template makes differs in the message alone: one of it is enough.
+# The cases of a template differ only in the message: one of them is enough.
 CORPUS = [*sorted(CASES.rglob("*.case")), *(next(made_by(template)) for template in CASES.rglob(TEMPLATE))]
 
 pytestmark = pytest.mark.skipif(sandbox.available() is not None, reason=f"sandbox: {sandbox.available()}")

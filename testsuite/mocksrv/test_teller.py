@@ -1,4 +1,4 @@
-"""What is told of a lot, and what is kept of it."""
+"""What is printed of long output, and what is kept of it."""
 
 import io
 

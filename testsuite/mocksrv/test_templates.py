@@ -1,4 +1,4 @@
-"""Templates: which cases they make, and of what."""
+"""Templates: the cases made from them."""
 
 import os
 import subprocess
@@ -76,7 +76,7 @@ def test_a_failure_names_the_template(topic: Path) -> None:
 
 def test_what_a_template_makes_is_not_blessed(topic: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("CI", raising=False)
-    with pytest.raises(Refused, match=f"ascii.case: {TEMPLATE} makes it"):
+    with pytest.raises(Refused, match=f"ascii.case: it is made from {TEMPLATE}"):
         bless(topic / "ascii.case", Path("client"))
 
 

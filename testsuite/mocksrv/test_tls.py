@@ -1,4 +1,4 @@
-"""What is negotiated in a handshake, and what is said of a client that does otherwise."""
+"""What is negotiated in a handshake, and the failures of a client that does otherwise."""
 
 import socket
 import ssl
@@ -26,7 +26,7 @@ OLD = ssl.TLSVersion.TLSv1_2
         ("min=1.0 max=1.1", {"maximum_version": OLD}, "TLSv1.1 ECDHE-ECDSA-AES256-SHA, SNI mx.example.org"),
         ("ciphers=TLS_AES_128_GCM_SHA256", {}, "TLSv1.3 TLS_AES_128_GCM_SHA256, SNI mx.example.org"),
         ("version=1.2 ciphers=aNULL", {}, "TLSv1.2 ADH-AES256-GCM-SHA384, SNI mx.example.org"),
-        ("ask", {}, "TLSv1.3 TLS_AES_256_GCM_SHA384, SNI mx.example.org, client shows no certificate"),
+        ("ask", {}, "TLSv1.3 TLS_AES_256_GCM_SHA384, SNI mx.example.org, client sends no certificate"),
     ],
 )
 def test_what_is_agreed_is_noted(options: str, settings: dict[str, Any], agreed: str) -> None:
@@ -72,23 +72,23 @@ def test_the_client_chooses_among_what_both_know() -> None:
 @pytest.mark.parametrize(
     ("options", "client", "what"),
     [
-        ("suite=TLS_AES_128_GCM_SHA256", shaking(), "TLS_AES_256_GCM_SHA384 was negotiated; it had to be TLS_AES_128_"),
-        ("", shaking(name=None), "the client's SNI is none; it had to be mx.example.org"),
-        ("", shaking(name="MX.example.org"), "the client's SNI is MX.example.org; it had to be mx.example.org"),
-        ("sni=none", shaking(), "the client's SNI is mx.example.org; it had to be none"),
+        ("suite=TLS_AES_128_GCM_SHA256", shaking(), "TLS_AES_256_GCM_SHA384 was negotiated; expected: TLS_AES_128_"),
+        ("", shaking(name=None), "the client's SNI is none; expected: mx.example.org"),
+        ("", shaking(name="MX.example.org"), "the client's SNI is MX.example.org; expected: mx.example.org"),
+        ("sni=none", shaking(), "the client's SNI is mx.example.org; expected: none"),
         ("sni=none", shaking(name=None), None),
-        ("sni=a.example", shaking(), "the client's SNI is mx.example.org; it had to be a.example"),
+        ("sni=a.example", shaking(), "the client's SNI is mx.example.org; expected: a.example"),
         ("sni=a.example", shaking(name="a.example"), None),
         ("ask=none", shaking(), None),
         ("ask", shaking(), None),
-        ("ask=client", shaking(), "the client showed no certificate; it had to show `CN=client.example,O=client`"),
+        ("ask=client", shaking(), "the client sent no certificate; expected: `CN=client.example,O=client`"),
         ("min=1.3", shaking(maximum_version=OLD), "the server cannot go on with the handshake: unsupported protocol"),
         ("server=rejects min=1.3", shaking(maximum_version=OLD), None),
         ("server=rejects ask", shaking(hear_all), None),
         ("server=rejects ask max=1.2", shaking(), None),
-        ("server=rejects", shaking(), "the handshake came to its end (TLSv1.3 TLS_AES_256_GCM_SHA384, SNI mx.example."),
-        ("client=rejects", shaking(), "the handshake came to its end (TLSv1.3 TLS_AES_256_GCM_SHA384, SNI mx.example."),
-        ("", lambda _: None, "the client hung up in the middle of the handshake"),
+        ("server=rejects", shaking(), "the handshake was completed (TLSv1.3 TLS_AES_256_GCM_SHA384, SNI mx.example."),
+        ("client=rejects", shaking(), "the handshake was completed (TLSv1.3 TLS_AES_256_GCM_SHA384, SNI mx.example."),
+        ("", lambda _: None, "the client hung up during the handshake"),
         ("client=rejects", lambda _: None, None),
         ("client=rejects alert=unknown_ca", lambda _: None, "the client ended the handshake with no alert; it had to "),
     ],
@@ -101,16 +101,16 @@ def test_what_is_said_of_a_client(options: str, client: Client, what: str | None
 def test_a_client_that_falls_silent(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(player, "WAIT", 0.1)
     failure = Played("@starttls cert=mx", lambda plain: plain.recv(1)).failure
-    assert failure == "the client falls silent in the middle of the handshake (0.1 s)"
+    assert failure == "the client fell silent during the handshake (0.1 s)"
 
 
 @pytest.mark.parametrize(
     ("octets", "what"),
     [
-        (b"EHLO me\r\n", "the client sent this in the clear, where only TLS records may be"),
-        (b"\x16EHLO me\r\n", "the client sent this in the clear, where only TLS records may be"),
+        (b"EHLO me\r\n", "the client sent this in the clear, where only TLS records are allowed"),
+        (b"\x16EHLO me\r\n", "the client sent this in the clear, where only TLS records are allowed"),
         (b"\x16\x03\x01\xff\xff", "the client sent a TLS record that is too long"),
-        (b"\x16\x03\x01\x00\x05\x01\0\0\x01\0", "the client's first message is no ClientHello"),
+        (b"\x16\x03\x01\x00\x05\x01\0\0\x01\0", "the client's first message is not a ClientHello"),
     ],
 )
 def test_what_is_no_tls_is_shown(octets: bytes, what: str) -> None:
@@ -132,7 +132,7 @@ def test_a_hello_in_many_records() -> None:
         return plain.recv(1).hex()
 
     assert Played("@starttls cert=mx sni=b.example", client).failure == (
-        "the client's SNI is mx.example.org; it had to be b.example"
+        "the client's SNI is mx.example.org; expected: b.example"
     )
     played = Played("@starttls cert=mx client=rejects", client)
     assert (played.failure, played.brought) == (None, "16")
@@ -140,7 +140,7 @@ def test_a_hello_in_many_records() -> None:
 
 def test_an_address_has_no_name() -> None:
     assert Played("@starttls cert=mx", shaking(name=None), "192.0.2.1").failure is None
-    assert "had to be none" in str(Played("@starttls cert=mx", shaking(), "192.0.2.1").failure)
+    assert "expected: none" in str(Played("@starttls cert=mx", shaking(), "192.0.2.1").failure)
 
 
 @pytest.mark.parametrize(
@@ -148,11 +148,11 @@ def test_an_address_has_no_name() -> None:
     [
         ("client", "client client.key", None),
         ("client.chain", "client.chain client.key", None),
-        ("client", "client.chain client.key", "`CN=client.example,O=client`, `O=intermediate`; it had to show `CN"),
-        ("client.chain", "client client.key", "`CN=client.example,O=client`; it had to show `CN=client.example,O"),
-        ("client", "other-client other-client.key", "the client showed `CN=other-client.example,O=other-client`"),
-        ("none", "client client.key", "it had to show no certificate"),
-        ("client", "", "the client showed no certificate"),
+        ("client", "client.chain client.key", "`CN=client.example,O=client`, `O=intermediate`; expected: `CN"),
+        ("client.chain", "client client.key", "`CN=client.example,O=client`; expected: `CN=client.example,O"),
+        ("client", "other-client other-client.key", "the client sent `CN=other-client.example,O=other-client`"),
+        ("none", "client client.key", "expected: no certificate"),
+        ("client", "", "the client sent no certificate"),
     ],
 )
 @pytest.mark.parametrize("version", ["1.2", "1.3"])
@@ -166,7 +166,7 @@ def test_client_certificates(tmp_path: Path, version: str, asked: str, pieces: s
 
 
 def test_alerts_by_name(tmp_path: Path) -> None:
-    """An alert that is not the right one is none; without a name any will do."""
+    """A wrong alert is a failure; if none is named, any will do."""
     (tmp_path / "ca").write_bytes(RECIPES.pem("ca"))
     careful = context(verify_mode=ssl.CERT_REQUIRED)
     careful.load_verify_locations(tmp_path / "ca")

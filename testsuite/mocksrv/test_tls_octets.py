@@ -13,7 +13,7 @@ import pytest
 from testsuite.mocksrv.shaking import HOST, Played, context, hear, hear_all, shaken, shaking
 
 BOTH = pytest.mark.parametrize("version", ["1.2", "1.3"])
-IN_THE_CLEAR = "the client sent this in the clear, where only TLS records may be"
+IN_THE_CLEAR = "the client sent this in the clear, where only TLS records are allowed"
 
 
 def lengths(octets: bytes) -> list[int]:
@@ -160,7 +160,7 @@ def test_a_handshake_that_failed_is_the_end(cert: str) -> None:
 
 
 def messages(made: ssl.SSLContext) -> list[tuple[str, str]]:
-    """Direction and name of all that sockets of this context will send and receive."""
+    """Direction and name of all messages that sockets of this context will send and receive."""
     seen: list[tuple[str, str]] = []
 
     def note(_c: object, direction: str, _v: object, _t: object, kind: object, _d: bytes) -> None:
@@ -195,7 +195,7 @@ def test_renegotiation(refuses: bool) -> None:
     seen = messages(made)
     played = Played("@starttls cert=mx version=1.2\nC: x\n@renegotiate\nS: y\nC: z", shaking(chat, made=made))
     assert seen.count(("read", "HELLO_REQUEST")) == 1
-    assert played.failure == ("the client broke TLS: no renegotiation" if refuses else None)
+    assert played.failure == ("TLS error in what the client sent: no renegotiation" if refuses else None)
     assert refuses or seen.count(("write", "FINISHED")) == 2
 
 
@@ -208,7 +208,7 @@ def test_the_server_speaks_in_the_middle_of_renegotiation(goes_on: bool) -> None
         tls = context().wrap_bio(incoming, outgoing, server_hostname=HOST)
 
         def done(operation: Callable[[], object], most: int = 2) -> object:
-            """What comes of it, with a pause before its second flight; nothing if it takes more than the most."""
+            """The result, with a pause before its second flight; nothing if it takes longer than the limit."""
             result, flights = None, 0
             while result is None:
                 with contextlib.suppress(ssl.SSLWantReadError):
@@ -232,14 +232,14 @@ def test_the_server_speaks_in_the_middle_of_renegotiation(goes_on: bool) -> None
 
     played = Played("@starttls cert=mx version=1.2\nC: x\n@renegotiate\nS: y\nC: z", client)
     assert played.brought == (b"y\r\n" if goes_on else None)
-    assert re.fullmatch("None" if goes_on else "the client hung up (in the middle of a|before).*", str(played.failure))
+    assert re.fullmatch("None" if goes_on else "the client hung up (during a|before).*", str(played.failure))
 
 
 @pytest.mark.parametrize(
     ("directive", "version", "what"),
     [
-        ("key-update", "1.2", "key update needs TLSv1.3, and TLSv1.2 was negotiated"),
-        ("renegotiate", "1.3", "renegotiation needs TLSv1.2, and TLSv1.3 was negotiated"),
+        ("key-update", "1.2", "key update needs TLSv1.3, but TLSv1.2 was negotiated"),
+        ("renegotiate", "1.3", "renegotiation needs TLSv1.2, but TLSv1.3 was negotiated"),
     ],
 )
 def test_each_needs_its_version(directive: str, version: str, what: str) -> None:
@@ -284,7 +284,7 @@ def test_what_the_client_says_behind_an_end_does_not_matter(ending: str) -> None
     [
         (b"", None),
         (b"QUIT\r\n", IN_THE_CLEAR),
-        (b"\x17\x03\x03\x00\x01x", "the client sent more behind its close_notify"),
+        (b"\x17\x03\x03\x00\x01x", "the client sent data after its close_notify"),
     ],
 )
 def test_close_notify_is_the_clients_last_word(more: bytes, what: str | None) -> None:
@@ -302,7 +302,7 @@ def test_an_alert_is_told() -> None:
     def client(plain: socket.socket) -> None:
         with plain.dup() as spare, shaken(plain) as tls:
             tls.sendall(b"x\r\n")
-            spare.recv(5, socket.MSG_WAITALL)  # what is behind that cannot be understood any more
+            spare.recv(5, socket.MSG_WAITALL)  # what follows cannot be decrypted any more
             hear(tls)
 
     played = Played("@starttls cert=mx max=1.2\nC: x\nS: y\nC: z", client)
@@ -314,4 +314,4 @@ def test_a_record_that_cannot_be_read() -> None:
         with plain.dup() as spare, shaken(plain):
             spare.sendall(b"\x17\x03\x03\x00\x40" + bytes(64))
 
-    assert "the client broke TLS: decryption failed" in str(Played("@starttls cert=mx\nC: x", client).failure)
+    assert "in what the client sent: decryption failed" in str(Played("@starttls cert=mx\nC: x", client).failure)

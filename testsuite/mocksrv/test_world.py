@@ -1,4 +1,4 @@
-"""What the client finds around itself, and what is judged besides the dialogues."""
+"""The client's surroundings, and what is judged besides the dialogues."""
 
 import time
 from collections.abc import Callable
@@ -40,7 +40,7 @@ def whats(result: Result) -> list[str]:
 
 def test_order(play: Play) -> None:
     assert whats(play(TWO.format(meta=""))) == [
-        "the client connects to 192.0.2.1 port 25; due was b.example.org (line 10)"
+        "the client connects to 192.0.2.1 port 25; next is b.example.org (line 10)"
     ]
     assert play(TWO.format(meta="order: any\n")).passed
 
@@ -79,7 +79,7 @@ def test_control_files(play: Play, manner: str, complaint: str) -> None:
 
 
 def test_certificates_in_control_files(play: Play) -> None:
-    """Behind the lines, which end where they end."""
+    """After the lines of the section, without the blank ones at its end."""
     header = "-- control/tlshosts/mx.example.org.pem pem client.key mx --\nhi\n\n"
     report = "hi\n-----BEGIN PRIVATE KEY-----\n-----BEGIN CERTIFICATE-----\n"
     assert play(case("grep -e '^hi$' -e BEGIN -e '^$' qmail/control/tlshosts/mx.example.org.pem", report, header)).passed
