@@ -119,10 +119,16 @@ def test_what_is_repeated_is_mended_if_it_is_each_time_the_same(path: Path) -> N
     [
         (twice("bob@x.example", "carol@x.example", "HELP"), ":24: cannot be blessed: it is repeated, and"),
         (twice("bob@x.example", "carol@x.example", "RCPT TO:<bob@x.example>"), ":24: cannot be blessed: it is"),
-        (BLOCKS.replace("@optional\nC: NOOP\n@end\nC: DATA\n", ""), ":37: cannot be blessed: it is repeated, and"),
+        (
+            BLOCKS.replace("@optional\nC: NOOP\n@end\nC: DATA\n", ""),
+            ":37: cannot be blessed: it is repeated, and the lines sent differ",
+        ),
         (BLOCKS.replace("C: MAIL", "C: MALI"), "it is unclear how much of it belongs to the next block"),
         (BLOCKS.replace("C: EHLO", "C: ELHO"), "what would fit: `C: HELO"),
-        (BLOCKS.replace("C: QUIT", "C: QUIT\n@end\n@repeat 2\nC: NOOP"), r"not make a case (.*no lines follow @rep"),
+        (
+            BLOCKS.replace("C: QUIT", "C: QUIT\n@end\n@repeat 2\nC: NOOP"),
+            r"what the client did does not make a case (.*no lines follow @rep",
+        ),
     ],
 )
 def test_what_is_not_sure_is_not_blessed(path: Path, text: str, reason: str) -> None:

@@ -147,7 +147,10 @@ FITTING = "what would fit: `C: A` (line 2) or `C: BC` (line 4)"
         (OPTIONAL, b"A", "after the end of the dialogue (the optional block in line 1 was passed over)"),
         (OPTIONAL + "C: ABC", b"ABC\r\n", None),
         (OPTIONAL + "C: ABC", b"AB\r\nABC\r\n", None),
-        (OPTIONAL + "C: ABC", b"AC\r\n", "sent something else (the optional block in line 1 was passed over)"),
+        (
+            OPTIONAL + "C: ABC", b"AC\r\n",
+            "the client sent something else (the optional block in line 1 was passed over)",
+        ),  # fmt: skip
         (OPTIONAL + "C: ABC\nC: X", b"ABC\r\nY\r\n", "the client sent something else"),
         (OPTIONAL + OPTIONAL, b"AB\r\n", None),
         (OPTIONAL + OPTIONAL, b"AB\r\nAB\r\nAB\r\n", "after the end of the dialogue"),

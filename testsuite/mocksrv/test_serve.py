@@ -360,7 +360,10 @@ def test_what_was_recorded_stays(complain: Callable[..., str], tmp_path: Path) -
     ("old", "new", "complaint"),
     [
         ("S: 220", "S 220", "{line}: expected `S: `, `C: `"),
-        ("-- dialogue mx.example.org", "-- dialogue mx.example.org never", "{after}: a dialogue that must never"),
+        (
+            "-- dialogue mx.example.org", "-- dialogue mx.example.org never",
+            "{after}: a dialogue that must never happen",
+        ),  # fmt: skip
         ("-- run --", "-- walk --", "{line}: no such section: walk"),
         ("spec:", "scope: exact\nspec:", "1: this case is about the exact octets (scope: exact): use --match=exact"),
         ("S: 220", "@read 5\nS: 220", "{before}: this dialogue can be played only as it is written (@read is not"),
