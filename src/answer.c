@@ -75,9 +75,9 @@ static bool open_answer(struct answer *answer, struct span message, bool *refers
 	struct record record;
 	bool servers = false;
 	bool soa = false;
-	*answer = (struct answer){.start = start, .end = start + message.length, .at = start + HEADER_SIZE};
 	if (message.length < HEADER_SIZE)
 		return false;
+	*answer = (struct answer){.start = start, .end = start + message.length, .at = start + HEADER_SIZE};
 	for (unsigned questions = number_at(start + 4); questions > 0; questions--) {
 		int name = dn_skipname(answer->at, answer->end);
 		if (name < 0 || answer->end - answer->at - name < 4)
