@@ -1,4 +1,4 @@
-"""The manual page, the cases and the tests agree: each clause is proven, and nothing is proven that it does not say.
+"""The manual page, the cases and the tests agree: each clause is proven, and nothing else is.
 
 man/Qremote.8 has its clauses at the ends of its lines, as comments: `The client says EHLO first. \\" EXT-1`. A line
 that ends with `\\" -` promises nothing.
@@ -12,11 +12,11 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 PAGE = ROOT / "man/Qremote.8"
-# What stands in these sections is no behaviour.
+# These sections describe no behaviour.
 SILENT = ("NAME", "SYNOPSIS", "EXAMPLES", "SEE ALSO", "STANDARDS", "HISTORY", "AUTHORS")
 CLAUSE = re.compile(r"[A-Z]+-\d+")
-# What the manual page of 2008 says, in its order, and where ours says it: the clause (a dash for what promises nothing),
-# and words that its lines must hold.
+# The sentences of the manual page of 2008, in its order, and where ours says them: the clause (a dash where there is
+# none), and words that must be in its lines.
 OF_2008 = (
     ("-", "reads the message from its standard input"), ("IN-1", "open for reading"), ("IN-1", "mapped into memory"),
     ("HOST-1", "mail exchangers are looked up"), ("HOST-2", "IPv4 address in brackets"),
@@ -27,7 +27,7 @@ OF_2008 = (
     ("RES-1", "then exactly one message report"), ("RES-1", "ended by a NUL"), ("RES-2", "recipient accepted"),
     ("RES-2", "refused for good"), ("RES-2", "refused for now"), ("RES-2", "the server has taken responsibility"),
     ("RES-2", "makes sense to try again"), ("RES-2", "never will be"), ("RES-3", "a text for people"),
-    ("-", "qmail-rspawn would mix"), ("RES-4", "order of the arguments"), ("RES-4", "unless MAIL was accepted"),
+    ("-", "qmail-rspawn would mix"), ("RES-4", "order of the arguments"), ("RES-4", "Unless MAIL was accepted"),
     ("SYN-2", "exit status is 0"), ("CTL-5", "authenticate with a server"), ("CTL-1", "EHLO and HELO"),
     ("CTL-1", "refuses to run"), ("RTE-1", "without extra spaces"), ("RTE-1", "as its only mail exchanger"),
     ("RTE-1", "nor a CNAME"), ("RTE-1", "foo.example.com:mx2.example.com:24"), ("RTE-4", "accepted, and never sent"),
