@@ -94,11 +94,11 @@ bool ciphers_read(struct ciphers *ciphers, struct span file, struct cipherlist_f
 	*ciphers = (struct ciphers){.priority = find_priority(fault->word)};
 	if (!ciphers->priority.data)
 		return cipherlist_read(&ciphers->list, file, fault);
-	fault->wrong = "is no GnuTLS priority string.";
+	fault->wrong = "is not a GnuTLS priority string.";
 	if (memchr(fault->word.data, '\0', fault->word.length))
 		return false;
 	fault->word = cipherlist_take_line(&rest, &fault->line);
-	fault->wrong = "follows a GnuTLS priority string, which is one line.";
+	fault->wrong = "follows a GnuTLS priority string, which must be the only line.";
 	return fault->word.length == 0;
 }
 

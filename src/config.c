@@ -70,7 +70,7 @@ static bool read_file(const struct control *control, const char *file, struct bu
 	bool done = descriptor >= 0 && fstat(descriptor, &status) == 0;
 	if (done && !S_ISREG(status.st_mode)) {
 		close(descriptor);
-		return refuse(control, file, 0, "cannot be read: it is no regular file.");
+		return refuse(control, file, 0, "cannot be read: it is not a regular file.");
 	}
 	done = done && read_all(descriptor, contents);
 	if (!done)
@@ -121,7 +121,7 @@ static bool load_helohost(struct config *config, const struct control *control, 
 			return take_helohost(config, control, files[i], line);
 	}
 	return refuse(control, "helohost", 0,
-		      "and control/me do not exist or are empty: there is no name to say hello with.");
+		      "and control/me are missing or empty: there is no name for EHLO.");
 }
 
 static bool load_seconds(const struct control *control, const char *file, struct buf *contents, int64_t *milliseconds)
@@ -133,7 +133,7 @@ static bool load_seconds(const struct control *control, const char *file, struct
 	if (line.length == 0)
 		return true;
 	if (!span_number(line, 1, SECONDS_MAX, &seconds))
-		return refuse(control, file, 0, "is no number of seconds from 1 to 999999999.");
+		return refuse(control, file, 0, "must be a number of seconds from 1 to 999999999.");
 	*milliseconds = (int64_t)seconds * 1000;
 	return true;
 }
@@ -148,7 +148,7 @@ static bool load_chunk_size(struct config *config, const struct control *control
 	if (line.length == 0)
 		return true;
 	if (!span_number(line, 1, ULONG_MAX, &octets))
-		return refuse(control, "chunksizeremote", 0, "is no number of octets from 1 on.");
+		return refuse(control, "chunksizeremote", 0, "must be a number of octets, at least 1.");
 	config->chunk_size = octets;
 	return true;
 }
@@ -192,7 +192,7 @@ static bool load_dnsservers(struct config *config, const struct control *control
 			continue;
 		if (!parse_server(line, &address, &port))
 			return refuse(control, "dnsservers", number,
-				      "is neither an address nor an address and a port.");
+				      "must be an address, or an address and a port.");
 		address_print(&address, text);
 		buf_format(&config->dnsservers, strchr(text, ':') ? "%s[%s]:%lu" : "%s%s:%lu",
 			   config->dnsservers.length > 0 ? "," : "", text, port);

@@ -15,7 +15,7 @@
 void recoding_give_up(struct recoding *recoding, const char *place, const char *what)
 {
 	if (!*recoding->trouble)
-		snprintf(recoding->trouble, sizeof recoding->trouble, "cannot be sent this message: %s %s.", place,
+		snprintf(recoding->trouble, sizeof recoding->trouble, "cannot take this message: %s %s.", place,
 			 what);
 }
 

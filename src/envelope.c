@@ -31,16 +31,16 @@ bool envelope_build(struct envelope *envelope, const char *sender, char *const *
 		envelope->count++;
 		if (!mailbox_encode(&recipient->path, span_of(recipients[i]), &recipient->utf8))
 			report_write(&recipient->report, 'h', "5.1.3",
-				     *recipients[i] ? recipients[i] : "An empty recipient", "cannot be an address.");
+				     *recipients[i] ? recipients[i] : "An empty recipient", "is not a valid address.");
 		memory = !recipient->path.failed && !recipient->report.text.failed;
 	}
 	bool sender_valid = build_sender(envelope, sender);
 	if (!memory || envelope->sender.failed)
 		report_write(failure, 'Z', "4.3.0", "Qremote", "is out of memory.");
 	else if (!sender_valid)
-		report_write(failure, 'D', "5.1.7", sender, "cannot be a sender's address.");
+		report_write(failure, 'D', "5.1.7", sender, "is not a valid sender address.");
 	else if (envelope_open_count(envelope) == 0)
-		report_write(failure, 'D', "5.1.3", "The message", "has no recipient that can be an address.");
+		report_write(failure, 'D', "5.1.3", "The message", "has no valid recipient address.");
 	return !failure->letter;
 }
 

@@ -123,7 +123,7 @@ static void run_stages(struct run *run, int argc, char **argv)
 	struct report *failure = &run->result;
 	int64_t begun = conn_now();
 	if (argc < ARGUMENTS_LEAST) {
-		report_write(failure, 'D', "5.3.5", "Qremote", "needs a host, a sender and a recipient.");
+		report_write(failure, 'D', "5.3.5", "Qremote", "needs a host, a sender and at least one recipient.");
 		return;
 	}
 	if (!message_open(&run->message, 0, failure) || !config_load(&run->config, config_home(), failure) ||
@@ -148,7 +148,7 @@ static void free_run(struct run *run)
 int main(int argc, char **argv)
 {
 	static const char no_memory[] = "ZQremote is out of memory. (#4.3.0)\n";
-	static const char no_descriptor[] = "ZQremote is out of descriptors. (#4.3.0)\n";
+	static const char no_descriptor[] = "ZQremote is out of file descriptors. (#4.3.0)\n";
 	static const char version[] = "Qremote " VERSION "\n";
 	struct run run = {0};
 	int reports;

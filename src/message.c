@@ -56,7 +56,7 @@ bool message_open(struct message *message, int descriptor, struct report *failur
 	char why[128];
 	*message = (struct message){.octets = {"", 0}};
 	if (fstat(descriptor, &status) != 0 || !S_ISREG(status.st_mode))
-		return refuse(failure, "cannot be read: descriptor 0 is closed or no regular file.");
+		return refuse(failure, "cannot be read: descriptor 0 is closed or not a regular file.");
 	/* An empty file is not mapped, so mmap(2) cannot tell. */
 	if ((fcntl(descriptor, F_GETFL) & O_ACCMODE) == O_WRONLY)
 		return refuse(failure, "cannot be read: descriptor 0 is open for writing only.");

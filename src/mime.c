@@ -51,7 +51,7 @@ static bool is_delimiter(const struct mime *mime, struct span line)
 }
 
 static const char unfoldable[] = "has a line of more than 998 octets that cannot be folded";
-static const char unencodable[] = "has 8-bit octets, and 8BITMIME is not offered";
+static const char unencodable[] = "has 8-bit octets, and the server does not offer 8BITMIME";
 
 static bool next_fold(struct mime *mime, struct piece *piece)
 {

@@ -27,7 +27,7 @@ bool host_parse(struct host *host, const char *argument, struct report *failure)
 	if (name_copy(text, host->name))
 		return true;
 	report_write(failure, 'D', "5.1.2", *argument ? argument : "An empty host",
-		     "is neither a domain name in ASCII nor an address literal.");
+		     "is neither an ASCII domain name nor an address literal.");
 	return false;
 }
 
@@ -72,7 +72,7 @@ static bool open_dns(struct search *search)
 	search->dns = dns_open(search->config->dnsservers.data, &why);
 	if (search->dns)
 		return true;
-	snprintf(what, sizeof what, "cannot ask the DNS: %s.", why);
+	snprintf(what, sizeof what, "cannot query the DNS: %s.", why);
 	return fail_locally(search, what);
 }
 
@@ -127,10 +127,10 @@ static bool use_mx(struct search *search)
 	case DNS_NO_NAME:
 		return fail_to_find(search, 'D', "5.1.2", "I couldn't find any host named", ".");
 	case DNS_NULL_MX:
-		return fail(search, 'D', "5.1.10", "accepts no mail: its MX record says so.");
+		return fail(search, 'D', "5.1.10", "does not accept mail: its MX record says so.");
 	case DNS_NOWHERE:
 		return fail(search, 'Z', "4.4.3",
-			    "is an alias in the DNS that leads to no host: its CNAMEs are a loop, or too many.");
+			    "is a DNS alias that leads to no host: its CNAMEs form a loop, are too many, or name no host.");
 	case DNS_NO_MEMORY:
 		return fail_locally(search, "is out of memory.");
 	default:
@@ -166,7 +166,7 @@ static bool drop_self(struct search *search, bool *dropped)
 						(const struct address *)(const void *)own.data,
 						own.length / sizeof(struct address));
 	buf_free(&own);
-	return known || fail_locally(search, "cannot tell the addresses of this machine.");
+	return known || fail_locally(search, "cannot list the addresses of this machine.");
 }
 
 /* A relay without an address is a mistake in the file, unless the DNS only does not say. */

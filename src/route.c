@@ -30,7 +30,7 @@ static const char *check_domain(struct span domain)
 	struct span name = {domain.data + suffix, domain.length - suffix};
 	if (domain.length == 0 || name_is_valid(name) || (!suffix && is_literal(domain)))
 		return NULL;
-	return "is malformed: its domain is no domain name.";
+	return "is malformed: its domain is not a domain name.";
 }
 
 /* Reads one line into the domain and the route; NULL or what is wrong. */
@@ -49,7 +49,7 @@ static const char *parse_line(struct span line, struct span *domain, struct rout
 		return "is malformed: its relay is neither a name nor an address.";
 	struct span port_text = span_split(rest, ':', &rest);
 	if (port_text.length > 0 && !span_number(port_text, 1, UINT16_MAX, &port))
-		return "is malformed: its port is no number from 1 to 65535.";
+		return "is malformed: its port is not a number from 1 to 65535.";
 	route->port = (uint16_t)port;
 	return NULL;
 }

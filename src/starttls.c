@@ -237,7 +237,7 @@ static bool shake_hands(struct attempt *attempt)
 		return true;
 	/* Not good enough: what follows is QUIT (RFC 3207 section 4.1). */
 	plan_another(attempt, nothing_allowed, true);
-	trace_note(session->trace, '*', "agreed on %s, which control/tlsclientciphers does not have",
+	trace_note(session->trace, '*', "agreed on %s, which is not in control/tlsclientciphers",
 		   attempt->module->suite(session->tls));
 	return distrust(attempt, nothing_allowed, NULL);
 }
@@ -246,14 +246,14 @@ static bool shake_hands(struct attempt *attempt)
 static bool greet_again(struct attempt *attempt)
 {
 	struct session *session = attempt->session;
-	trace_note(session->trace, '*', "from here on within TLS: %s", session->secured);
+	trace_note(session->trace, '*', "the session continues within TLS: %s", session->secured);
 	/* With TLS 1.3 a server may reject the handshake after we took it for done (RFC 8446 section 4.4.4): the alert
 	 * comes instead of the reply or with it. */
 	bool greeted = session_hello(session);
 	stream_has_input(&session->stream);
 	if (session->stream.error == STREAM_END || session->stream.error == STREAM_BROKEN) {
 		report_free(&session->failure);
-		return fail_handshake(attempt, "the server broke it off");
+		return fail_handshake(attempt, "the server hung up");
 	}
 	return greeted;
 }

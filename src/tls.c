@@ -176,7 +176,7 @@ static bool load_files(struct tls *tls, const struct tls_settings *settings, str
 	int result =
 		ours->data ? gnutls_certificate_set_x509_key_mem(tls->credentials, &pem, &pem, GNUTLS_X509_FMT_PEM) : 0;
 	if (result == GNUTLS_E_CERTIFICATE_KEY_MISMATCH)
-		return fail(failure, TLS_CERTIFICATE, "its key does not fit its certificate");
+		return fail(failure, TLS_CERTIFICATE, "its key does not match its certificate");
 	if (result < 0)
 		return fail(failure, TLS_CERTIFICATE, "it does not hold a certificate and its key");
 	return !trusted->data || load_trusted(tls, trusted, failure);
@@ -198,8 +198,8 @@ static bool set_priority(struct tls *tls, const char *priority, struct tls_failu
 	const char *place = priority;
 	char text[120];
 	if (gnutls_priority_init(&tls->priority, priority, &place) == 0)
-		return has_version(tls->priority) || fail(failure, TLS_PRIORITY, "neither TLS 1.2 nor TLS 1.3 is left");
-	snprintf(text, sizeof text, "GnuTLS does not understand it from `%.60s' on", place);
+		return has_version(tls->priority) || fail(failure, TLS_PRIORITY, "it allows neither TLS 1.2 nor TLS 1.3");
+	snprintf(text, sizeof text, "GnuTLS rejects it at `%.60s'", place);
 	return fail(failure, TLS_PRIORITY, text);
 }
 
@@ -288,7 +288,7 @@ static bool fail_handshake(struct tls *tls, int error, struct tls_failure *failu
 	if (error == GNUTLS_E_FATAL_ALERT_RECEIVED)
 		return fail_by_alert(tls, failure);
 	if (error == GNUTLS_E_PREMATURE_TERMINATION || error == GNUTLS_E_PULL_ERROR || error == GNUTLS_E_PUSH_ERROR)
-		return fail(failure, TLS_HANDSHAKE, "the server broke it off");
+		return fail(failure, TLS_HANDSHAKE, "the server hung up");
 	gnutls_alert_send_appropriate(tls->session, error);
 	return fail_with(failure, error == GNUTLS_E_UNSUPPORTED_VERSION_PACKET ? TLS_REFUSED : TLS_HANDSHAKE, error);
 }
@@ -303,7 +303,7 @@ static bool handshake(struct tls *tls, int64_t deadline, struct tls_failure *fai
 		int want = gnutls_record_get_direction(tls->session) ? STREAM_WRITABLE : STREAM_READABLE;
 		if (tls->below->now(&tls->descriptor) >= deadline ||
 		    (result == GNUTLS_E_AGAIN && tls->below->wait(&tls->descriptor, want, deadline) == 0))
-			return fail(failure, TLS_HANDSHAKE, "it took too long");
+			return fail(failure, TLS_HANDSHAKE, "it timed out");
 	}
 	return true;
 }

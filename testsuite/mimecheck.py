@@ -20,7 +20,7 @@ from testsuite.pure import LINE_MAX_TEXT, QP_LINE_MAX, Recoded, recode
 from testsuite.test_body import received
 
 SERVERS = [Server(eightbitmime, smtputf8) for eightbitmime in (False, True) for smtputf8 in (False, True)]
-REFUSED = "cannot be sent this message: "
+REFUSED = "cannot take this message: "
 MARK, VERSION = "x-mime-autoconverted", "mime-version"
 TYPE, ENCODING = "content-type", "content-transfer-encoding"
 ADDED = (MARK, VERSION, TYPE, ENCODING)

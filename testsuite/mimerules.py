@@ -72,7 +72,7 @@ def _field_trouble(one: Field, server: Server) -> str:
         return "has a NUL"
     if becomes_words(one, server):
         if not has_room_for_words(one):
-            return "has 8-bit octets, and 8BITMIME is not offered"
+            return "has 8-bit octets, and the server does not offer 8BITMIME"
         return UNFOLDABLE if has_long_words(one) else ""
     if all(can_be_folded(line, line is one.lines[0]) for line in one.lines if len(line) > LONGEST):
         return ""

@@ -126,7 +126,7 @@ INNER = MIXED.replace(b"=b", b"=c")
 DIGEST = b"Content-Type: multipart/digest; boundary=b\n"
 RFC822 = b"Content-Type: message/rfc822\n"
 CTE = b"Content-Transfer-Encoding: "
-NO_8BITMIME = "has 8-bit octets, and 8BITMIME is not offered"
+NO_8BITMIME = "has 8-bit octets, and the server does not offer 8BITMIME"
 UNFOLDABLE = "has a line of more than 998 octets that cannot be folded"
 TROUBLES = [
     (b"Subject: \0\n\n", "the field Subject has a NUL"),
