@@ -1,8 +1,8 @@
 /*
  * address - host addresses, domain names and mailboxes as text
  *
- * Everything that comes from argv, a control file or DNS and will stand in a command, a question or a report passes
- * one of these first.  RFC 5321 sections 4.1.2 and 4.1.3, RFC 6531 section 3.3.
+ * Everything from argv, a control file or DNS that will be part of a command, a question or a report passes one of
+ * these first.  RFC 5321 sections 4.1.2 and 4.1.3, RFC 6531 section 3.3.
  */
 #include "address.h"
 
@@ -135,7 +135,7 @@ struct span name_split(struct span text, struct span *rest)
 	return (struct span){text.data, literal + before.length};
 }
 
-/* Labels of a name, but of any length, and with the letters of any script. */
+/* Labels as in a name, but of any length, and with letters of any script. */
 static bool is_mailbox_name(struct span domain)
 {
 	size_t label = 0;
@@ -168,7 +168,7 @@ static bool is_dot_string(struct span text)
 	return before != '.';
 }
 
-/* Whether all of the text is UTF-8 without control characters; notes whether it goes beyond ASCII. */
+/* Whether all of the text is UTF-8 without control characters; notes whether it is more than ASCII. */
 static bool is_text(struct span text, bool *utf8)
 {
 	*utf8 = false;
@@ -198,7 +198,7 @@ static void quote(struct buf *path, struct span local)
 	buf_octet(path, '"');
 }
 
-/* The domain with its @.  qmail knows IPv6 literals without the tag that SMTP asks for. */
+/* The domain with its @. qmail also accepts IPv6 literals without the tag that SMTP demands. */
 static void put_domain(struct buf *path, struct span domain)
 {
 	struct address address;

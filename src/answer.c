@@ -1,7 +1,7 @@
 /*
  * answer - the octets of a DNS message to what they mean
  *
- * dns.c asks and carries on; whether a message is an answer, and where its aliases lead, is decided here.  RFC 1034
+ * dns.c asks the questions; this file decides whether a message is an answer, and where its aliases lead.  RFC 1034
  * section 3.6.2, RFC 1035 section 4.1, RFC 2308 section 2.2.
  */
 #include "answer.h"
@@ -10,7 +10,7 @@
 #include <resolv.h>
 #include <string.h>
 
-/* Sizes of what has one, and bits of the header (RFC 1035 section 4.1). */
+/* Fixed sizes, and bits of the header (RFC 1035 section 4.1). */
 enum { HEADER_SIZE = 12, FIXED_SIZE = 10, AUTHORITATIVE = 0x04, RECURSION = 0x80, RCODE = 0x0f };
 
 static unsigned number_at(const unsigned char *at)
@@ -18,7 +18,7 @@ static unsigned number_at(const unsigned char *at)
 	return (unsigned)at[0] << 8 | at[1];
 }
 
-/* A name as text; an empty string where it has no place in `name`, as the longest with escapes. */
+/* A name as text; an empty string if it is too long for `name`, as the longest names with escapes are. */
 static bool expand(const struct answer *answer, const unsigned char *at, char name[NAME_SIZE])
 {
 	bool expanded = dn_expand(answer->start, answer->end, at, name, NAME_SIZE) >= 0;
@@ -27,7 +27,7 @@ static bool expand(const struct answer *answer, const unsigned char *at, char na
 	return expanded;
 }
 
-/* Reads the record at the place of the answer and goes on; false if it does not fit into the message. */
+/* Reads the record at the current place and moves past it; false if it does not fit into the message. */
 static bool read_record(struct answer *answer, struct record *record)
 {
 	int owner = dn_skipname(answer->at, answer->end);
@@ -67,8 +67,8 @@ static bool find(struct answer *answer, unsigned type, const char *name, struct 
 	return find_next(answer, type, name, record);
 }
 
-/* Finds the records, and sees that all up to the end of the authority is well-formed; notes whether others are named
- * there, without the SOA record that goes with "there are none". */
+/* Finds the records, and checks that the answer and authority sections are well formed; notes a referral: other
+ * servers are named there, without the SOA record that a negative answer has. */
 static bool open_answer(struct answer *answer, struct span message, bool *refers)
 {
 	const unsigned char *start = (const unsigned char *)message.data;
@@ -99,7 +99,7 @@ static bool open_answer(struct answer *answer, struct span message, bool *refers
 	return true;
 }
 
-/* Goes on to where an alias leads; false if that is a loop, too far, or no host. */
+/* Follows an alias; false if that is a loop, one too many, or leads to a name that is not a host name. */
 static bool add_alias(const struct answer *answer, const struct record *record, struct chain *chain)
 {
 	char target[NAME_SIZE];

@@ -1,9 +1,9 @@
 /*
- * body - a message to the octets behind DATA or BDAT
+ * body - a message to the octets after DATA or BDAT
  *
  * transaction.c has it write straight from the mapped file into the stream's out buffer: no copy in between.  No octet
- * sequence of the message can become CR LF . CR LF on the wire, since every CR and LF, alone or not, leaves as CR LF,
- * and every dot behind one is doubled.  A message that cannot leave as it is is a sequence of pieces that mime.c names.
+ * sequence of the message can become CR LF .  CR LF on the wire, since every CR and LF, alone or not, becomes CR LF,
+ * and every dot after one is doubled.  A message that must be recoded is a sequence of pieces that mime.c gives.
  */
 #include "body.h"
 
@@ -29,7 +29,7 @@ void body_open_recoded(struct body *body, struct mime *mime, struct recoding *re
 	lines_open(&body->rest, (struct span){recoding->message.data, 0});
 }
 
-/* The next piece, if the last one is gone; false where there is none. */
+/* Gets the next piece if the last one is done; false if there is none. */
 static bool has_piece(struct body *body)
 {
 	struct piece piece;
@@ -42,8 +42,8 @@ static bool has_piece(struct body *body)
 	return true;
 }
 
-/* Most lines are short.  Such a one is copied with what stands behind it, wherever that is allowed, since a length that
- * the compiler knows takes neither a call nor a guess; what follows is written over it. */
+/* Most lines are short.  A short one is copied together with the octets after it, if there are enough: a copy of
+ * constant length needs neither a call nor a branch.  The next line overwrites the surplus. */
 static char *copy_octets(char *out, size_t room, const struct lines *from, size_t length)
 {
 	enum { SHORT = 80 };
@@ -54,7 +54,7 @@ static char *copy_octets(char *out, size_t room, const struct lines *from, size_
 	return out + length;
 }
 
-/* As much of a line as there is room for, to its CR; returns where the next octet goes. */
+/* Copies as much of a line as there is room for, up to its CR; returns where the next octet goes. */
 static char *copy_line(struct body *body, char *out, char *limit)
 {
 	struct lines *rest = &body->rest;
@@ -79,7 +79,7 @@ static char *copy_line(struct body *body, char *out, char *limit)
 	return out;
 }
 
-/* Begins a line of a body that becomes quoted-printable, or is it. */
+/* Begins a line of a body that becomes, or is, quoted-printable. */
 static void begin_quoted(struct body *body)
 {
 	struct lines *rest = &body->rest;

@@ -7,42 +7,42 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Room in which a body makes progress, whatever it is. */
+/* With this much room, any body makes progress. */
 enum { BODY_ROOM_MIN = 80 };
 
-/* A message on its way out. */
+/* A message while it is being sent. */
 struct body {
-	struct mime *mime; /* names the pieces of one that is recoded, else NULL */
-	struct lines rest; /* what is left of the message, or of the piece that leaves now */
+	struct mime *mime; /* gives the pieces of a recoded message, else NULL */
+	struct lines rest; /* the rest of the message, or of the current piece */
 	enum manner manner;
-	bool dots;            /* a dot that begins a line is doubled */
-	bool in_line;         /* something of the line, or the dot doubled for it, was written */
-	const char *text_end; /* of the line that is in_line, without the white space that means nothing */
-	bool owes_lf;         /* the last octet written is a CR that the message may not have */
-	bool done;            /* there is no other piece */
+	bool dots;            /* double a dot that begins a line */
+	bool in_line;         /* some of the line, or the dot added to it, was written */
+	const char *text_end; /* of the current line, without trailing white space that has no meaning */
+	bool owes_lf;         /* the last octet written is a CR whose LF must follow, whatever the message has */
+	bool done;            /* there are no more pieces */
 	uint64_t size;        /* octets written so far, doubled dots not counted */
 };
 
 /*
- * Begins with a message as it is, which must stay where it is: CR LF for every CR, LF or CR LF, and at the end of a
- * non-empty message without (RFC 5321 section 2.3.8).  With `dots` in the form that DATA asks for (section 4.5.2), but
- * for the final dot.
+ * Begins with an unchanged message, whose octets must stay in place: CR LF for every CR, LF or CR LF, and at the end of
+ * a non-empty message without one (RFC 5321 section 2.3.8).  With `dots` in the form for DATA (section 4.5.2), but
+ * without the final dot.
  */
 void body_open(struct body *body, struct span message, bool dots);
 
-/* Begins with a message that is recoded for DATA; `recoding` was surveyed, and `mime` is room for the walk. */
+/* Begins with a message that is recoded for DATA; `recoding` was surveyed, and `mime` is memory for the walk. */
 void body_open_recoded(struct body *body, struct mime *mime, struct recoding *recoding);
 
 /*
- * Writes as much of the message as fits into `room` octets, and returns how many it wrote.  A room of BODY_ROOM_MIN
- * makes progress, and any room is filled to its last octet by a message that leaves as it is.
+ * Writes as much of the message as fits into `room` octets, and returns how many it wrote.  With BODY_ROOM_MIN octets
+ * it always makes progress; an unchanged message fills any room to its last octet.
  */
 size_t body_encode(struct body *body, char *out, size_t room);
 
 /* Whether all of it was written. */
 bool body_is_done(const struct body *body);
 
-/* The octets that a recoded message has, doubled dots not counted: body.size in the end. */
+/* The number of octets of a recoded message, doubled dots not counted: body.size at the end. */
 uint64_t body_recoded_size(struct recoding *recoding);
 
 #endif

@@ -1,10 +1,10 @@
 /*
  * cipherlist - the language of OpenSSL's cipher lists
  *
- * ciphers.c reads tlsclientciphers with it.  ciphers(1) of OpenSSL 3.0 defines the language; where that leaves
- * something open, what `openssl ciphers` prints decides, but a word that OpenSSL would pass over in silence is an error
- * here.  A list is a set: of its order only the first suite matters, so what moves suites to the end of it (+,
- * @STRENGTH) is read and does nothing.
+ * ciphers.c reads tlsclientciphers with it. ciphers(1) of OpenSSL 3.0 defines the language; where that is unclear, the
+ * output of `openssl ciphers` decides.  But an unknown word, which OpenSSL ignores, is an error here.  A list is a set:
+ * only the first suite of its order matters, so the operators that move suites to the end (+, @STRENGTH) are accepted
+ * and do nothing.
  */
 #include "cipherlist.h"
 
@@ -12,8 +12,7 @@
 #include <stdint.h>
 #include <string.h>
 
-/* What a word denotes; where there are more rows of it, all of them together.  Suites of TLS 1.3 follow only their own
- * names. */
+/* What a word selects; the rows of one word count together.  Only their own names select suites of TLS 1.3. */
 static const struct row {
 	char word[20];
 	struct parts parts;
@@ -59,7 +58,7 @@ static const struct row {
 	{"SHA256", {KEYS_TLS12, ENCS_ALL, MAC_SHA256}},
 	{"SHA384", {KEYS_TLS12, ENCS_ALL, MAC_SHA384}},
 
-	/* The oldest version that has the suite; all of them are in TLS 1.2. */
+	/* A version selects the suites that it introduced; all of them are in TLS 1.2. */
 	{"SSLv3", {KEYS_DHE | KEY_RSA, ENCS_ALL, MAC_SHA1}},
 	{"TLSv1", {KEYS_ECDHE, ENCS_ALL, MAC_SHA1}},
 	{"TLSv1.0", {KEYS_ECDHE, ENCS_ALL, MAC_SHA1}},
@@ -67,8 +66,8 @@ static const struct row {
 };
 
 /*
- * Words that some OpenSSL knew, and pieces of the names of its suites, of which nothing is left, or nothing that is
- * ever offered.  Old lists are full of them, mostly behind a `!`.
+ * Words of older versions of OpenSSL, and parts of its suites' names, that select nothing now, or nothing that is ever
+ * offered.  Old lists are full of them, mostly after a `!`.
  */
 static const char gone[] =
 	"LOW MEDIUM EXP EXPORT EXPORT40 EXPORT56 EXP1024 SSLv2 TLSv1.1 ECCdraft COMPLEMENTOFALL MD5 "
@@ -78,8 +77,8 @@ static const char gone[] =
 	"SRP kSRP aSRP GOST89 GOST89MAC GOST89MAC12 GOST94 GOST12 GOST2001 GOST2012 GOSTR341112 aGOST aGOST01 aGOST12 "
 	"aGOST94 kGOST kGOST18 DH ECDH EDH-DSS-CBC-SHA DHE-DSS-CBC-SHA TLS_SHA256_SHA256 TLS_SHA384_SHA384 ";
 
-/* What may follow an @.  SSL_CTX_set_security_level(3), as far as it speaks of suites; GnuTLS's profiles do the rest.
- */
+/* What may follow an @.  The levels are those of SSL_CTX_set_security_level(3) as far as they concern suites;
+ * GnuTLS's profiles do the rest. */
 static const struct command {
 	char string[12];
 	const char *profile; /* NULL: it does nothing */
@@ -96,9 +95,9 @@ static const struct command {
 
 /* A list while it is read. */
 struct reader {
-	unsigned strings;        /* how many there were */
-	unsigned origin[SUITES]; /* the number of the string that put it there, or one of these: */
-	bool dead[SUITES];       /* no string can put it there any more */
+	unsigned strings;        /* how many there were so far */
+	unsigned origin[SUITES]; /* the number of the string that added it, or one of these: */
+	bool dead[SUITES];       /* removed for good */
 	bool names_tls13;        /* so none of TLS 1.3 is implied */
 	const struct command *level;
 };
@@ -116,7 +115,7 @@ static bool is_among(struct span word, const char *words)
 	return false;
 }
 
-/* However the rest of a name with such a piece is spelled: it denotes nothing. */
+/* A name with such a part selects nothing, whatever the rest of it. */
 static bool is_gone(struct span word)
 {
 	const char separator = memchr(word.data, '_', word.length) ? '_' : '-';
@@ -126,7 +125,7 @@ static bool is_gone(struct span word)
 	return found;
 }
 
-/* Leaves those of the chosen suites that the word denotes, too; false if it is none. */
+/* Keeps those of the chosen suites that the word selects, too; false if it is unknown. */
 static bool choose(struct span word, bool chosen[SUITES])
 {
 	bool known = is_gone(word);
@@ -140,7 +139,7 @@ static bool choose(struct span word, bool chosen[SUITES])
 	return known;
 }
 
-/* Words with + between them: all of them must hold. */
+/* Words joined by +: all of them must hold. */
 static bool choose_all(struct span words, bool chosen[SUITES])
 {
 	bool known = true;
@@ -165,7 +164,7 @@ static void apply(struct reader *reader, char sign, const bool chosen[SUITES])
 	}
 }
 
-/* Does what a string says; false if it is none. */
+/* Carries out one string; false if it is unknown. */
 static bool read_string(struct reader *reader, struct span string)
 {
 	char sign = memchr("!-+", *string.data, 3) ? *string.data : '\0';
@@ -188,7 +187,7 @@ static bool read_string(struct reader *reader, struct span string)
 	return good;
 }
 
-/* Strings end where a separator stands, or where one begins that may follow at once.  `string` is the last one read. */
+/* A string ends at a separator, or where an octet begins a new one.  `string` is the last one read. */
 static bool read_line(struct reader *reader, struct span line, struct span *string)
 {
 	static const char ends[] = {' ', '\t', '\r', ':', ',', ';', '!', '@'};
@@ -206,7 +205,7 @@ static bool read_line(struct reader *reader, struct span line, struct span *stri
 	return true;
 }
 
-/* Takes what the reader found; false if that is nothing, or nothing but what is implied, since then more was meant. */
+/* Takes the result; false if it is empty or has only implied suites, since the list then named others. */
 static bool take_suites(const struct reader *reader, struct cipherlist *list)
 {
 	bool meant = false;

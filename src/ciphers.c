@@ -1,18 +1,18 @@
 /*
  * ciphers - tlsclientciphers: OpenSSL's cipher lists for GnuTLS
  *
- * starttls.c asks it what to tell GnuTLS, and whether what came out was allowed.
+ * starttls.c asks it what to tell GnuTLS, and whether the negotiated suite is allowed.
  */
 #include "ciphers.h"
 
 #include <stdint.h>
 #include <string.h>
 
-/* What a priority string begins with (GnuTLS manual, Priority Strings), but for @KEYWORD; and OpenSSL's words for Suite
- * B (RFC 6460), which are GnuTLS's business: some are words of both, others stand alone in the line. */
+/* How a priority string begins (GnuTLS manual, Priority Strings), except for @KEYWORD; and OpenSSL's words for Suite
+ * B (RFC 6460), which GnuTLS handles: it has some of these words itself, others must be alone in the line. */
 static const struct keyword {
 	char word[16];
-	const char *priority; /* what stands for it; NULL: the line is one */
+	const char *priority; /* its replacement; NULL: the line is one already */
 } keywords[] = {
 	{"NONE", NULL},
 	{"NORMAL", NULL},
@@ -29,7 +29,7 @@ static const struct keyword {
 	{"SUITEB128C2", "SUITEB192"},
 };
 
-/* What GnuTLS calls the parts, the preferred ones first. */
+/* GnuTLS's names of the parts, the preferred ones first. */
 static const struct name {
 	char name[18];
 	struct parts parts;
@@ -38,7 +38,7 @@ static const struct name {
 	{"ECDHE-RSA", {.key = KEY_ECDHE_RSA}},
 	{"DHE-RSA", {.key = KEY_DHE_RSA}},
 	{"DHE-DSS", {.key = KEY_DHE_DSS}},
-	{"SIGN-DSA-SHA256", {.key = KEY_DHE_DSS}}, /* SIGN-ALL holds none for DSS */
+	{"SIGN-DSA-SHA256", {.key = KEY_DHE_DSS}}, /* SIGN-ALL has none for DSS */
 	{"SIGN-DSA-SHA1", {.key = KEY_DHE_DSS}},
 	{"RSA", {.key = KEY_RSA}},
 	{"AES-256-GCM", {.enc = ENC_AES256_GCM}},
@@ -63,13 +63,13 @@ void ciphers_default(struct ciphers *ciphers)
 	*ciphers = (struct ciphers){.priority = span_of("NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2")};
 }
 
-/* Whether the word is OpenSSL's, though it begins as GnuTLS's words of the system do. */
+/* Whether the word is OpenSSL's, although it begins like GnuTLS's @KEYWORD. */
 static bool is_command(struct span word)
 {
 	return word.length >= 9 && (memcmp(word.data, "@STRENGTH", 9) == 0 || memcmp(word.data, "@SECLEVEL", 9) == 0);
 }
 
-/* Whether the line is for GnuTLS, and which priority string that means; no data if not. */
+/* Whether the line is for GnuTLS, and which priority string it means; no data if not. */
 static struct span find_priority(struct span line)
 {
 	struct span word = {line.data, 0};
@@ -102,8 +102,8 @@ bool ciphers_read(struct ciphers *ciphers, struct span file, struct cipherlist_f
 	return fault->word.length == 0;
 }
 
-/* For given key exchanges and MACs: the ciphers with which every suite is listed; and how many suites there are then.
- */
+/* For given key exchanges and MACs: the ciphers with which every suite is listed, and the number of suites they
+ * make. */
 static size_t complete(const struct cipherlist *list, struct parts *product)
 {
 	uint16_t listed = 0;
@@ -118,7 +118,7 @@ static size_t complete(const struct cipherlist *list, struct parts *product)
 	return count;
 }
 
-/* The largest product of listed suites that has the first one. */
+/* The largest product of listed suites that holds the first one. */
 static struct parts find_largest(const struct cipherlist *list)
 {
 	struct parts largest = {0};
@@ -136,7 +136,7 @@ static struct parts find_largest(const struct cipherlist *list)
 	return largest;
 }
 
-/* The smallest product that has all listed suites. */
+/* The smallest product that holds all listed suites. */
 static struct parts find_smallest(const struct cipherlist *list)
 {
 	struct parts product = {0};
@@ -164,7 +164,8 @@ static void print_list(const struct cipherlist *list, const struct parts *produc
 		buf_string(out, ":+VERS-TLS1.3");
 	if (product->key & KEYS_TLS12)
 		buf_string(out, ":+VERS-TLS1.2");
-	print_parts(&suites[list->first].parts, out); /* first, so it is preferred; what comes again changes nothing */
+	print_parts(&suites[list->first].parts,
+		    out); /* first, so it is preferred; repeating it below changes nothing */
 	print_parts(product, out);
 	buf_format(out, ":+CTYPE-X509:+GROUP-ALL:+SIGN-ALL:%s", list->profile);
 }

@@ -1,8 +1,8 @@
 /*
  * config - control files to one constant struct
  *
- * main.c loads it once.  One-line files are read as qmail reads them (control(5)): the first line counts, without the
- * white space at its end.  Nothing in them is guessed: what is malformed delays the mail and says where.
+ * main.c loads it once.  One-line files are read as qmail reads them (control(5)): the first line counts, without
+ * trailing white space.  Nothing is guessed: a malformed file delays the mail, and the report says where.
  */
 #include "config.h"
 
@@ -23,7 +23,7 @@
 
 enum { DNS_PORT = 53, SECONDS_MAX = 999999999 };
 
-/* The directory, and where its troubles go. */
+/* The directory, and the report for failures. */
 struct control {
 	const char *home;
 	struct report *failure;
@@ -63,7 +63,7 @@ static bool read_file(const struct control *control, const char *file, struct bu
 	if (length < 0 || (size_t)length >= sizeof path)
 		return refuse(control, file, 0, "cannot be read: the path of the qmail home is too long.");
 	int descriptor = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC); /* a FIFO must not hang us */
-	/* A host may have a name that is too long for a file (RFC 1035 section 2.3.4); then there is none. */
+	/* A host's name may be too long for a file name (RFC 1035 section 2.3.4); then there is no file. */
 	*present = descriptor >= 0 || (errno != ENOENT && errno != ENAMETOOLONG);
 	if (!*present)
 		return true;
@@ -80,7 +80,7 @@ static bool read_file(const struct control *control, const char *file, struct bu
 	return done || refuse(control, file, 0, why);
 }
 
-/* Reads a file; an absent one is as an empty one. */
+/* Reads a file; an absent one counts as empty. */
 static bool read_optional(const struct control *control, const char *file, struct buf *contents)
 {
 	bool present;
@@ -98,7 +98,7 @@ static bool read_line(const struct control *control, const char *file, struct bu
 	return true;
 }
 
-/* A domain name, which loses its final dot, or an address literal (RFC 5321 section 4.1.1.1): EHLO will say it. */
+/* A domain name, which loses its final dot, or an address literal (RFC 5321 section 4.1.1.1), for EHLO. */
 static bool take_helohost(struct config *config, const struct control *control, const char *file, struct span line)
 {
 	if (!address_is_smtp_literal(line))
@@ -120,8 +120,7 @@ static bool load_helohost(struct config *config, const struct control *control, 
 		if (line.length > 0)
 			return take_helohost(config, control, files[i], line);
 	}
-	return refuse(control, "helohost", 0,
-		      "and control/me are missing or empty: there is no name for EHLO.");
+	return refuse(control, "helohost", 0, "and control/me are missing or empty: there is no name for EHLO.");
 }
 
 static bool load_seconds(const struct control *control, const char *file, struct buf *contents, int64_t *milliseconds)
@@ -164,7 +163,7 @@ static bool load_smtproutes(struct config *config, const struct control *control
 	return !wrong || refuse(control, "smtproutes", route.line, wrong);
 }
 
-/* An address as in dnsservers: `192.0.2.53`, `2001:db8::53`, or with brackets, with or without a port behind. */
+/* An address in dnsservers: `192.0.2.53`, `2001:db8::53`, or in brackets, with or without a port after it. */
 static bool parse_server(struct span line, struct address *address, unsigned long *port)
 {
 	struct span rest;
@@ -191,8 +190,7 @@ static bool load_dnsservers(struct config *config, const struct control *control
 		if (line.length == 0 || line.data[0] == '#')
 			continue;
 		if (!parse_server(line, &address, &port))
-			return refuse(control, "dnsservers", number,
-				      "must be an address, or an address and a port.");
+			return refuse(control, "dnsservers", number, "must be an address, or an address and a port.");
 		address_print(&address, text);
 		buf_format(&config->dnsservers, strchr(text, ':') ? "%s[%s]:%lu" : "%s%s:%lu",
 			   config->dnsservers.length > 0 ? "," : "", text, port);

@@ -14,20 +14,20 @@ struct config {
 	char helohost[NAME_SIZE];
 	int64_t timeout_connect; /* milliseconds */
 	int64_t timeout_remote;  /* milliseconds */
-	uint64_t chunk_size;     /* octets of one BDAT, at most; 0: the whole message is one */
-	struct buf smtproutes;   /* the file as it is; every line is well formed */
-	struct buf dnsservers;   /* `address:port` with commas between, a string; no data: those of resolv.conf */
+	uint64_t chunk_size;     /* the largest number of octets of one BDAT; 0: no limit */
+	struct buf smtproutes;   /* the whole file; every line is well formed */
+	struct buf dnsservers;   /* `address:port`, separated by commas, as a string; no data: use resolv.conf */
 };
 
 /*
- * Reads the control files below `home`/control.  Returns false, with Z 4.3.0 in `failure`, where one cannot be read or
- * is malformed; the text names file and line.
+ * Reads the control files in `home`/control.  Returns false, with Z 4.3.0 in `failure`, if one cannot be read or is
+ * malformed; the text names file and line.
  */
 bool config_load(struct config *config, const char *home, struct report *failure);
 
 /*
- * Reads the control file `file` whole, and says whether there is one: an absent one is no failure.  Returns false, with
- * Z 4.3.0 in `failure`, where it cannot be read.
+ * Reads all of the control file `file`, and says whether it exists: an absent one is no failure.  Returns false, with Z
+ * 4.3.0 in `failure`, if it cannot be read.
  */
 bool config_read(const struct config *config, const char *file, struct buf *contents, bool *present,
 		 struct report *failure);

@@ -1,7 +1,7 @@
 /*
- * conn - one TCP connection, and the transport that a plain stream has below it
+ * conn - one TCP connection, and the transport of a plain stream
  *
- * deliver.c opens it for each candidate; resolve.c asks which addresses are this machine's own.
+ * deliver.c opens one for each candidate; resolve.c asks for this machine's own addresses.
  */
 #include "conn.h"
 
@@ -29,7 +29,7 @@ static int64_t transport_now(void *context)
 	return conn_now();
 }
 
-/* poll(2) until the deadline, however often a signal interrupts it; the events that came, 0 at the deadline. */
+/* poll(2) until the deadline, even if signals interrupt it; returns the events, 0 at the deadline. */
 static int poll_until(int descriptor, short events, int64_t deadline)
 {
 	struct pollfd one = {.fd = descriptor, .events = events};
@@ -76,7 +76,7 @@ static int conn_wait(void *context, int want, int64_t deadline)
 		events |= POLLOUT;
 	int got = poll_until(*(const int *)context, events, deadline);
 	if (got & (POLLERR | POLLHUP | POLLNVAL))
-		return want; /* the next call says what is wrong */
+		return want; /* the next call reports the error */
 	return (got & POLLIN ? STREAM_READABLE : 0) | (got & POLLOUT ? STREAM_WRITABLE : 0);
 }
 
@@ -99,7 +99,7 @@ static socklen_t socket_address(const struct address *address, uint16_t port, st
 	return sizeof *v6;
 }
 
-/* Waits for a connect(2) under way; 0 or an errno. */
+/* Waits for the end of a connect(2); 0 or an errno. */
 static int finish_connect(int descriptor, int64_t timeout)
 {
 	int error = 0;
@@ -118,8 +118,8 @@ int conn_open(const struct address *address, uint16_t port, int64_t timeout)
 	struct sockaddr_storage storage;
 	socklen_t length = socket_address(address, port, &storage);
 	int one = 1;
-	/* A flight counts as written when the kernel has it.  Megabytes that wait there for a slow line would use up
-	 * the time in which the server has to answer (CTL-3). */
+	/* Data counts as written when the kernel has it.  Megabytes that wait there for a slow line would use up the
+	 * time in which the server has to answer (CTL-3). */
 	int unsent = STREAM_OUT;
 	int descriptor = socket(address->family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (descriptor < 0)

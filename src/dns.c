@@ -1,12 +1,12 @@
 /*
  * dns - MX, A and AAAA questions; the only user of c-ares
  *
- * resolve.c asks.  DNS means DNS here: no search list, no hosts file, no variable of the environment changes a
- * question. RFC 5321 section 5, RFC 7505.  All questions about one set of exchangers are in flight at once.
+ * resolve.c asks.  Only the DNS counts: no search list, hosts file or environment variable changes a question.  RFC
+ * 5321 section 5, RFC 7505.  All questions about one set of exchangers are sent at once.
  *
- * c-ares carries octets to and fro: datagrams or TCP, and whether it is our question that was answered.  Which message
- * is an answer is for answer.c to say, since c-ares takes some for one that are none; hence the walk over the servers
- * is here: what one server has left open is put to the next.
+ * c-ares transports the octets, by datagrams or TCP, and matches answers to questions.  answer.c decides whether a
+ * message is an answer, since c-ares accepts some that are not.  Therefore this file also walks over the servers: a
+ * question that one server leaves open is put to the next.
  */
 #define CARES_NO_DEPRECATED 1 /* the calls of 1.18, which later versions keep */
 #include "dns.h"
@@ -20,12 +20,11 @@
 #include <sys/time.h>
 #include <time.h>
 
-/* One UDP and one TCP socket are in use, and c-ares may replace them now and then. */
+/* c-ares uses one UDP and one TCP socket at a time, and replaces them now and then. */
 enum { SOCKETS_MAX = 64 };
 
-/* In milliseconds.  A server that is the only one is given all of the time in which c-ares repeats a question: after 5
- * and 15 seconds, until 35.  Each of several gets less than c-ares's first time, and twice as much in the next round.
- */
+/* In milliseconds.  A single server gets all the time in which c-ares repeats a question: after 5 and 15 seconds,
+ * until 35.  Each of several servers gets less than the first 5 seconds, and twice as much in each further round. */
 enum {
 	TRIES = 3,
 	TIMEOUT_FIRST = 5000,
@@ -37,16 +36,16 @@ enum {
 struct dns {
 	ares_channel channel;
 	struct pollfd sockets[SOCKETS_MAX];
-	/* The copy that poll(2) works on.  Allocated: fortification turns poll(2) into another function where it sees
-	 * the size of the array, and libfaketime, which the tests of timeouts need, does not know that one. */
+	/* A copy for poll(2), on the heap: where the compiler sees the size of an array, fortification replaces
+	 * poll(2) with a function that libfaketime, which the tests of timeouts need, does not know. */
 	struct pollfd *ready;
 	nfds_t socket_count;
-	struct ares_addr_port_node *servers; /* a list of c-ares's; that of `server` is asked now */
+	struct ares_addr_port_node *servers; /* c-ares's list; `server` is the number of the one that is asked now */
 	size_t server_count;
 	size_t server;
 };
 
-/* c-ares tells which of its sockets wait for what. */
+/* c-ares calls this with a socket and the events that it waits for. */
 static void note_socket(void *context, ares_socket_t descriptor, int readable, int writable)
 {
 	struct dns *dns = context;
@@ -59,7 +58,7 @@ static void note_socket(void *context, ares_socket_t descriptor, int readable, i
 		return;
 	}
 	if (i == SOCKETS_MAX)
-		return; /* its questions run into their timeout */
+		return; /* its questions will time out */
 	if (i == dns->socket_count)
 		dns->socket_count++;
 	short events = (short)((readable ? POLLIN : 0) | (writable ? POLLOUT : 0));
@@ -86,7 +85,7 @@ static struct dns *allocate(void)
 	return NULL;
 }
 
-/* Has one of several servers asked, and forgets what was asked of another. */
+/* Makes c-ares ask one of several servers, and drops the questions to another. */
 static int use_server(struct dns *dns, size_t number)
 {
 	dns->server = number;
@@ -97,7 +96,7 @@ static int use_server(struct dns *dns, size_t number)
 		server = server->next;
 	struct ares_addr_port_node alone = *server;
 	alone.next = NULL;
-	ares_cancel(dns->channel); /* c-ares changes nothing as long as a question is open */
+	ares_cancel(dns->channel); /* c-ares does not change its servers while a question is open */
 	return ares_set_servers_ports(dns->channel, &alone);
 }
 
@@ -149,21 +148,21 @@ static int64_t now(void)
 	return (int64_t)time.tv_sec * 1000 + time.tv_nsec / 1000000;
 }
 
-/* A question for the records of one type, and what becomes of it. */
+/* A question for the records of one type, and its result. */
 struct question {
 	struct dns *dns;
 	struct chain chain;
 	unsigned type;
-	/* Takes the records of an answer for whom they concern. */
+	/* Takes the records of an answer. */
 	enum dns_status (*take)(struct question *question, struct answer *answer);
 	void *context;
 	struct question *sibling; /* the one for the other family of the same exchanger */
 	enum dns_status status;
 	bool open;
-	bool silent;      /* a server said nothing at all */
-	int64_t patience; /* how long a server is waited for */
-	int64_t deadline; /* when that is over; 0 while no server is waited for */
-	int64_t end;      /* when it is open no longer in any case; 0 if that depends on the servers alone */
+	bool silent;      /* a server did not answer at all */
+	int64_t patience; /* how long to wait for a server */
+	int64_t deadline; /* the end of that wait; 0 while no server is asked */
+	int64_t end;      /* when the question is given up; 0: when all servers were asked */
 };
 
 static struct question question_for(struct dns *dns, const char *name, unsigned type)
@@ -219,7 +218,7 @@ static void ask(struct question *question)
 		   take_answer, question);
 }
 
-/* How long the next thing to be done can wait; -1 if no server is waited for any longer. */
+/* The time until something must be done; -1 if no server is being asked. */
 static int64_t time_left(struct question *questions, size_t count)
 {
 	int64_t time = now();
@@ -240,7 +239,7 @@ static int64_t time_left(struct question *questions, size_t count)
 	return left;
 }
 
-/* Serves c-ares for at most so long. */
+/* Lets c-ares work for at most `left` milliseconds. */
 static void serve(struct dns *dns, int64_t left)
 {
 	struct timeval most = {left / 1000, left % 1000 * 1000};
@@ -248,7 +247,7 @@ static void serve(struct dns *dns, int64_t left)
 	struct pollfd *ready = dns->ready;
 	nfds_t count = dns->socket_count;
 	const struct timeval *timeout = ares_timeout(dns->channel, &most, &until);
-	memcpy(ready, dns->sockets, count * sizeof *ready); /* c-ares changes the list as it goes */
+	memcpy(ready, dns->sockets, count * sizeof *ready); /* c-ares may change the list meanwhile */
 	int events = poll(ready, count, (int)(timeout->tv_sec * 1000 + timeout->tv_usec / 1000 + 1));
 	if (events <= 0)
 		ares_process_fd(dns->channel, ARES_SOCKET_BAD, ARES_SOCKET_BAD);
@@ -261,7 +260,8 @@ static void serve(struct dns *dns, int64_t left)
 	}
 }
 
-/* Asks a server what is open; `again`: only what some server was silent about.  Returns whether there is any. */
+/* Asks one server all open questions; with `again`, only those that a server did not answer.  Returns whether there
+ * were any. */
 static bool ask_server(struct question *questions, size_t count, int64_t patience, bool again)
 {
 	int64_t left;
@@ -280,9 +280,9 @@ static bool ask_server(struct question *questions, size_t count, int64_t patienc
 }
 
 /*
- * Asks all servers in turn, from the one that had the last answers on, until no question is open.  Where a server is
- * silent for its time the next one is asked; three rounds are made, since datagrams get lost.  A server that
- * is alone is left to c-ares, which repeats the question itself and takes the answer to any of them.
+ * Asks all servers in turn, starting with the one that answered last, until no question is open.  If a server does not
+ * answer in time, the next one is asked; there are three rounds, since datagrams get lost.  With a single server,
+ * c-ares repeats the question itself and takes the answer to any of them.
  */
 static void ask_all(struct dns *dns, struct question *questions, size_t count)
 {
@@ -298,7 +298,7 @@ static void ask_all(struct dns *dns, struct question *questions, size_t count)
 				break;
 		}
 	}
-	ares_cancel(dns->channel); /* the questions are about to be gone */
+	ares_cancel(dns->channel); /* the questions will be freed */
 }
 
 static enum dns_status take_exchangers(struct question *question, struct answer *answer)

@@ -1,14 +1,14 @@
 /*
  * ehlo - a reply to EHLO to what the server offers
  *
- * RFC 5321 section 4.1.1.1: ehlo-line = keyword *( SP param ).  A keyword is matched as a whole word and without
- * case; parameters that its extension does not define make it no less offered.
+ * RFC 5321 section 4.1.1.1: ehlo-line = keyword *( SP param ).  A keyword is matched as a whole word and without regard
+ * to case; unexpected parameters are ignored.
  */
 #include "ehlo.h"
 
 #include <limits.h>
 
-/* RFC 1870 section 4: no number and 0 both mean that no limit is named; so does one that no message reaches. */
+/* RFC 1870 section 4: no number and 0 both mean no limit; so does a number that is too large for any message. */
 static uint64_t size_limit(struct span parameters)
 {
 	struct span rest;

@@ -13,13 +13,12 @@ struct capabilities {
 	bool smtputf8;       /* RFC 6531 */
 	bool starttls;       /* RFC 3207 */
 	bool chunking;       /* RFC 3030 */
-	bool binarymime;     /* RFC 3030, means something with CHUNKING only */
+	bool binarymime;     /* RFC 3030, only together with CHUNKING */
 	bool size;           /* RFC 1870 */
-	uint64_t size_limit; /* octets; 0 where the server names no limit */
+	uint64_t size_limit; /* octets; 0: no limit */
 };
 
-/* Reads the keywords from the lines behind the first; unknown ones, and parameters that mean nothing, are passed over.
- */
+/* Reads the keywords from the lines after the first; unknown keywords and unexpected parameters are skipped. */
 struct capabilities ehlo_parse(const struct reply *reply);
 
 #endif

@@ -1,9 +1,9 @@
 /*
- * entity - what becomes of an entity of a message on its way to one server (TR-8)
+ * entity - how an entity of a message is changed for one server (TR-8)
  *
- * mime.c enters one after the other.  A body that the server takes is left alone.  One that it does not take is judged
- * by its type and its encoding, before the header leaves, since the header tells how the body is encoded.  Entities
- * with parts are never encoded themselves.  RFC 2045, RFC 2046, RFC 6152 section 3.
+ * mime.c enters the entities one after the other.  A body that the server accepts stays unchanged.  For any other, type
+ * and encoding decide, before the header is sent, since the header must name the encoding of the body.  Entities with
+ * parts are never encoded themselves.  RFC 2045, RFC 2046, RFC 6152 section 3.
  */
 #include "entity.h"
 
@@ -15,8 +15,7 @@
 void recoding_give_up(struct recoding *recoding, const char *place, const char *what)
 {
 	if (!*recoding->trouble)
-		snprintf(recoding->trouble, sizeof recoding->trouble, "cannot take this message: %s %s.", place,
-			 what);
+		snprintf(recoding->trouble, sizeof recoding->trouble, "cannot take this message: %s %s.", place, what);
 }
 
 void recoding_keep(struct recoding *recoding, const struct line_facts *facts)
@@ -38,7 +37,7 @@ bool entity_has_parts(const struct entity *entity)
 	return entity->treatment == TREATMENT_PARTS || entity->treatment == TREATMENT_MESSAGE;
 }
 
-/* What entering an entity needs, beside the entity itself. */
+/* The state while an entity is entered. */
 struct entry {
 	struct entity *entity;
 	struct recoding *recoding;
@@ -46,7 +45,7 @@ struct entry {
 	struct heading heading;
 };
 
-/* The body, whose end is looked for when it is first asked for: no entity with parts needs it. */
+/* The body.  Its end is searched when it is first needed: an entity with parts does not need it. */
 static struct span body_of(const struct entry *entry)
 {
 	struct entity *entity = entry->entity;
@@ -64,7 +63,7 @@ static uint64_t in_range(uint64_t word, unsigned first, unsigned last)
 	return (word + EACH(0x80 - first)) & ~(word + EACH(0x7f - last));
 }
 
-/* Eight octets at once: which class the next one is of is random, and no processor guesses it. */
+/* Eight octets at once: the class of the next octet is random, so branches would be mispredicted. */
 static bool are_base64(uint64_t word)
 {
 	uint64_t good = in_range(word | EACH(0x20), 'a', 'z') | in_range(word, '/', '9') | in_range(word, '+', '+') |
@@ -134,11 +133,11 @@ static enum treatment choose_treatment(const struct entry *entry)
 	return treatment;
 }
 
-/* The field that tells the new encoding, in place of each that there is: readers differ in which of two counts.  That
- * of an entity with parts says what may be in them, whatever is. */
+/* The new Content-Transfer-Encoding field, which replaces each existing one: readers differ in which of two counts.
+ * For an entity with parts it depends on the server alone, not on the parts. */
 static const char *new_encoding(const struct entry *entry)
 {
-	/* With SMTPUTF8, header fields within may keep 8-bit octets, for which 7bit would be wrong. */
+	/* With SMTPUTF8, header fields in the entity may keep 8-bit octets, for which 7bit would be wrong. */
 	bool eightbit = entry->recoding->eightbitmime || entry->recoding->smtputf8;
 	enum encoding encoding = entry->heading.encoding;
 	if (is_recoded(entry->entity->treatment))
@@ -149,7 +148,7 @@ static const char *new_encoding(const struct entry *entry)
 	return eightbit ? "Content-Transfer-Encoding: 8bit\r\n" : "Content-Transfer-Encoding: 7bit\r\n";
 }
 
-/* Whether a message has or gets MIME fields, and does not say so. */
+/* Whether a message has or gets MIME fields, but has no MIME-Version. */
 static bool needs_version(const struct entry *entry)
 {
 	const struct heading *heading = &entry->heading;
@@ -157,7 +156,7 @@ static bool needs_version(const struct entry *entry)
 	return nest_holds_message(entry->nest) && has_fields && !heading->has_version;
 }
 
-/* A charset where nobody named one; RFC 1428 has a name for what cannot be guessed. */
+/* The type of a body without one; RFC 1428 has a name for an unknown charset. */
 static const char *new_type(const struct entry *entry)
 {
 	if (entry->entity->treatment != TREATMENT_QUOTE || entry->heading.has_type)
@@ -178,8 +177,8 @@ static void add_fields(const struct entry *entry)
 	int length = snprintf(entity->text, sizeof entity->text, "%s%s%s%s", mark,
 			      needs_version(entry) ? "MIME-Version: 1.0\r\n" : "", new_type(entry),
 			      entity->encoding && !entry->heading.has_encoding ? entity->encoding : "");
-	/* Without a blank line these fields, those of a message within, or the first line of the body could be taken
-	 * for what they are not. */
+	/* Without a blank line the added fields, those of an embedded message, or the first line of the body could
+	 * be misread. */
 	if (entity->header_end == entity->body && !entry->heading.is_empty)
 		length += snprintf(entity->text + length, sizeof entity->text - (size_t)length, "\r\n");
 	entity->text_length = (size_t)length;

@@ -9,7 +9,7 @@
 
 #include <string.h>
 
-/* qmail writes the empty sender of a double bounce so (addresses(5)). */
+/* qmail's sender of a double bounce, which is sent as the empty one (addresses(5)). */
 static const char double_bounce[] = "#@[]";
 
 static bool build_sender(struct envelope *envelope, const char *sender)

@@ -1,9 +1,9 @@
 /*
- * form - how a message goes to one server: by DATA or BDAT, as it is or recoded
+ * form - how a message is sent to one server: by DATA or BDAT, unchanged or recoded
  *
  * transaction.c asks it once it knows what the server offers.  RFC 1870, RFC 3030, RFC 6152, RFC 6531.  CHUNKING is
- * preferred, since it takes every message as it is (TR-6); else a message is recoded where it has to be (TR-4, TR-5,
- * TR-7).
+ * preferred, since BDAT sends every message unchanged (TR-6); without it a message is recoded where necessary (TR-4,
+ * TR-5, TR-7).
  */
 #include "form.h"
 
@@ -31,7 +31,7 @@ bool form_choose(struct form *form, const struct capabilities *offers, struct sp
 					   .smtputf8 = offers->smtputf8,
 					   .helohost = helohost};
 	form->recoded = !form->chunked && (has_binary(facts) || (facts->eightbit && !offers->eightbitmime));
-	/* Who takes 8-bit octets anyway is not asked for SMTPUTF8: the server after it may lack it (EXT-7). */
+	/* With 8BITMIME there is no need for SMTPUTF8, which the next server may lack (EXT-7). */
 	if (form->recoded || (facts->eightbit && offers->smtputf8 && !offers->eightbitmime))
 		mime_survey(&form->recoding);
 	form->smtputf8 = form->recoding.utf8_header;

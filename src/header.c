@@ -1,9 +1,9 @@
 /*
  * header - header fields, and what Content-Type and Content-Transfer-Encoding say
  *
- * mime.c asks it, for each entity of a message that has to be recoded.  RFC 5322 section 2.2, RFC 2045 sections 5 and
- * 6, RFC 2231.  It takes what real mail has: white space before a colon, unquoted parameters with characters that
- * ought to be quoted, quoted strings without an end.
+ * mime.c uses it for each entity of a message that must be recoded.  RFC 5322 section 2.2, RFC 2045 sections 5 and 6,
+ * RFC 2231.  It accepts what real mail has: white space before a colon, unquoted parameters with characters that ought
+ * to be quoted, quoted strings without an end.
  */
 #include "header.h"
 
@@ -20,7 +20,7 @@ static bool is_name_octet(char octet)
 	return octet > ' ' && octet <= '~' && octet != ':';
 }
 
-/* mbox, procmail and others leave such a line in a header, and qmail reads on. */
+/* mbox, procmail and others leave such a line in a header, and qmail skips it. */
 static struct span take_from(struct span line)
 {
 	static const char from[] = ">From ";
@@ -53,7 +53,7 @@ bool header_take_field(struct lines *lines, struct field *field)
 	return true;
 }
 
-/* Whether there is nothing but white space.  Looked for from the front: a line has many pieces, and one end. */
+/* Whether there is only white space.  It is searched from the front: this runs for every piece of a line. */
 static bool is_empty(struct span text)
 {
 	while (text.length > 0 && memchr(" \t\r\n\v\f", *text.data, 6)) {
@@ -64,8 +64,8 @@ static bool is_empty(struct span text)
 }
 
 /*
- * Where to fold: at the last white space that leaves a piece which fits.  The last of several in a row is best, since
- * it leaves least to what follows; but where only some of them fit, one that fits must do.
+ * Where to fold: at the last white space that leaves a piece of legal length.  The last of several in a row is best,
+ * since it leaves the shortest rest; but if only some of them fit, one that fits must do.
  */
 struct span header_fold(struct span *line, bool first)
 {
@@ -81,7 +81,7 @@ struct span header_fold(struct span *line, bool first)
 		while (at < LINE_MAX_TEXT && line->data[at] != ':')
 			at++;
 	for (; at < LINE_MAX_TEXT && is_blank(line->data[at]); at++)
-		continue; /* the piece must not be white space only */
+		continue; /* the piece must not be only white space */
 	for (at++; at <= LINE_MAX_TEXT; at++) {
 		if (!is_blank(line->data[at]))
 			continue;
@@ -94,7 +94,7 @@ struct span header_fold(struct span *line, bool first)
 	return piece.length > 0 && !is_empty(*line) ? piece : (struct span){NULL, 0};
 }
 
-/* What follows reads the body of a field from its front: each takes something away from `text`. */
+/* The functions below read the body of a field from its front: each takes something off `text`. */
 
 static bool at_octet(const struct span *text, char octet)
 {
@@ -107,7 +107,7 @@ static char take_octet(struct span *text)
 	return *text->data++;
 }
 
-/* A comment, comments within it included (RFC 5322 section 3.2.2). */
+/* A comment, including nested comments (RFC 5322 section 3.2.2). */
 static void skip_comment(struct span *text)
 {
 	size_t depth = 0;
@@ -135,7 +135,7 @@ static void skip_cfws(struct span *text)
 	}
 }
 
-/* RFC 2045 section 5.1: what may not stand in a token, or `stop` instead. */
+/* RFC 2045 section 5.1: everything before a character of `stop`, white space or a control character. */
 static struct span take_until(struct span *text, const char *stop)
 {
 	struct span token = {text->data, 0};
@@ -152,7 +152,7 @@ static struct span take_token(struct span *text)
 	return take_until(text, "()<>@,;:\\\"/[]?=\x7f");
 }
 
-/* A parameter: its attribute, and its value as it stands there, without the quotes. */
+/* A parameter: its attribute, and its raw value without the quotes. */
 struct parameter {
 	struct span attribute;
 	struct span value;
@@ -173,7 +173,7 @@ static struct span take_quoted(struct span *text)
 	return value;
 }
 
-/* The next parameter; false where there is none.  What is none is passed over. */
+/* The next parameter; false if there is none.  Malformed ones are skipped. */
 static bool take_parameter(struct span *text, struct parameter *parameter)
 {
 	while (text->length > 0) {
@@ -206,7 +206,7 @@ static int digit_value(char digit)
 	return digit >= 'a' && digit <= 'f' ? digit - 'a' + 10 : -1;
 }
 
-/* Appends a value to the boundary; one that is too long counts as none. */
+/* Appends a value to the boundary; an overlong boundary counts as none. */
 static void append(struct content_type *type, struct span value, bool quoted, bool extended)
 {
 	while (value.length > 0) {
@@ -226,7 +226,7 @@ static void append(struct content_type *type, struct span value, bool quoted, bo
 	}
 }
 
-/* RFC 2231 section 4: charset and language stand in front of an extended value. */
+/* RFC 2231 section 4: an extended value begins with its charset and language. */
 static struct span without_language(struct span value)
 {
 	struct span language, text;
@@ -237,10 +237,10 @@ static struct span without_language(struct span value)
 	return text.data ? text : value;
 }
 
-/* So many sections of a parameter count (RFC 2231 section 3); behind their numbers, one for a parameter as a whole. */
+/* How many sections of a parameter count (RFC 2231 section 3); one more place is for an unsectioned parameter. */
 enum { SECTIONS_MAX = 100 };
 
-/* Whether it is the boundary, or a section of it, and which. */
+/* Whether it is the boundary or a section of it, and which section. */
 static bool is_boundary(const struct parameter *parameter, unsigned long *section)
 {
 	struct span number, star;
@@ -258,7 +258,7 @@ static void append_section(struct content_type *type, const struct parameter *pa
 	       extended);
 }
 
-/* One look at the parameters has to do for all sections, since there may be megabytes between them. */
+/* The parameters are read once for all sections, since there may be megabytes of them. */
 static void read_boundary(struct content_type *type, struct span parameters)
 {
 	struct parameter sections[SECTIONS_MAX + 1] = {0};
@@ -276,7 +276,7 @@ static void read_boundary(struct content_type *type, struct span parameters)
 	if (type->boundary_length > BOUNDARY_MAX)
 		type->boundary_length = 0;
 	while (type->boundary_length > 0 && is_blank(type->boundary[type->boundary_length - 1]))
-		type->boundary_length--; /* RFC 2046 section 5.1.1: it ends with no white space */
+		type->boundary_length--; /* RFC 2046 section 5.1.1: it does not end with white space */
 }
 
 void header_read_type(struct span body, struct content_type *type)
@@ -291,8 +291,8 @@ void header_read_type(struct span body, struct content_type *type)
 	struct span subtype = take_token(&body);
 	type->multipart = span_equal(main_type, span_of("multipart"));
 	type->digest = type->multipart && span_equal(subtype, span_of("digest"));
-	/* message/global and its kin, such as message/global-headers, may be encoded: RFC 6532 section 3.7, RFC 6533.
-	 */
+	/* message/global and its relatives, such as message/global-headers, may be encoded: RFC 6532 section 3.7,
+	 * RFC 6533. */
 	struct span rest;
 	bool global = span_equal(span_split(subtype, '-', &rest), span_of("global"));
 	type->message = span_equal(main_type, span_of("message")) && !global;

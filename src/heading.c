@@ -1,11 +1,11 @@
 /*
  * heading - the header of an entity: where it ends, and what it says about the body
  *
- * entity.c reads with it what the walk enters.  RFC 2045, RFC 2046 section 5.
+ * entity.c reads the header of each entity with it.  RFC 2045, RFC 2046 section 5.
  */
 #include "heading.h"
 
-/* Of fields that stand twice, the first counts. */
+/* If a field occurs twice, the first counts. */
 static void read_field(struct heading *heading, const struct field *field)
 {
 	if (span_equal(field->name, span_of("MIME-Version"))) {
@@ -19,7 +19,7 @@ static void read_field(struct heading *heading, const struct field *field)
 	}
 }
 
-/* Whether there are entities in the body, which is no matter of the type alone: they must fit into the nest. */
+/* Whether the body consists of entities: the type says so, and the nest has room for another level. */
 static void judge_type(struct heading *heading, const struct nest *nest)
 {
 	struct content_type *type = &heading->type;
@@ -32,7 +32,7 @@ static void judge_type(struct heading *heading, const struct nest *nest)
 	heading->has_message = type->rfc822 && header_is_identity(heading->encoding);
 }
 
-/* A header ends at a blank line, or else where a line is no field. */
+/* A header ends at a blank line, or before a line that is not a field. */
 void heading_read(struct heading *heading, const struct nest *nest, struct lines lines)
 {
 	struct field field;

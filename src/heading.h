@@ -9,7 +9,7 @@
 
 /* The header of an entity as a whole. */
 struct heading {
-	bool is_empty; /* there is nothing, neither header nor body */
+	bool is_empty; /* no octets at all, neither header nor body */
 	bool has_version;
 	bool has_type;
 	bool has_encoding;
@@ -17,11 +17,11 @@ struct heading {
 	struct content_type type;
 	bool has_parts;    /* a multipart: each part is an entity */
 	bool has_message;  /* message/rfc822: the body is an entity */
-	const char *end;   /* behind the last field */
-	struct lines body; /* from its beginning: behind the blank line, if there is one */
+	const char *end;   /* after the last field */
+	struct lines body; /* after the blank line, if there is one */
 };
 
-/* Reads the header of the entity that begins where `lines` are, within the nest. */
+/* Reads the header of the entity that begins at `lines`, within the nest. */
 void heading_read(struct heading *heading, const struct nest *nest, struct lines lines);
 
 #endif

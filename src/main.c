@@ -2,9 +2,8 @@
  * main - arguments, descriptors, and the stages in their order
  *
  * qmail-rspawn runs it for each mail: descriptor 0 is the message, descriptor 1 a pipe for the reports, and descriptor
- * 2 a copy of that pipe.  Whatever a library wrote to 1 or 2 would turn a success into a bounce, so both become
- * /dev/null before anything else happens, and the reports leave by a descriptor that nobody else knows, in one write at
- * the end.
+ * 2 a copy of that pipe.  A library that writes to 1 or 2 would turn a success into a bounce, so both become /dev/null
+ * before anything else happens, and the reports are written to a private descriptor, in one write at the end.
  */
 #include "config.h"
 #include "conn.h"
@@ -27,7 +26,7 @@ enum { ARGUMENTS_LEAST = 4 };
 
 /*
  * Moves the reports to a descriptor of their own, close-on-exec, and puts /dev/null in place of 1 and 2.  Returns false
- * where there is no descriptor for them; `reports` is -1 where 1 was closed.
+ * if there is no descriptor left for them; `reports` is -1 if 1 was closed.
  */
 static bool take_reports_away(int *reports)
 {
@@ -38,14 +37,14 @@ static bool take_reports_away(int *reports)
 	close(2);
 	int null = open("/dev/null", O_RDWR);
 	if (null < 0)
-		null = open("/", O_RDONLY); /* no /dev here: a descriptor that cannot be written to does as well */
+		null = open("/", O_RDONLY); /* no /dev here: any descriptor that cannot be written to will do */
 	for (int descriptor = 1; null >= 0 && descriptor <= 2; descriptor++)
 		if (null != descriptor)
 			dup2(null, descriptor);
 	return true;
 }
 
-/* A caller may ignore these, block them, or leave their default, which ends the process: none of it changes us. */
+/* A caller may ignore or block these, or leave the default, which ends the process; here they are always ignored. */
 static void ignore_write_signals(void)
 {
 	struct sigaction ignore = {.sa_handler = SIG_IGN};
@@ -53,7 +52,7 @@ static void ignore_write_signals(void)
 	sigaction(SIGXFSZ, &ignore, NULL);
 }
 
-/* Writes all of it, in one write(2) if the other side lets us. */
+/* Writes all of it, in one write(2) if the other side allows. */
 static void write_reports(int descriptor, struct span reports)
 {
 	while (reports.length > 0) {
@@ -62,7 +61,7 @@ static void write_reports(int descriptor, struct span reports)
 			struct pollfd writable = {.fd = descriptor, .events = POLLOUT};
 			poll(&writable, 1, -1);
 		} else if (length < 0 && errno != EINTR) {
-			return; /* nobody listens; the caller takes silence for a temporary failure */
+			return; /* nobody reads it; the caller takes silence for a temporary failure */
 		}
 		if (length > 0) {
 			reports.data += length;
@@ -72,9 +71,8 @@ static void write_reports(int descriptor, struct span reports)
 }
 
 /*
- * SIGBUS: the message file was cut short while it was read from, and the kernel has no page to show.  SIGABRT, SIGSEGV:
- * so the libraries below GnuTLS end where memory is short.  Nothing can be said to the server, which misses the end of
- * the message, and nothing else to the caller.
+ * SIGBUS: the message file was cut short, and a page of it no longer exists.  SIGABRT, SIGSEGV: the libraries below
+ * GnuTLS end so if memory is short.  The server gets no end of the message, and the caller gets this report.
  */
 static volatile sig_atomic_t reports_of_last_resort = -1;
 
@@ -98,7 +96,7 @@ static void watch_for_sudden_ends(int reports)
 	for (size_t i = 0; i < sizeof ends / sizeof *ends; i++) {
 		struct sigaction action = {.sa_handler = give_up};
 		struct sigaction before;
-		/* A sanitizer has its own for SIGSEGV, and tells more. */
+		/* A sanitizer has its own handler for SIGSEGV, which tells more. */
 		if (ends[i] != SIGSEGV || (sigaction(SIGSEGV, NULL, &before) == 0 && before.sa_handler == SIG_DFL))
 			sigaction(ends[i], &action, NULL);
 		sigaddset(&unblocked, ends[i]);
@@ -106,7 +104,7 @@ static void watch_for_sudden_ends(int reports)
 	sigprocmask(SIG_UNBLOCK, &unblocked, NULL);
 }
 
-/* Everything of one run. */
+/* The state of one run. */
 struct run {
 	struct message message;
 	struct config config;
@@ -117,7 +115,7 @@ struct run {
 	struct trace trace;
 };
 
-/* The stages; each gives way to the next only if all is well so far. */
+/* The stages; each runs only if the one before succeeded. */
 static void run_stages(struct run *run, int argc, char **argv)
 {
 	struct report *failure = &run->result;

@@ -1,7 +1,7 @@
 /*
  * message - descriptor 0 to octets in memory
  *
- * main.c opens it before anything else is looked at.  The file is never read into a buffer: the kernel's pages are the
+ * main.c opens it before it checks anything else.  The file is never read into a buffer: the kernel's pages are the
  * message, and body.c writes from them.
  */
 #include "message.h"
@@ -20,7 +20,7 @@ static bool refuse(struct report *failure, const char *why)
 	return false;
 }
 
-/* Maps from the page in which `offset` lies, since mmap(2) takes nothing finer. */
+/* Maps from the start of the page with `offset`, since mmap(2) needs a page boundary. */
 static bool map_from(struct message *message, int descriptor, off_t offset, off_t size)
 {
 	off_t page = sysconf(_SC_PAGESIZE);
@@ -39,7 +39,7 @@ static bool map_from(struct message *message, int descriptor, off_t offset, off_
 	return true;
 }
 
-/* Whether a file of size 0 has no content either; those of proc(5) have it made when they are read. */
+/* Whether a file of size 0 is really empty; the files of proc(5) have content all the same. */
 static bool is_empty(int descriptor, struct report *failure)
 {
 	char octet;
@@ -57,7 +57,7 @@ bool message_open(struct message *message, int descriptor, struct report *failur
 	*message = (struct message){.octets = {"", 0}};
 	if (fstat(descriptor, &status) != 0 || !S_ISREG(status.st_mode))
 		return refuse(failure, "cannot be read: descriptor 0 is closed or not a regular file.");
-	/* An empty file is not mapped, so mmap(2) cannot tell. */
+	/* An empty file is not mapped, so mmap(2) cannot detect this. */
 	if ((fcntl(descriptor, F_GETFL) & O_ACCMODE) == O_WRONLY)
 		return refuse(failure, "cannot be read: descriptor 0 is open for writing only.");
 	if (status.st_size == 0 && !is_empty(descriptor, failure))

@@ -14,19 +14,19 @@ struct message {
 	void *map; /* NULL for an empty message */
 	size_t map_length;
 	int descriptor;
-	off_t file_size; /* when it was mapped */
+	off_t file_size; /* its time when it was mapped */
 	struct timespec modified;
 };
 
 /*
- * Maps what the descriptor holds: it must be a regular file that is open for reading, with the size that it says.
- * Returns false, with Z 4.3.0 in `failure`, where it is not.
+ * Maps the descriptor, which must be a regular file that is open for reading, with the size that fstat(2) gives.
+ * Returns false, with Z 4.3.0 in `failure`, if it is not.
  */
 bool message_open(struct message *message, int descriptor, struct report *failure);
 
 /*
- * Whether the file is still as it was when it was mapped.  A map of a file that others write to shows what they write,
- * or zeros behind its new end.
+ * Whether the file is unchanged since it was mapped.  The map of a changed file shows what others write, or zeros after
+ * its new end.
  */
 bool message_is_unchanged(const struct message *message);
 

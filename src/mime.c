@@ -1,10 +1,10 @@
 /*
- * mime - the walk through a message that cannot go as it is
+ * mime - the walk through a message that must be recoded
  *
- * form.c has it survey such a message, body.c carries out the pieces that it names.  RFC 2046, RFC 5322 section 2.2.3.
+ * form.c has it survey such a message, body.c writes the pieces that it gives.  RFC 2046, RFC 5322 section 2.2.3.
  *
- * It goes front to back, and knows no more than what surrounds the place where it is; so its memory does not grow with
- * the message, and the survey, the counting of the octets and the sending are the same walk.
+ * It goes front to back, and knows only the levels around the current place; so its memory does not grow with the
+ * message, and surveying, counting and sending are the same walk.
  */
 #include "mime.h"
 
@@ -12,7 +12,7 @@
 
 #include <stdio.h>
 
-/* What leaves line by line: a header field that is folded, what cannot be encoded. */
+/* What is sent line by line: a folded header field, and text that cannot be encoded. */
 
 static void begin_cut(struct mime *mime, struct span octets)
 {
@@ -34,7 +34,7 @@ static void give_up_on_field(struct mime *mime, const char *what)
 	struct span name = mime->field.name;
 	int length = name.length < 50 ? (int)name.length : 50;
 	if (*mime->recoding->trouble)
-		return; /* as in entity_give_up */
+		return; /* as in entity_give_up() */
 	nest_print_place(&mime->nest, mime->entity.depth, part);
 	snprintf(place, sizeof place, "the field %.*s", length, name.data);
 	if (mime->entity.depth > 0)
@@ -42,7 +42,7 @@ static void give_up_on_field(struct mime *mime, const char *what)
 	recoding_give_up(mime->recoding, place, what);
 }
 
-/* A field must not become a delimiter: it could, where it is folded right after its colon. */
+/* A folded field must not become a delimiter, as it could if it is folded right after its colon. */
 static bool is_delimiter(const struct mime *mime, struct span line)
 {
 	size_t level;
@@ -61,14 +61,14 @@ static bool next_fold(struct mime *mime, struct piece *piece)
 	if (fresh)
 		*line = lines_take(&mime->cut);
 	*piece = (struct piece){{start, (size_t)(mime->cut.at - start)}, MANNER_COPY};
-	if (fresh && line->length <= LINE_MAX_TEXT) { /* with its end */
+	if (fresh && line->length <= LINE_MAX_TEXT) { /* including its end */
 		line->length = 0;
 	} else {
 		struct span left = *line;
 		piece->octets = header_fold(line, mime->line_is_first);
 		if (!piece->octets.data || is_delimiter(mime, piece->octets)) {
 			give_up_on_field(mime, unfoldable);
-			piece->octets = left; /* no piece is empty, also where a file was rewritten (IN-4) */
+			piece->octets = left; /* no piece is empty, even if the file was rewritten (IN-4) */
 			mime->cut.at = mime->cut.end;
 			line->length = 0;
 		}
@@ -98,9 +98,9 @@ static bool next_words(struct mime *mime, struct piece *piece)
 }
 
 /*
- * A line of base64, or of what cannot be encoded, without what the server does not take.  In base64 there may be both:
- * a mailing list may have put text behind it.  What is left of a line of text begins with a space, so that it is no
- * delimiter, and in a message/delivery-status a folded field.
+ * A line of base64, or of text that cannot be encoded, without octets that the server does not accept.  Base64 may have
+ * both: a mailing list may have added text after it.  Further pieces of a cut line begin with a space, so that none is
+ * a delimiter, and a field in a message/delivery-status stays folded.
  */
 static bool next_cut(struct mime *mime, struct piece *piece)
 {
@@ -123,9 +123,9 @@ static bool next_cut(struct mime *mime, struct piece *piece)
 	return true;
 }
 
-/* The walk. Each of these gives a piece, or moves on to another place and gives none. */
+/* The walk.  Each of these functions gives a piece, or moves on and gives none. */
 
-/* Whether a field may keep its 8-bit octets (RFC 6532 section 3), or at least travel with them (RFC 6152). */
+/* Whether a field may keep its 8-bit octets (RFC 6532 section 3), or is at least transported with them (RFC 6152). */
 static bool may_stay(struct mime *mime)
 {
 	struct recoding *recoding = mime->recoding;
@@ -139,7 +139,7 @@ static bool next_of_header(struct mime *mime, struct piece *piece)
 {
 	struct entity *entity = &mime->entity;
 	struct field *field = &mime->field;
-	/* In a file that somebody rewrites meanwhile, the header may no longer end where it did (IN-4). */
+	/* If somebody rewrites the file meanwhile, the header may no longer end where it did (IN-4). */
 	if (mime->rest.at >= entity->header_end || !header_take_field(&mime->rest, field)) {
 		mime->place = AFTER_HEADER;
 		*piece = (struct piece){{entity->text, entity->text_length}, MANNER_COPY};
@@ -190,7 +190,7 @@ static bool next_of_body(struct mime *mime, struct piece *piece)
 	return body.length > 0;
 }
 
-/* Whether the multipart that was entered last has ended before its first delimiter. */
+/* Whether the multipart that was entered last ended before its first delimiter. */
 static bool lacks_parts(const struct mime *mime)
 {
 	struct lines lines = mime->rest;
@@ -202,7 +202,7 @@ static bool lacks_parts(const struct mime *mime)
 	       level != mime->nest.depth - 1;
 }
 
-/* Whether the server takes text that stands in no part. */
+/* Whether the server accepts text outside the parts. */
 static bool is_legal_outside(const struct mime *mime, struct span text)
 {
 	struct line_facts facts = lines_examine(text);
@@ -210,7 +210,7 @@ static bool is_legal_outside(const struct mime *mime, struct span text)
 	return lines_are_legal(&facts, mime->recoding->eightbitmime);
 }
 
-/* What stands before the first part, or after the last.  If it is all there is, nobody would get anything to read. */
+/* Text before the first part, or after the last.  If there is nothing else, the recipient would see nothing. */
 static bool next_between_parts(struct mime *mime, struct piece *piece)
 {
 	const char *end = nest_find_delimiter(&mime->nest, mime->rest);
@@ -229,13 +229,13 @@ static bool next_between_parts(struct mime *mime, struct piece *piece)
 static bool next_delimiter(struct mime *mime, struct piece *piece)
 {
 	const char *start = mime->rest.at;
-	size_t level = 0; /* of one that others have written over meanwhile (IN-4) */
+	size_t level = 0; /* if the message was overwritten meanwhile (IN-4) */
 	bool closing = true;
 	nest_is_delimiter(&mime->nest, lines_take(&mime->rest), &level, &closing);
 	*piece = (struct piece){{start, (size_t)(mime->rest.at - start)}, MANNER_COPY};
 	nest_pass(&mime->nest, level, closing);
 	mime->place = closing ? BETWEEN_PARTS : AT_ENTITY;
-	/* Behind the closing delimiter we are back in the entity that has the parts. */
+	/* After the close delimiter we are back in the entity that has the parts. */
 	mime->entity.depth = level;
 	mime->entity.treatment = TREATMENT_COPY;
 	if (!is_legal_outside(mime, piece->octets))
@@ -254,7 +254,7 @@ void mime_open(struct mime *mime, struct recoding *recoding)
 	mime->in_words = false;
 }
 
-/* Moves on from the place where the walk is; returns whether that gave a piece. */
+/* Moves on from the current place; returns whether that gave a piece. */
 static bool step(struct mime *mime, struct piece *piece)
 {
 	switch (mime->place) {

@@ -9,35 +9,35 @@
 #include <stdbool.h>
 
 /*
- * Goes through the message and fills in the second half of the struct.  Where there is trouble, the message cannot be
- * made legal for this server and must not be sent.
+ * Goes through the message and fills in the second half of the struct.  If `trouble` is set, the message cannot be made
+ * legal for this server and must not be sent.
  */
 void mime_survey(struct recoding *recoding);
 
-/* How the octets of a piece travel: as they are; as quoted-printable; as the quoted-printable that they are, mended. */
+/* How the octets of a piece are sent: unchanged, as quoted-printable, or as repaired quoted-printable. */
 enum manner { MANNER_COPY, MANNER_QUOTE, MANNER_MEND };
 
-/* Whole lines; the last gets a CR LF if it has no end.  The octets stay until the next piece is asked for. */
+/* Whole lines; the last gets a CR LF if it has no end.  The octets stay until the next call. */
 struct piece {
 	struct span octets;
 	enum manner manner;
 };
 
-/* A walk through a message; it needs no other memory, however large the message is. */
+/* A walk through a message; it needs no other memory, whatever the size of the message. */
 struct mime {
 	struct recoding *recoding;
-	struct lines rest; /* what no piece was made of yet */
+	struct lines rest; /* not in any piece yet */
 	enum { AT_ENTITY, IN_HEADER, AFTER_HEADER, IN_BODY, BETWEEN_PARTS, AT_DELIMITER } place;
 	struct entity entity;
 	struct nest nest;
-	struct field field; /* that was taken last */
-	bool in_words;      /* it becomes encoded-words */
+	struct field field; /* the last one taken */
+	bool in_words;      /* its encoded-words */
 	struct words words;
-	struct lines cut; /* the lines of what leaves line by line: a field that is folded, what cannot be encoded */
-	struct span line; /* what is left of the one that is being cut */
+	struct lines cut; /* the lines of a folded field or of text that cannot be encoded */
+	struct span line; /* the rest of the line that is being cut */
 	bool line_is_first;
 	bool line_is_base64;
-	char text[LINE_MAX_TEXT + 2]; /* a line that stands nowhere in the message */
+	char text[LINE_MAX_TEXT + 2]; /* a line that is not in the message */
 };
 
 /* Begins a walk through a message that was surveyed. */

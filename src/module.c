@@ -1,7 +1,7 @@
 /*
  * module - finds and loads the TLS module
  *
- * starttls.c asks for it when a server offers STARTTLS.  The module links GnuTLS, which takes ten times longer to load
+ * starttls.c loads it when a server offers STARTTLS.  The module links GnuTLS, and loading that takes ten times longer
  * than Qremote needs for a delivery.
  */
 #include "module.h"
@@ -19,7 +19,7 @@
 
 #define MODULE_FILE "qremote-tls.so"
 
-/* GnuTLS takes orders from these, and writes session keys to a file (TLS-6). */
+/* These variables control GnuTLS, and make it write session keys to a file (TLS-6). */
 static void clean_environment(void)
 {
 	unsetenv("SSLKEYLOGFILE");
@@ -32,11 +32,11 @@ static void clean_environment(void)
 		}
 		memcpy(name, *entry, length);
 		name[length] = '\0';
-		unsetenv(name); /* the next entry takes its place */
+		unsetenv(name); /* the next entry moves into its place */
 	}
 }
 
-/* The program may be called by another name, through a symbolic link. */
+/* The program may have been called by another name, through a symbolic link. */
 static bool beside_the_program(char path[PATH_MAX])
 {
 	ssize_t length = readlink("/proc/self/exe", path, PATH_MAX);

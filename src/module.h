@@ -6,8 +6,8 @@
 #include <stddef.h>
 
 /*
- * Loads the TLS module from the directory of the running program, or else from where it was installed.  Loading it
- * loads GnuTLS, so it happens only once TLS is needed.  NULL where there is none that fits; `why` then says so.
+ * Loads the TLS module from the directory of the running program, else from where it was installed.  That loads GnuTLS,
+ * so it is done only when TLS is needed.  NULL if there is none that fits; `why` then says so.
  */
 const struct tls_module *module_load(char *why, size_t room);
 

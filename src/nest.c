@@ -1,8 +1,8 @@
 /*
- * nest - the multiparts and messages that surround a place in a message
+ * nest - the multiparts and messages around a place in a message
  *
- * entity.c and mime.c find with it where a body ends.  RFC 2046 section 5.1.  A message may have nothing but
- * lines that could be delimiters, so none is compared with all boundaries: they are kept in order.
+ * entity.c and mime.c find the ends of bodies with it.  RFC 2046 section 5.1.  All lines of a message may look like
+ * delimiters, so none is compared with all boundaries: they are sorted.
  */
 #include "nest.h"
 
@@ -32,7 +32,7 @@ bool nest_holds_message(const struct nest *nest)
 	return nest->depth == 0 || nest->levels[nest->depth - 1].boundary_length == 0;
 }
 
-/* The shorter ones first: any order will do, and few comparisons need the octets then. */
+/* Shorter ones first: any order will do, and this one rarely compares octets. */
 static int compare(const struct nest *nest, size_t place, struct span boundary)
 {
 	const struct level *level = &nest->levels[nest->order[place]];
@@ -41,7 +41,7 @@ static int compare(const struct nest *nest, size_t place, struct span boundary)
 	return memcmp(nest->boundaries + level->boundary, boundary.data, boundary.length);
 }
 
-/* Where a boundary stands in the order, or would stand: then it gives false. */
+/* The place of a boundary in the order; false, with the place where it would be, if it is not there. */
 static bool find(const struct nest *nest, struct span boundary, size_t *place)
 {
 	size_t end = nest->sorted;
@@ -62,7 +62,7 @@ void nest_push(struct nest *nest, const struct content_type *type)
 		.boundary = boundaries_used(nest), .boundary_length = type->boundary_length, .digest = type->digest};
 	memcpy(nest->boundaries + level.boundary, type->boundary, level.boundary_length);
 	nest->levels[nest->depth] = level;
-	/* The inner one of two that are equal is never found, and leaves no later than the outer one. */
+	/* The inner one of two equal boundaries is never found, and ends no later than the outer one. */
 	struct span boundary = {type->boundary, type->boundary_length};
 	size_t place;
 	if (boundary.length > 0 && !find(nest, boundary, &place)) {
@@ -85,8 +85,7 @@ static bool is_blank(char octet)
 	return octet == ' ' || octet == '\t';
 }
 
-/* Since no boundary ends with white space, what may be one is all that stands between the hyphens and the white space
- * behind it. */
+/* No boundary ends with white space, so the text between the hyphens and trailing white space is the candidate. */
 bool nest_is_delimiter(const struct nest *nest, struct span line, size_t *level, bool *closing)
 {
 	if (line.length < 2 || line.data[0] != '-' || line.data[1] != '-')

@@ -1,7 +1,7 @@
 /*
  * qp - lines of quoted-printable (RFC 2045 section 6.7)
  *
- * body.c has each line of a part that is recoded written by it, straight into the out buffer.
+ * body.c writes each line of a quoted-printable body with it, straight into the out buffer.
  */
 #include "qp.h"
 
@@ -13,7 +13,7 @@ static bool is_blank(char octet)
 	return octet == ' ' || octet == '\t';
 }
 
-/* The form of each octet, in three octets, and how many of them count. */
+/* Each octet in quoted-printable, padded to three octets, and the number of octets that count. */
 enum { FORM_SIZE = 4 };
 static const char forms[] = "=003=013=023=033=043=053=063=073=083\t  1=0A3=0B3=0C3=0D3=0E3=0F3"
 			    "=103=113=123=133=143=153=163=173=183=193=1A3=1B3=1C3=1D3=1E3=1F3"
@@ -37,13 +37,13 @@ static const char *form_of(char octet)
 	return forms + (size_t)(unsigned char)octet * FORM_SIZE;
 }
 
-/* Whether an octet may stand for itself, wherever it does not end a line. */
+/* Whether an octet may represent itself, except at the end of a line. */
 static bool is_literal(char octet)
 {
 	return form_of(octet)[3] == '1';
 }
 
-/* Writes FORM_SIZE octets, of which up to three count: octets of both kinds change too often for a branch on each. */
+/* Writes FORM_SIZE octets, of which up to three count: the two kinds alternate too often for a branch on each octet. */
 static char *put(char *out, char octet)
 {
 	const char *form = form_of(octet);
@@ -65,7 +65,7 @@ char *qp_escape(char *out, char octet)
 	return out + 3;
 }
 
-/* A line of a part must not become a delimiter by being cut or encoded, so none begins with two hyphens. */
+/* Cutting or encoding must not turn a line into a delimiter, so none begins with two hyphens. */
 static char *break_delimiter(const char **at, const char *end, char *out)
 {
 	if (end - *at < 2 || (*at)[0] != '-' || (*at)[1] != '-')
@@ -74,11 +74,11 @@ static char *break_delimiter(const char **at, const char *end, char *out)
 	return qp_escape(out, '-');
 }
 
-/* What of the line is quoted-printable already stays as it is where `mend` is set. */
+/* With `mend`, valid quoted-printable in the line stays unchanged. */
 static size_t put_line(const char **at, const char *end, char *out, bool mend)
 {
 	char *const start = out;
-	char *const limit = start + QP_LINE_MAX - 1; /* one column is kept for the `=` of a soft line break */
+	char *const limit = start + QP_LINE_MAX - 1; /* one column is reserved for the `=` of a soft line break */
 	out = break_delimiter(at, end, out);
 	const char *from = *at;
 	while (from < end) {

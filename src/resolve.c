@@ -1,7 +1,7 @@
 /*
  * resolve - from the host argument to the servers that are tried
  *
- * main.c has the argument read, deliver.c walks what is found.  First smtproutes, then the literal, then MX, then the
+ * main.c has it read the argument, deliver.c tries the result.  First smtproutes, then the literal, then MX, then the
  * host's own addresses (RFC 5321 section 5.1).
  */
 #include "resolve.h"
@@ -31,7 +31,7 @@ bool host_parse(struct host *host, const char *argument, struct report *failure)
 	return false;
 }
 
-/* One search, from its beginning to its end. */
+/* The state of one search. */
 struct search {
 	struct destination *destination;
 	const struct host *host;
@@ -104,12 +104,12 @@ static bool use_relay(struct search *search)
 	return name_copy(relay, name) && use_single(search, name, NULL);
 }
 
-/* Numbers that put exchangers of equal preference in random order. */
+/* Random numbers that order exchangers of equal preference. */
 static void draw(struct exchangers *exchangers)
 {
 	for (size_t i = 0; i < exchangers->count; i++)
 		if (getrandom(&exchangers->list[i].draw, sizeof exchangers->list[i].draw, 0) < 0)
-			return; /* without random numbers the order of DNS has to do */
+			return; /* without random numbers the order of the DNS must do */
 }
 
 static bool use_mx(struct search *search)
@@ -129,8 +129,9 @@ static bool use_mx(struct search *search)
 	case DNS_NULL_MX:
 		return fail(search, 'D', "5.1.10", "does not accept mail: its MX record says so.");
 	case DNS_NOWHERE:
-		return fail(search, 'Z', "4.4.3",
-			    "is a DNS alias that leads to no host: its CNAMEs form a loop, are too many, or name no host.");
+		return fail(
+			search, 'Z', "4.4.3",
+			"is a DNS alias that leads to no host: its CNAMEs form a loop, are too many, or name no host.");
 	case DNS_NO_MEMORY:
 		return fail_locally(search, "is out of memory.");
 	default:
@@ -169,7 +170,7 @@ static bool drop_self(struct search *search, bool *dropped)
 	return known || fail_locally(search, "cannot list the addresses of this machine.");
 }
 
-/* A relay without an address is a mistake in the file, unless the DNS only does not say. */
+/* A relay without an address is a mistake in the file, unless a lookup failed for now. */
 static bool fail_relay(const struct search *search, bool unknown)
 {
 	const struct route *route = &search->route;

@@ -1,8 +1,8 @@
 /*
  * route - smtproutes
  *
- * config.c checks the file with it, resolve.c asks it.  A line is `domain:relay`, `domain:relay:port` or
- * `domain:relay:port:user:password`; what stands behind the third colon is never looked at.
+ * config.c checks the file with it, resolve.c finds routes.  A line is `domain:relay`, `domain:relay:port` or
+ * `domain:relay:port:user:password`; the text after the third colon is ignored.
  */
 #include "route.h"
 
@@ -33,7 +33,7 @@ static const char *check_domain(struct span domain)
 	return "is malformed: its domain is not a domain name.";
 }
 
-/* Reads one line into the domain and the route; NULL or what is wrong. */
+/* Reads one line into the domain and the route; returns what is wrong, or NULL. */
 static const char *parse_line(struct span line, struct span *domain, struct route *route)
 {
 	struct span rest;
@@ -54,7 +54,7 @@ static const char *parse_line(struct span line, struct span *domain, struct rout
 	return NULL;
 }
 
-/* Whether the domain of a line covers the host. */
+/* Whether the domain of a line matches the host. */
 static bool matches(struct span domain, struct span host)
 {
 	if (host.length == 0)
@@ -84,7 +84,7 @@ const char *route_find(struct span text, struct span host, struct route *route)
 			route->line = number;
 			return wrong;
 		}
-		/* The whole host is longer than any suffix of it, and a suffix than the empty domain. */
+		/* The whole host is longer than any suffix of it, and any suffix is longer than the empty domain. */
 		if (matches(domain, host) && domain.length >= best_length) {
 			*route = found;
 			best_length = domain.length;

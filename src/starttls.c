@@ -1,11 +1,11 @@
 /*
- * starttls - whether a session is secured, and what becomes of it if that fails
+ * starttls - whether a session uses TLS, and what happens if that fails
  *
  * deliver.c runs it after the first EHLO.  RFC 3207, RFC 7435, RFC 6125.
  *
- * Without a file for the server in control/tlshosts, TLS is opportunistic: it keeps off those who only listen, no
- * certificate is judged, and what fails is tried once more in the clear.  With such a file nothing is handed over
- * unless the server proves who it is.
+ * Without a file for the server in control/tlshosts, TLS is opportunistic: it stops passive listeners, no certificate
+ * is verified, and after a failure the delivery is tried once more in the clear.  With such a file nothing is sent
+ * unless the server proves its name.
  */
 #include "starttls.h"
 
@@ -15,13 +15,13 @@
 
 #include <stdio.h>
 
-/* One attempt to secure one connection. */
+/* One attempt to use TLS on one connection. */
 struct attempt {
 	struct starttls *starttls;
 	struct session *session;
 	const struct tls_module *module;
-	struct tls *tls;    /* until the session has it */
-	struct buf trusted; /* what control/tlshosts has for the server */
+	struct tls *tls;    /* until the session takes it */
+	struct buf trusted; /* the server's file in control/tlshosts */
 	struct buf certificate;
 	struct buf list; /* tlsclientciphers */
 	struct buf priority;
@@ -33,7 +33,7 @@ struct attempt {
 
 static const char nothing_allowed[] = "the server accepts nothing that control/tlsclientciphers allows";
 
-/* Something of ours is broken, and the failure says what: no server gets the mail before somebody mended it. */
+/* A local problem, described in the failure: no server gets the mail until it is fixed. */
 static bool stop(struct attempt *attempt)
 {
 	attempt->session->settled = true;
@@ -56,8 +56,8 @@ static bool distrust(struct attempt *attempt, const char *why, const struct repl
 }
 
 /*
- * Decides how another connection to the same address is to be made, if at all.  Where GnuTLS agreed on a suite that the
- * list does not have, one follows that offers listed ones only; after any other failure, one in the clear.
+ * Decides whether and how to connect to the same address again.  If GnuTLS agreed on a suite that is not listed, the
+ * next connection offers only listed ones; after any other failure, the next one is in the clear.
  */
 static void plan_another(struct attempt *attempt, const char *why, bool unlisted)
 {
@@ -68,7 +68,7 @@ static void plan_another(struct attempt *attempt, const char *why, bool unlisted
 	starttls->offer = narrower ? OFFER_LISTED : OFFER_NONE;
 }
 
-/* Nothing more can be said on this connection. */
+/* Nothing more can be sent on this connection. */
 static bool fail_handshake(struct attempt *attempt, const char *why)
 {
 	char text[200];
@@ -84,7 +84,7 @@ static bool read_file(struct attempt *attempt, const char *file, struct buf *con
 	return config_read(session->config, file, contents, present, &session->failure) || stop(attempt);
 }
 
-/* Whether a certificate is demanded of the server, and which. */
+/* Reads the certificates that the server must prove itself with, if there are any. */
 static bool read_demand(struct attempt *attempt)
 {
 	char file[NAME_SIZE + 16];
@@ -107,7 +107,7 @@ static bool stop_for_ciphers(struct attempt *attempt, const struct cipherlist_fa
 	return stop_for(attempt, who, what);
 }
 
-/* What tlsclientciphers says, as GnuTLS understands it. */
+/* tlsclientciphers as a priority string for GnuTLS. */
 static bool read_ciphers(struct attempt *attempt)
 {
 	bool narrow = attempt->starttls->offer == OFFER_LISTED;
@@ -120,7 +120,7 @@ static bool read_ciphers(struct attempt *attempt)
 	return !attempt->priority.failed || stop_for(attempt, "Qremote", "is out of memory.");
 }
 
-/* All that is needed from here, before the server learns of it. */
+/* Reads and loads everything local, before STARTTLS is sent. */
 static bool prepare(struct attempt *attempt)
 {
 	char why[300];
@@ -133,11 +133,11 @@ static bool prepare(struct attempt *attempt)
 
 static struct tls_pem pem_of(const struct buf *contents, bool present)
 {
-	/* An empty file has no data, but is there. */
+	/* An empty file has no data, but exists. */
 	return (struct tls_pem){present && !contents->data ? "" : contents->data, contents->length};
 }
 
-/* Opens the module's session; it judges the files. */
+/* Opens the module's session, which checks the files. */
 static bool open_tls(struct attempt *attempt, int descriptor)
 {
 	const struct starttls *starttls = attempt->starttls;
@@ -163,7 +163,7 @@ static bool open_tls(struct attempt *attempt, int descriptor)
 	return stop_for(attempt, who, what);
 }
 
-/* Says STARTTLS.  False where the session does not go on to a handshake; `failure` then says whether it goes on. */
+/* Sends STARTTLS.  False if there is no handshake; `failure` then says whether the session continues. */
 static bool say_starttls(struct attempt *attempt)
 {
 	static const struct span nothing = {"", 0};
@@ -185,7 +185,7 @@ static bool say_starttls(struct attempt *attempt)
 	return false;
 }
 
-/* From here on the session speaks within TLS. */
+/* From here on the session uses TLS. */
 static void enter_tls(struct attempt *attempt)
 {
 	struct session *session = attempt->session;
@@ -198,7 +198,7 @@ static void enter_tls(struct attempt *attempt)
 		 attempt->module->suite(session->tls), attempt->demanded ? ", verified" : "");
 }
 
-/* The handshake may take as long as a response may, but no longer than this: a try in the clear still has to follow. */
+/* A handshake gets the time of one reply, but no more than this: there must be time for a try in the clear. */
 static int64_t handshake_deadline(struct stream *stream)
 {
 	enum { HANDSHAKE_MAX = 120000 }; /* milliseconds */
@@ -216,17 +216,17 @@ static bool fail_as(struct attempt *attempt, const struct tls_failure *failure)
 		attempt->session->out_of_step = true;
 		return distrust(attempt, why, NULL);
 	}
-	/* Where a suite came out before that is not listed, the list is the cause, however the server says so. */
+	/* If an unlisted suite was negotiated before, the list is the cause, whatever the server says. */
 	return fail_handshake(attempt,
 			      refused || attempt->starttls->offer == OFFER_LISTED ? nothing_allowed : failure->text);
 }
 
-/* Shakes hands, and looks at what came out. */
+/* Does the handshake, and checks the result. */
 static bool shake_hands(struct attempt *attempt)
 {
 	struct session *session = attempt->session;
 	struct tls_failure failure;
-	/* What follows the reply was not protected, whoever wrote it (RFC 3207 section 6, CVE-2011-0411). */
+	/* Data after the reply was not protected, whoever sent it (RFC 3207 section 6, CVE-2011-0411). */
 	if (stream_has_input(&session->stream))
 		return fail_handshake(attempt, "the server sent unencrypted data after its reply to STARTTLS");
 	if (!attempt->module->handshake(attempt->tls, handshake_deadline(&session->stream), &failure))
@@ -235,20 +235,20 @@ static bool shake_hands(struct attempt *attempt)
 	enter_tls(attempt);
 	if (listed)
 		return true;
-	/* Not good enough: what follows is QUIT (RFC 3207 section 4.1). */
+	/* Not good enough: QUIT follows (RFC 3207 section 4.1). */
 	plan_another(attempt, nothing_allowed, true);
 	trace_note(session->trace, '*', "agreed on %s, which is not in control/tlsclientciphers",
 		   attempt->module->suite(session->tls));
 	return distrust(attempt, nothing_allowed, NULL);
 }
 
-/* EHLO again: what was learned in the clear is forgotten (RFC 3207 section 4.2). */
+/* EHLO again: everything learned in the clear is forgotten (RFC 3207 section 4.2). */
 static bool greet_again(struct attempt *attempt)
 {
 	struct session *session = attempt->session;
 	trace_note(session->trace, '*', "the session continues within TLS: %s", session->secured);
-	/* With TLS 1.3 a server may reject the handshake after we took it for done (RFC 8446 section 4.4.4): the alert
-	 * comes instead of the reply or with it. */
+	/* With TLS 1.3 a server may reject the handshake after the client has completed it (RFC 8446 section 4.4.4):
+	 * the alert then comes instead of the reply or with it. */
 	bool greeted = session_hello(session);
 	stream_has_input(&session->stream);
 	if (session->stream.error == STREAM_END || session->stream.error == STREAM_BROKEN) {
@@ -266,11 +266,11 @@ static bool secure(struct attempt *attempt, int descriptor)
 	if (!open_tls(attempt, descriptor))
 		return false;
 	if (!say_starttls(attempt))
-		return !session->failure.letter; /* refused: on in the clear */
+		return !session->failure.letter; /* refused: continue in the clear */
 	return shake_hands(attempt) && greet_again(attempt);
 }
 
-/* On in the clear; the report has to say that it was not for lack of trying. */
+/* In the clear; the report must say that TLS was tried. */
 static void note_clear(const struct starttls *starttls, struct session *session)
 {
 	if (*starttls->failed)

@@ -6,26 +6,25 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* What the client offers to a server that offers STARTTLS. */
+/* What the client offers to a server with STARTTLS. */
 enum starttls_offer {
 	OFFER_ALL,    /* all listed cipher suites, and perhaps others (see ciphers.h) */
-	OFFER_LISTED, /* listed ones only, since another one came out */
+	OFFER_LISTED, /* listed ones only, since an unlisted one was negotiated */
 	OFFER_NONE    /* no TLS: it failed (RFC 7435 section 3) */
 };
 
-/* What is to become of TLS with one server; it outlives the connections to it.  A zeroed struct, with its host, for the
- * first. */
+/* The state of TLS with one server; it outlives its connections.  For the first, a zeroed struct with the host. */
 struct starttls {
-	const char *host; /* the server's name, empty where there is only an address */
+	const char *host; /* the server's name, empty if there is only an address */
 	enum starttls_offer offer;
-	bool again;       /* this connection failed in a way that makes another one to the same address worth it */
-	char failed[160]; /* why TLS failed on an earlier connection; empty: it did not */
+	bool again;       /* this connection failed, and the same address is worth another one */
+	char failed[160]; /* why TLS failed on an earlier connection; or empty */
 };
 
 /*
- * Secures a session that was opened, if both sides offer TLS (RFC 3207): what was learned in the clear is forgotten,
- * and EHLO said anew.  `descriptor` is the connected socket.  True: go on, within TLS or, where that may be, in the
- * clear. False: see the failure, and `again`.
+ * Secures an open session if both sides can use TLS (RFC 3207): what was learned in the clear is forgotten, and EHLO is
+ * sent again.  `descriptor` is the connected socket.  True: continue, within TLS or, if allowed, in the clear.  False:
+ * see the failure, and `again`.
  */
 bool starttls_run(struct starttls *starttls, struct session *session, int descriptor);
 

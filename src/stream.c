@@ -1,8 +1,8 @@
 /*
  * stream - buffered octets both ways, with a deadline, over any transport
  *
- * conn.c gives it a socket, tests give it memory.  session.c and transaction.c are its users.  One out buffer of
- * 64 KiB holds a whole flight (RFC 2920), so that what belongs together leaves with one system call.
+ * conn.c gives it a socket, tests give it memory.  session.c and transaction.c use it.  One out buffer of 64 KiB holds
+ * a whole group of commands (RFC 2920), so it is sent with one system call.
  */
 #include "stream.h"
 
@@ -125,7 +125,7 @@ bool stream_advance(struct stream *stream)
 	int can = stream->transport->wait(stream->context, want, stream->deadline);
 	if (can == 0)
 		stream_fail(stream, STREAM_TIMEOUT);
-	/* Within TLS, what comes may be nothing to us; a server must not keep us busy with that. */
+	/* Within TLS, received records may hold no data for us; a server must not keep us busy with those. */
 	if ((can & STREAM_READABLE) && !read_some(stream) &&
 	    stream->transport->now(stream->context) >= stream->deadline)
 		stream_fail(stream, STREAM_TIMEOUT);

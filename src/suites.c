@@ -1,11 +1,10 @@
 /*
- * suites - the cipher suites of TLS 1.2 and TLS 1.3 that OpenSSL and GnuTLS both have and that this client offers
+ * suites - the cipher suites of TLS 1.2 and TLS 1.3 that OpenSSL and GnuTLS share and that this client offers
  *
- * cipherlist.c and ciphers.c choose from the table.  Suites without authentication or encryption are missing, since
- * they are never offered, and so are those with shared keys or passwords, of which there are none.  The names are
- * OpenSSL's and IANA's, the order is the one in which OpenSSL 3.0 prefers them; testsuite/test_ciphers.py compares all
- * that with the tools that are installed.  Strings are arrays, not pointers: a delivery without TLS then does not even
- * relocate them.
+ * cipherlist.c and ciphers.c choose from the table.  Suites without authentication or encryption are not in it, since
+ * they are never offered, nor are those with shared keys or passwords, which Qremote does not have.  The names are
+ * OpenSSL's and IANA's, the order is OpenSSL 3.0's preference; testsuite/test_ciphers.py compares all that with the
+ * installed tools.  Strings are arrays, not pointers, so that a delivery without TLS does not even relocate them.
  */
 #include "suites.h"
 

@@ -6,7 +6,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Key exchange and authentication; in TLS 1.3 the suite says nothing of them. */
+/* Key exchange and authentication; a suite of TLS 1.3 does not define them. */
 enum suite_key {
 	KEY_TLS13 = 1 << 0,
 	KEY_ECDHE_ECDSA = 1 << 1,
@@ -43,27 +43,27 @@ enum suite_enc {
 };
 
 enum suite_mac {
-	MAC_AEAD = 1 << 0, /* the cipher does it */
+	MAC_AEAD = 1 << 0, /* included in the cipher */
 	MAC_SHA384 = 1 << 1,
 	MAC_SHA256 = 1 << 2,
 	MAC_SHA1 = 1 << 3,
 	MACS_ALL = MAC_AEAD | MAC_SHA384 | MAC_SHA256 | MAC_SHA1
 };
 
-/* One bit of each: what a suite is made of.  More of them: the suites that are made of nothing else, a product. */
+/* One bit of each: the parts of a suite.  More bits: a product, all suites that consist of these parts. */
 struct parts {
 	uint16_t key;
 	uint16_t enc;
 	uint16_t mac;
 };
 
-/* How many suites there are in the table, and room for the longest names with their NUL. */
+/* The number of suites in the table, and room for the longest names with their NUL. */
 enum { SUITES = 66, SUITE_NAME_SIZE = 32, SUITE_IANA_SIZE = 48 };
 
 struct suite {
 	struct parts parts;
 	char name[SUITE_NAME_SIZE]; /* OpenSSL's */
-	char iana[SUITE_IANA_SIZE]; /* the other one, which for TLS 1.3 is the same */
+	char iana[SUITE_IANA_SIZE]; /* IANA's, for TLS 1.3 the same */
 };
 
 extern const struct suite suites[SUITES];

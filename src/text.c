@@ -1,5 +1,5 @@
 /*
- * text - spans of octets, and what may be shown of them
+ * text - spans of octets, and how they are made printable
  *
  * The pure floor parses with spans, because control files and replies are not strings: they may hold NULs.
  */
@@ -78,7 +78,7 @@ size_t text_utf8_length(struct span text)
 	return length;
 }
 
-/* The same, or eight octets where so many are ASCII, as most are. */
+/* The same, or eight octets if they are all ASCII, as most are. */
 static size_t utf8_length_at_once(struct span text)
 {
 	uint64_t word;
@@ -88,7 +88,7 @@ static size_t utf8_length_at_once(struct span text)
 	return word & UINT64_C(0x8080808080808080) ? text_utf8_length(text) : sizeof word;
 }
 
-/* Eight octets at a time, since a compiler need not see that a loop over single ones can be made so. */
+/* Eight octets at a time, since a compiler may not turn a loop over single octets into that. */
 bool text_is_ascii(struct span text)
 {
 	uint64_t all = 0;

@@ -1,10 +1,10 @@
 /*
- * tls - the module that speaks TLS: a transport for a stream, and what certificates must be
+ * tls - the TLS module: a transport for a stream, and the verification of certificates
  *
- * The only user of GnuTLS.  starttls.c has it loaded once a server offers STARTTLS.  RFC 8446, RFC 5246, RFC 6125.
+ * The only user of GnuTLS.  starttls.c loads it once a server offers STARTTLS.  RFC 8446, RFC 5246, RFC 6125.
  *
- * The server's certificate is judged while hands are shaken, so that a server that is not trusted learns why, by an
- * alert, and gets nothing more from us.
+ * The server's certificate is verified during the handshake, so that an untrusted server gets an alert with the reason,
+ * and nothing else.
  */
 #include "tls.h"
 
@@ -28,9 +28,9 @@ struct tls {
 	const struct stream_transport *below;
 	int descriptor;
 	char host[256]; /* empty where there is only an address */
-	bool judged;    /* the server's certificate counts */
-	size_t unsent;  /* octets in a record that GnuTLS holds, which was not written to its end; 0: there is none */
-	bool more;      /* what is being written does not end with this record */
+	bool judged;    /* the server's certificate is verified */
+	size_t unsent;  /* octets in a record that GnuTLS holds and that was not completely written; 0: there is none */
+	bool more;      /* more follows this record */
 	unsigned status;
 };
 
@@ -41,7 +41,7 @@ static bool fail(struct tls_failure *failure, enum tls_trouble trouble, const ch
 	return false;
 }
 
-/* GnuTLS ends its sentences. */
+/* GnuTLS ends its sentences with a full stop. */
 static bool fail_with(struct tls_failure *failure, enum tls_trouble trouble, int error)
 {
 	fail(failure, trouble, gnutls_strerror(error));
@@ -53,7 +53,7 @@ static bool fail_with(struct tls_failure *failure, enum tls_trouble trouble, int
 
 /* Certificates. */
 
-/* The dates of the server's own certificate.  GnuTLS does not look at them where the file holds that certificate. */
+/* The dates of the server's own certificate.  GnuTLS does not check them if the file holds that certificate. */
 static unsigned dates_status(gnutls_x509_crt_t certificate)
 {
 	time_t now = time(NULL);
@@ -73,8 +73,8 @@ static bool name_matches(const char *pattern, const char *host)
 	return strcasecmp(pattern, host) == 0;
 }
 
-/* Whether the commonName may stand for a dNSName, since there is none of these, and no second commonName (RFC 6125
- * section 6.4.4), and matches.  GnuTLS passes over it also where there is an address as an alternative name. */
+/* Whether the commonName matches and may replace a dNSName, since there is neither a dNSName nor a second commonName
+ * (RFC 6125 section 6.4.4).  GnuTLS also ignores it if there is an address among the alternative names. */
 static bool common_name_matches(gnutls_x509_crt_t certificate, const char *host)
 {
 	static const char oid[] = GNUTLS_OID_X520_COMMON_NAME;
@@ -95,7 +95,7 @@ static bool common_name_matches(gnutls_x509_crt_t certificate, const char *host)
 	       name_matches(text, host);
 }
 
-/* What GnuTLS finds wrong with the chain, and what it leaves to us. */
+/* What GnuTLS finds wrong with the chain, and what it does not check. */
 static unsigned certificate_status(struct tls *tls, gnutls_x509_crt_t certificate)
 {
 	gnutls_typed_vdata_st demands[] = {
@@ -109,7 +109,7 @@ static unsigned certificate_status(struct tls *tls, gnutls_x509_crt_t certificat
 	return status | dates_status(certificate);
 }
 
-/* GnuTLS calls it in the handshake.  What is not 0 ends that. */
+/* GnuTLS calls it during the handshake; any result but 0 ends that. */
 static int judge(gnutls_session_t session)
 {
 	struct tls *tls = gnutls_session_get_ptr(session);
@@ -127,7 +127,7 @@ static int judge(gnutls_session_t session)
 	return tls->status == 0 ? 0 : GNUTLS_E_CERTIFICATE_ERROR;
 }
 
-/* What is wrong with a certificate: the first that applies is said. */
+/* What is wrong with a certificate: the first that applies is reported. */
 static const struct {
 	unsigned bit;
 	gnutls_alert_description_t alert;
@@ -154,8 +154,8 @@ static bool fail_untrusted(struct tls *tls, struct tls_failure *failure)
 /* Opening and closing. */
 
 /*
- * Any certificate of the file is an anchor.  GnuTLS sorts them into buckets by their names, and looks for anchors
- * within the presented chain only in the one of the last issuer's name; so there is one bucket.
+ * Any certificate of the file is an anchor.  GnuTLS sorts them into buckets by name, and looks for anchors within the
+ * presented chain only in the bucket of the last issuer's name; so there is one bucket.
  */
 static bool load_trusted(struct tls *tls, const struct tls_pem *trusted, struct tls_failure *failure)
 {
@@ -182,7 +182,7 @@ static bool load_files(struct tls *tls, const struct tls_settings *settings, str
 	return !trusted->data || load_trusted(tls, trusted, failure);
 }
 
-/* Whether one of the versions is in effect that servers still speak.  For want of TLS 1.2, GnuTLS may drop 1.3 too. */
+/* Whether TLS 1.2 or 1.3 is enabled.  Without TLS 1.2, GnuTLS may drop 1.3 too. */
 static bool has_version(gnutls_priority_t priority)
 {
 	const unsigned *versions;
@@ -198,12 +198,13 @@ static bool set_priority(struct tls *tls, const char *priority, struct tls_failu
 	const char *place = priority;
 	char text[120];
 	if (gnutls_priority_init(&tls->priority, priority, &place) == 0)
-		return has_version(tls->priority) || fail(failure, TLS_PRIORITY, "it allows neither TLS 1.2 nor TLS 1.3");
+		return has_version(tls->priority) ||
+		       fail(failure, TLS_PRIORITY, "it allows neither TLS 1.2 nor TLS 1.3");
 	snprintf(text, sizeof text, "GnuTLS rejects it at `%.60s'", place);
 	return fail(failure, TLS_PRIORITY, text);
 }
 
-/* Records of one buffer leave together: else the kernel sends, and wakes the server, once for each. */
+/* The records of one buffer are sent together: else the kernel would send a packet, and wake the server, for each. */
 static ssize_t push(gnutls_transport_ptr_t context, const giovec_t *parts, int count)
 {
 	struct tls *tls = context;
@@ -232,7 +233,7 @@ static bool set_up(struct tls *tls, const struct tls_settings *settings, struct 
 	gnutls_session_set_ptr(tls->session, tls);
 	gnutls_transport_set_ptr2(tls->session, (gnutls_transport_ptr_t)(intptr_t)tls->descriptor, tls);
 	gnutls_transport_set_vec_push_function(tls->session, push);
-	gnutls_handshake_set_timeout(tls->session, GNUTLS_INDEFINITE_TIMEOUT); /* we have a deadline of our own */
+	gnutls_handshake_set_timeout(tls->session, GNUTLS_INDEFINITE_TIMEOUT); /* we have our own deadline */
 	return true;
 }
 
@@ -269,7 +270,7 @@ static struct tls *open_tls(const struct tls_settings *settings, struct tls_fail
 	return NULL;
 }
 
-/* The server said why it ends the handshake. */
+/* The server's alert says why it ended the handshake. */
 static bool fail_by_alert(struct tls *tls, struct tls_failure *failure)
 {
 	gnutls_alert_description_t alert = gnutls_alert_get(tls->session);
@@ -299,7 +300,7 @@ static bool handshake(struct tls *tls, int64_t deadline, struct tls_failure *fai
 	while ((result = gnutls_handshake(tls->session)) != 0) {
 		if (tls->status != 0 || gnutls_error_is_fatal(result))
 			return fail_handshake(tls, result, failure);
-		/* A server may also fill the time with alerts that mean nothing. */
+		/* A server may also fill the time with harmless alerts. */
 		int want = gnutls_record_get_direction(tls->session) ? STREAM_WRITABLE : STREAM_READABLE;
 		if (tls->below->now(&tls->descriptor) >= deadline ||
 		    (result == GNUTLS_E_AGAIN && tls->below->wait(&tls->descriptor, want, deadline) == 0))
@@ -329,7 +330,7 @@ static ssize_t outcome(ssize_t result)
 	return gnutls_error_is_fatal((int)result) ? STREAM_FAILED : STREAM_AGAIN;
 }
 
-/* GnuTLS also says `again' behind a record that is none of ours, such as a ticket; what we want may be the next one. */
+/* GnuTLS also says `again' after a record without data, such as a ticket; the next one may hold data. */
 static ssize_t tls_read(void *context, char *data, size_t room)
 {
 	enum { RECORDS_MAX = 100 };
@@ -343,14 +344,15 @@ static ssize_t tls_read(void *context, char *data, size_t room)
 	return outcome(result);
 }
 
-/* A record that was written only in part is GnuTLS's, and has to leave before anything else. */
+/* GnuTLS holds a record that was only partly written; it must be sent first. */
 static ssize_t tls_write(void *context, const char *data, size_t length)
 {
 	struct tls *tls = context;
 	tls->more = length > RECORD_MAX;
 	ssize_t result = gnutls_record_send(tls->session, tls->unsent ? NULL : data, tls->unsent ? 0 : length);
-	tls->more = false; /* alerts, and answers to new keys, wait for nothing */
-	/* If the server asked for new keys meanwhile, the record left in front of them, and GnuTLS knows of none. */
+	tls->more = false; /* alerts, and replies to key updates, wait for nothing */
+	/* If the server asked for new keys meanwhile, the record was sent before them, and GnuTLS no longer holds
+	 * any. */
 	if (tls->unsent > 0 && result == GNUTLS_E_INVALID_REQUEST)
 		result = (ssize_t)tls->unsent;
 	if (result != GNUTLS_E_AGAIN && result != GNUTLS_E_INTERRUPTED)

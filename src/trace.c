@@ -1,7 +1,7 @@
 /*
- * trace - the dialogue as a person wants to read it
+ * trace - the dialogue for a person to read
  *
- * session.c and transaction.c tell it what is said.  A line leaves with one write(2) to a descriptor in append mode, so
+ * session.c and transaction.c report to it what is said.  Each line is one write(2) to a descriptor in append mode, so
  * that many deliveries may share a file.
  */
 #include "trace.h"
@@ -29,7 +29,7 @@ struct trace trace_open(int reports)
 	const char *file = getenv("QREMOTE_TRACE");
 	if (!file || !*file)
 		return trace;
-	/* Not blocking: a FIFO that nobody reads must not hold up a mail. */
+	/* Not blocking: a FIFO without a reader must not delay a mail. */
 	trace.descriptor = open(file, O_WRONLY | O_APPEND | O_CREAT | O_NONBLOCK | O_NOCTTY | O_CLOEXEC, 0600);
 	if (trace.descriptor >= 0 && is_same_file(trace.descriptor, reports))
 		trace_close(&trace);

@@ -3,20 +3,20 @@
 
 #include "text.h"
 
-/* Where the dialogue is written down, for a person to read.  A descriptor of -1 writes nothing. */
+/* A record of the dialogue, for a person to read.  A descriptor of -1 writes nothing. */
 struct trace {
 	int descriptor;
 };
 
 /*
- * Opens the file that QREMOTE_TRACE in the environment names, to append to it.  There is no trace without that
- * variable, where the file cannot be opened, and where it is the one that `reports` refers to.
+ * Opens the file named by QREMOTE_TRACE in the environment, to append to it.  There is no trace without that variable,
+ * if the file cannot be opened, or if it is the one that `reports` refers to.
  */
 struct trace trace_open(int reports);
 
 /*
- * Writes one line an event: the time (UTC), the process, who speaks (`C` client, `S` server, `*` neither), and each
- * line of the text, printable.  Troubles are passed over: a trace never changes a delivery.
+ * Writes one line per event: the time (UTC), the process, who speaks (`C` client, `S` server, `*` neither), and each
+ * line of the text, printable.  Errors are ignored: a trace never changes a delivery.
  */
 void trace_text(const struct trace *trace, char who, struct span text);
 

@@ -1,8 +1,8 @@
 /*
  * words - header fields with 8-bit octets to encoded-words (RFC 2047)
  *
- * mime.c asks it for a server that takes no 8-bit octets in a field.  White space between two encoded-words is not
- * shown, so there it goes into the second one.
+ * mime.c uses it for a server that accepts no 8-bit octets in a field.  White space between two encoded-words is not
+ * shown, so white space that must be shown goes into the second one.
  */
 #include "words.h"
 
@@ -10,13 +10,13 @@
 
 #include <string.h>
 
-/* RFC 2047 section 2.  So much must be left of a line that an encoded-word is begun in it. */
+/* RFC 2047 section 2.  An encoded-word is begun in a line only if this much room is left. */
 enum { WORD_MAX = 75, WORDS_LINE_MAX = 76, ROOM_MIN = 40 };
 
-/* Fields that have addresses in them, or phrases (Keywords, List-Id). */
+/* Fields with addresses or phrases (Keywords, List-Id). */
 static const char address_fields[] = "From,Sender,Reply-To,To,Cc,Bcc,Apparently-To,Errors-To,Return-Receipt-To,"
 				     "Disposition-Notification-To,Mail-Reply-To,Mail-Followup-To,Keywords,List-Id";
-/* Fields that have neither them nor free text. */
+/* Fields with neither these nor free text. */
 static const char other_fields[] = "Date,Message-ID,In-Reply-To,References,Received,Return-Path,Delivered-To,"
 				   "MIME-Version,Content-Type,Content-ID,Content-Disposition,Content-Transfer-Encoding,"
 				   "DKIM-Signature,Authentication-Results,List-Post,List-Unsubscribe";
@@ -51,7 +51,7 @@ static bool is_white(char octet)
 	return octet == ' ' || octet == '\t' || octet == '\r' || octet == '\n';
 }
 
-/* Takes all up to where white space ends or begins. */
+/* Takes all up to the next beginning or end of white space. */
 static struct span take(struct span *rest, bool white)
 {
 	struct span taken = {rest->data, 0};
@@ -61,7 +61,7 @@ static struct span take(struct span *rest, bool white)
 	return taken;
 }
 
-/* How much stands before one of the octets, or to the end; what follows a backslash is passed over. */
+/* The length of the text before one of the octets, or of all; an octet after a backslash is skipped. */
 static size_t length_before(struct span text, const char *octets)
 {
 	size_t at = 0;
@@ -91,7 +91,7 @@ static struct span take_item(struct words *words)
 	return item;
 }
 
-/* Whether an address without brackets follows.  What has neither them nor an `@` is no address, but some text. */
+/* Whether an address without brackets follows.  Text with neither brackets nor an `@` is not an address. */
 static bool is_bare(struct words words)
 {
 	bool bare = false;
@@ -114,7 +114,7 @@ static bool is_old_word(struct span text)
 	return text.length > 6 && memcmp(text.data, "=?", 2) == 0 && memcmp(text.data + text.length - 2, "?=", 2) == 0;
 }
 
-/* Takes items that nothing separates, or one that has to be encoded. */
+/* Takes items that nothing separates, or one that must be encoded. */
 static void take_items(struct words *words)
 {
 	struct unit *unit = &words->unit;
@@ -141,7 +141,7 @@ static void take_items(struct words *words)
 	}
 }
 
-/* The white space before what is encoded: one octet stays outside, but where nothing is shown of it. */
+/* The white space before an encoded text: one octet stays outside, unless it would not be shown there. */
 static void move_white(struct words *words)
 {
 	struct unit *unit = &words->unit;
@@ -160,7 +160,7 @@ static void move_white(struct words *words)
 	unit->text = (struct span){inside.data, inside.length + unit->text.length};
 }
 
-/* Takes the next unit; false at the end, and where it is stuck. */
+/* Takes the next unit; false at the end, or if it is stuck. */
 static bool take_unit(struct words *words)
 {
 	struct unit *unit = &words->unit;
@@ -185,7 +185,7 @@ static bool take_unit(struct words *words)
 	return !words->stuck;
 }
 
-/* How an octet stands in an encoded-word of the encoding Q: in a phrase few stand for themselves (section 5). */
+/* An octet in an encoded-word of encoding Q; in a phrase few octets may represent themselves (section 5). */
 static char *put_octet(char *out, char octet)
 {
 	bool plain = (octet >= '0' && octet <= '9') || (octet >= 'A' && octet <= 'Z') ||
@@ -196,7 +196,7 @@ static char *put_octet(char *out, char octet)
 	return out + 1;
 }
 
-/* The next character that is shown; none where the unit has no more. */
+/* The next character that is shown; empty at the end of the unit. */
 static struct span take_character(const struct words *words, struct span *text, bool quoted)
 {
 	bool pairs = quoted || words->comments > 0;
@@ -210,7 +210,7 @@ static struct span take_character(const struct words *words, struct span *text, 
 	return character;
 }
 
-/* As much of the unit as one encoded-word of so many octets holds. */
+/* As much of the unit as one encoded-word of at most `most` octets holds. */
 static size_t put_word(struct words *words, char *out, size_t most)
 {
 	struct unit *unit = &words->unit;
@@ -236,7 +236,7 @@ static size_t put_word(struct words *words, char *out, size_t most)
 	return length + 2;
 }
 
-/* Appends text, unfolded, as far as a line may be long. */
+/* Appends text, unfolded, up to the limit of a line. */
 static size_t put_text(char *out, size_t length, struct span text)
 {
 	for (; text.length > 0 && length <= LINE_MAX_TEXT; text = drop(text, 1))
@@ -245,7 +245,7 @@ static size_t put_text(char *out, size_t length, struct span text)
 	return length;
 }
 
-/* What the unit that has left means for the one after it. */
+/* What the unit just written means for the next one. */
 static void pass(struct words *words)
 {
 	const struct span *text = &words->unit.text;
