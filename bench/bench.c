@@ -1,9 +1,9 @@
 /*
  * bench - how fast the octets of a message go through the pure floors, and what a delivery costs
  *
- * `make bench` runs it, with two arguments: the program, and one that does nothing.  It measures and judges no time: on
- * a machine that is slow or busy nothing fails.  It fails where what it compares does not write the same octets.  Each
- * ratio is of things that were measured in turn.
+ * `make bench` runs it, with two arguments: the program, and one that does nothing.  It measures, but does not judge
+ * times: a slow or busy machine is no failure.  It fails if the things that it compares do not write the same octets.
+ * Each ratio compares things that were measured in turn.
  */
 #include "bench.h"
 #include "sink.h"
@@ -27,7 +27,7 @@ static void print_rate(const struct contender *contender, const char *what, doub
 	printf("  %-48s %6.*f (%6.*f)", what, digits, measure_rate(contender, unit), digits, median);
 }
 
-/* One message, the program next to the byte loop, and to memcpy() where that is the third. */
+/* One message: the program, the byte loop, and memcpy() if that is the third. */
 static void print_row(const char *what, const struct contender *row, size_t count, double unit)
 {
 	int digits = unit > 1e6 ? 2 : 0;
@@ -116,7 +116,7 @@ static void bench_recodings(void)
 	bench_recoding("UTF-8 text, 3 %, charset to be found out", BARE_HEADER, GERMAN, run_three_walks);
 }
 
-/* A message that may be hard for the program, next to one that is not, done in the same way.  Takes both. */
+/* A message that may be hard for the program, compared with one that is not, done in the same way.  Takes both. */
 static void bench_hard(const char *what, void run(void *), struct span hard, struct span plain)
 {
 	struct job *jobs[] = {job_begin(hard), job_begin(plain)};
@@ -140,11 +140,11 @@ static struct span make(const char *header, enum kind kind, size_t megabytes)
 	return text_make(header, kind, "\n", megabytes * megabyte);
 }
 
-/* What is quadratic has a cost of ten or more; what no longer fits into a cache, of two. */
+/* Quadratic behaviour would cost ten times as much or more; text that exceeds a cache, twice as much. */
 static void bench_hard_ones(void)
 {
 	static const char label[] = "Content-Transfer-Encoding: 8bit\n";
-	print_head("what is hard, next to what is not", "MB/s", "the other   cost of an octet");
+	print_head("hard messages, next to plain ones", "MB/s", "the other   cost of an octet");
 	bench_hard("body_encode, a line of 100 MB | of 76 octets", run_body, make("", ONE_LINE, 100),
 		   make("", BASE64, 100));
 	bench_hard("lines_examine, the same", run_examine, make("", ONE_LINE, 100), make("", BASE64, 100));

@@ -1,14 +1,14 @@
 /*
  * bytewise - what body.c, qp.c and lines.c do, as one would write it first
  *
- * The benchmark compares with it: one decision for each octet, no memchr(3), no words.  It writes the very same octets,
- * which bench.c checks before it measures anything.
+ * The benchmark compares with it: one decision for each octet, no memchr(3), no words.  It writes exactly the same
+ * octets, which bench.c checks before it measures anything.
  */
 #include "bench.h"
 
 enum { QUOTED_COLUMNS = 76, ROOM_FOR_ONE = 8 };
 
-/* Ends a line, unless this is the LF of a CR LF whose CR has ended it. */
+/* Ends a line, unless this is the LF of a CR LF whose CR ended it already. */
 static char *end_line(struct bytewise *state, char *out, bool again)
 {
 	if (again)
@@ -53,7 +53,7 @@ static bool is_line_end(const struct bytewise *state, const char *at)
 	return at == state->end || *at == '\r' || *at == '\n';
 }
 
-/* Whether the octet, behind which `state` is, may stand for itself. */
+/* Whether the octet before `state` may represent itself. */
 static bool is_plain(const struct bytewise *state, unsigned char octet)
 {
 	switch (octet) {

@@ -1,7 +1,7 @@
 /*
  * client - the plain loops that whole deliveries are compared with
  *
- * It says no more than the sink needs to hear.
+ * It sends only what the sink needs.
  */
 #include "sink.h"
 #include "wire.h"
@@ -13,7 +13,7 @@
 
 enum { ROOM = 65536 };
 
-/* Says a line, if there is one, and waits for a reply of one line. */
+/* Sends a line, if there is one, and waits for a reply of one line. */
 static bool ask(struct wire *wire, const char *line)
 {
 	char reply[200];

@@ -1,8 +1,8 @@
 /*
  * delivery - what a whole delivery costs
  *
- * No name is looked up, so this is the least that a delivery costs.  Beside it stands a program that does nothing,
- * which shows what the kernel and the dynamic linker take.
+ * No name is looked up, so this is the least that a delivery costs.  A program that does nothing shows the cost of the
+ * kernel and the dynamic linker.
  */
 #include "bench.h"
 #include "stage.h"

@@ -1,7 +1,7 @@
 /*
- * job - ways to send a message on
+ * job - ways to send a message
  *
- * All go through one room of 64 KiB, as large as the out buffer of a stream, and leave what is in it to nobody.
+ * All write into the same 64 KiB, the size of a stream's out buffer, and drop the result.
  */
 #include "bench.h"
 #include "body.h"
@@ -18,8 +18,8 @@ struct job {
 	struct mime mime;
 	struct body body;
 	struct bytewise bytewise;
-	bool checking;   /* what is written goes into the digest */
-	size_t skipped;  /* octets that do not */
+	bool checking;   /* what is written is added to the digest */
+	size_t skipped;  /* octets that are not */
 	uint64_t digest; /* FNV-1a; else a place for results, so that they are computed */
 	char room[ROOM];
 };
@@ -47,7 +47,7 @@ size_t job_octets(const struct job *job)
 	return job->message.length;
 }
 
-/* Each fills the room and returns how many octets there are in it, 0 at the end. */
+/* Each fills the room and returns the number of octets in it, 0 at the end. */
 typedef size_t writer(struct job *job);
 
 static size_t write_body(struct job *job)
@@ -177,7 +177,7 @@ static uint64_t digest_of(struct job *job, void run(void *), size_t skipped)
 	return job->digest;
 }
 
-/* How long the header is that a recoded message gets. */
+/* The length of the header of a recoded message. */
 static size_t header_length(struct job *job)
 {
 	body_open_recoded(&job->body, &job->mime, &job->recoding);
@@ -190,6 +190,6 @@ void job_check(struct job *job, void ours(void *), void theirs(void *), bool hea
 	size_t skipped = header ? header_length(job) : 0;
 	if (digest_of(job, ours, skipped) == digest_of(job, theirs, 0))
 		return;
-	fputs("bench: what is compared does not write the same octets\n", stderr);
+	fputs("bench: the two sides do not write the same octets\n", stderr);
 	exit(1);
 }

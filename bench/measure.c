@@ -1,7 +1,7 @@
 /*
- * measure - time, and on which machine
+ * measure - times, and the machine they are from
  *
- * The best of several runs is what the code can do; the median tells how quiet the machine was.
+ * The best of several runs shows what the code can do; the median shows how quiet the machine was.
  */
 #include "bench.h"
 
@@ -56,7 +56,7 @@ double measure_rate(const struct contender *contender, double unit)
 	return (double)contender->octets / contender->best / unit;
 }
 
-/* What /proc/cpuinfo calls the processor, where there is one. */
+/* The name of the processor in /proc/cpuinfo, if there is one. */
 static void read_processor(char *name, int size)
 {
 	char line[200];

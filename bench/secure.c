@@ -16,12 +16,13 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-/* A way to get a message into the sink, and what that saw of it. */
+/* A way to send a message to the sink, and what the sink saw of it. */
 struct transfer {
 	struct command *command; /* NULL: the bare loop */
 	struct stage *stage;
 	unsigned offers;
-	double processor;      /* seconds of it, ours and our children's, without the sink's; the least of all runs */
+	double processor; /* seconds of processor time, ours and our children's, without the sink's; the least of all
+			     runs */
 	struct sink_view view; /* of the last run; its time is the best of all */
 };
 
@@ -43,7 +44,7 @@ static double least(double before, double now)
 	return before > 0 && before < now ? before : now;
 }
 
-/* A delivery that fell back to the clear is none of TLS. */
+/* A delivery that fell back to the clear does not count. */
 static void run_transfer(void *context)
 {
 	struct transfer *transfer = context;
@@ -70,7 +71,7 @@ static void run_handshake(void *context)
 		stage_fail("a handshake with the sink failed");
 }
 
-/* The rates with their part of what the bare loop reaches; the processor's time; the records. */
+/* The rates, also relative to the bare loop; processor time; records. */
 static void print_transfer(const char *what, const struct contender *row, const struct contender *bare)
 {
 	const struct transfer *transfer = row->context;
@@ -116,7 +117,7 @@ static void print_instructions(const unsigned long *counts)
 		printf("  %-38s not counted: the tool for it is missing, or may not trace\n", "instructions");
 }
 
-/* The offer is made or not before each delivery. */
+/* STARTTLS is offered, or not, for each delivery. */
 static void bench_small(struct stage *stage, struct command *delivery, struct command *handshake)
 {
 	struct transfer ways[] = {{.command = delivery, .stage = stage, .offers = SINK_STARTTLS},

@@ -1,9 +1,9 @@
 /*
  * sink - the other side of a delivery
  *
- * One process, one connection at a time, one reply for each line, and of a message only its end is looked at: so that
- * the time that is measured is that of the client.  Within TLS it has to decrypt what it gets, as any server; it does
- * so for the plain loop in client.c as well.  RFC 3207 and RFC 3030, as far as Qremote goes.
+ * One process, one connection at a time, one reply per line; it only looks for the end of a message, so that the
+ * measured time is that of the client.  Within TLS it must decrypt what it gets, as any server does; the same is true
+ * for the plain loop in client.c.  RFC 3207 and RFC 3030, as far as Qremote uses them.
  */
 #include "sink.h"
 
@@ -25,7 +25,7 @@ enum { ROOM = 65536, END_LENGTH = 5, LINE_LEAST = WIRE_RECORD };
 
 static const char end_of_message[] = "\r\n.\r\n";
 
-/* A connection, and what was read from it. */
+/* A connection, and its input. */
 struct peer {
 	struct wire wire;
 	gnutls_certificate_credentials_t credentials;
@@ -33,7 +33,7 @@ struct peer {
 	struct sink_view view; /* what is shown on the board when a message ends */
 	double begun;
 	size_t start, end;
-	char replies[4096]; /* to all lines that came at once: they leave with one write */
+	char replies[4096]; /* replies to all lines that came at once: they are sent with one write */
 	char in[ROOM];
 };
 
@@ -52,7 +52,7 @@ static bool flush(struct peer *peer)
 	return well;
 }
 
-/* Reads once, behind what is there. */
+/* Reads once, and adds to the input. */
 static bool receive(struct peer *peer)
 {
 	if (peer->start == peer->end)
@@ -69,7 +69,7 @@ static bool receive(struct peer *peer)
 	return true;
 }
 
-/* The message is here. */
+/* The message is complete. */
 static bool accept_message(struct peer *peer)
 {
 	peer->view.seconds = measure_now() - peer->begun;
@@ -98,7 +98,7 @@ static bool swallow_data(struct peer *peer)
 	return accept_message(peer);
 }
 
-/* Only the last chunk makes a message; all of them come in one flight. */
+/* Only the last chunk ends a message; all of them are sent together. */
 static bool swallow_chunk(struct peer *peer, const char *command)
 {
 	char *rest;
@@ -118,7 +118,7 @@ static bool swallow_chunk(struct peer *peer, const char *command)
 	}
 }
 
-/* What stands behind STARTTLS in the clear is not looked at. */
+/* Data in the clear after STARTTLS is ignored. */
 static bool secure(struct peer *peer)
 {
 	if (!say(peer, "220 go\r\n") || !flush(peer) || !wire_secure(&peer->wire, GNUTLS_SERVER, peer->credentials))
@@ -190,7 +190,7 @@ static void serve_all(int listener, struct sink_board *board, gnutls_certificate
 	}
 }
 
-/* A listening socket on a port of the kernel's choice; -1 where there is none. */
+/* A listening socket on a port of the kernel's choice; -1 if there is none. */
 static int listen_somewhere(uint16_t *port)
 {
 	struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
@@ -212,7 +212,7 @@ bool sink_open(struct sink *sink)
 		return false;
 	sink->child = fork();
 	if (sink->child == 0) {
-		prctl(PR_SET_PDEATHSIG, SIGKILL); /* also if the benchmark is interrupted */
+		prctl(PR_SET_PDEATHSIG, SIGKILL); /* even if the benchmark is interrupted */
 		serve_all(listener, sink->board, credentials);
 	}
 	gnutls_certificate_free_credentials(credentials);

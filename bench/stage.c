@@ -2,7 +2,7 @@
  * stage - where whole deliveries take place, and what they cost there
  *
  * The program runs as qmail-rspawn would run it, with a home of its own, and smtproutes leads to a sink: a child of
- * ours that takes every mail.  Where a tool for counting is not installed, what it counts is left out.
+ * ours that accepts every mail.  If a tool for counting is not installed, its counts are left out.
  */
 #include "stage.h"
 
@@ -67,7 +67,7 @@ void stage_close(struct stage *stage)
 	rmdir(stage->home);
 }
 
-/* Qremote takes it for a regular file. */
+/* Qremote sees a regular file. */
 int stage_message(size_t size)
 {
 	struct span text = text_make("Subject: a benchmark\n\n", PROSE, "\n", size);
@@ -96,7 +96,7 @@ static bool was_delivered(const struct stage *stage)
 	return pread(stage->reports, report, 3, 0) == 3 && memcmp(report, success, 3) == 0;
 }
 
-/* Runs it to its end; false where there is no such program. */
+/* Runs it to its end; false if there is no such program. */
 static bool run_command(const struct command *command)
 {
 	const struct stage *stage = command->stage;
@@ -127,7 +127,7 @@ void stage_run(void *command)
 		stage_fail("cannot run the program");
 }
 
-/* What a tool writes about a command into the log, behind `mark`; 0 where there is no such tool, or it does not. */
+/* The number that a tool writes about a command into the log, after `mark`; 0 if there is no such tool or no number. */
 static unsigned long count(const struct command *command, const char *const *tool, const char *mark)
 {
 	struct command traced = *command;

@@ -24,20 +24,20 @@ struct command {
 	bool delivers;
 };
 
-/* Makes the home and starts the sink.  stage_close() removes and ends them. */
+/* Makes the home and starts the sink. stage_close() undoes both. */
 void stage_open(struct stage *stage);
 void stage_close(struct stage *stage);
 
-/* A delivery by that program, whose input is still to be set. */
+/* A delivery by that program; its input is not set yet. */
 struct command stage_delivery(const struct stage *stage, const char *program);
 
-/* A descriptor of a message of about that size, to be closed. */
+/* A descriptor of a message of about that size; the caller closes it. */
 int stage_message(size_t size);
 
 /* Runs a struct command to its end, for measure(). */
 void stage_run(void *command);
 
-/* 0 where the tool for it is missing. */
+/* 0 if the tool for it is missing. */
 unsigned long stage_instructions(const struct command *command);
 unsigned long stage_calls(const struct command *command);
 

@@ -1,7 +1,7 @@
 /*
- * texts - what the benchmark feeds to the program
+ * texts - the input of the benchmark
  *
- * Made in memory from a fixed seed, so that two runs, also on different machines, measure the same octets.
+ * Made in memory from a fixed seed, so that two runs, even on different machines, measure the same octets.
  */
 #include "bench.h"
 
@@ -21,7 +21,7 @@ struct draft {
 
 static struct draft begin(size_t size, const char *line_end)
 {
-	/* No step of a loop that watches the size adds more than the slack. */
+	/* No step of a loop that checks the size adds more than this. */
 	struct draft draft = {.data = malloc(size + SLACK), .seed = 2463534242, .line_end = line_end};
 	if (!draft.data) {
 		fputs("bench: out of memory\n", stderr);
@@ -30,7 +30,7 @@ static struct draft begin(size_t size, const char *line_end)
 	return draft;
 }
 
-/* xorshift (Marsaglia); from 0 to below `most`. */
+/* xorshift (Marsaglia); a number from 0 to below `most`. */
 static unsigned pick(struct draft *draft, unsigned most)
 {
 	draft->seed ^= draft->seed << 13;
@@ -88,7 +88,7 @@ static void add_word(struct draft *draft, enum kind kind)
 		add_octet(draft, ',');
 }
 
-/* Lines of words: how long they are, at least and at most. */
+/* Lines of words, with their least and greatest length. */
 static void add_words(struct draft *draft, enum kind kind, size_t size)
 {
 	unsigned shortest = kind == HTML ? 2000 : kind == PARAGRAPHS ? 150 : 40;

@@ -1,8 +1,8 @@
 /*
- * wire - TLS as plainly as GnuTLS's manual shows it, and the clear
+ * wire - TLS as GnuTLS's manual shows it, and the clear
  *
- * The sink and the loop that a delivery within TLS is compared with both use it.  It blocks, and keeps no buffer of its
- * own: nobody who uses GnuTLS can do less.
+ * For the sink, and for the loop that a delivery within TLS is compared with.  It blocks, and has no buffer of its own:
+ * no user of GnuTLS can do less.
  */
 #include "wire.h"
 
@@ -12,10 +12,10 @@
 #include <time.h>
 #include <unistd.h>
 
-/* What Qremote offers without a control file. */
+/* Qremote's offer without a control file. */
 static const char priority[] = "NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2";
 
-/* P-256 is what most servers have.  The certificate signs itself: nobody judges it. */
+/* Most servers have P-256.  The certificate is self-signed; it is not verified. */
 static bool fill_certificate(gnutls_x509_crt_t certificate, gnutls_x509_privkey_t key)
 {
 	time_t now = time(NULL);
