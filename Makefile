@@ -1,35 +1,35 @@
-# Every command that a person types here.  `make help` lists them.
+# All commands for people.  `make help` lists them.
 
 PREFIX = /usr/local
 BUILD = build
-# Where the control files are: what the last build was told, so that a `make install` behind it means the same.
+# Where the control files are.  The last build's answer is kept, so that a later `make install` uses the same.
 QMAIL = $(or $(shell cat $(BUILD)/qmail-home 2>/dev/null),/var/qmail)
 # Where the program finds its TLS module if that is not beside it.
 MODULES = $(PREFIX)/lib/qremote
 CFLAGS ?= -O2 -g
-# Most of a test is waiting, so more of them than there are processors.
+# Tests mostly wait, so more of them run than there are processors.
 JOBS ?= $(shell expr 3 \* $$(nproc))
 
-# Another python3 may stand before Debian's on PATH and lack the packages.  This is asked late, in the recipes that
-# need it, because before that ci/install-deps may have had to run.
+# Another python3 may come before Debian's on PATH and lack the packages.  Only the recipes expand this, since
+# ci/install-deps may have to run first.
 PYTHON ?= $(shell for python in python3 /usr/bin/python3; do \
 	$$python -c 'import pytest, xdist, hypothesis, aiosmtpd, dns, cryptography' 2>/dev/null && echo $$python && exit; \
 	done; echo python3)
 export PYTHONDONTWRITEBYTECODE = 1
 export HYPOTHESIS_STORAGE_DIRECTORY = $(CURDIR)/build/hypothesis
 
-# pytest's closing line is to be the last one, with no "Leaving directory" behind it.
+# The last line must be pytest's, with no "Leaving directory" after it.
 MAKEFLAGS += --no-print-directory
 
-# The number of both programs stands in one place.
+# One version number for both programs.
 VERSION = $(shell sed -n 's/^__version__ = "\([^"]*\)".*/\1/p' mocksrv/__init__.py)
 
 PROGRAM = $(BUILD)/Qremote
-# TLS is a module of its own, so that only a delivery that uses it loads GnuTLS.
+# TLS is a separate module, so that only a delivery that uses it loads GnuTLS.
 MODULE = $(BUILD)/qremote-tls.so
 OBJECTS = $(patsubst src/%.c,$(BUILD)/obj/%.o,$(filter-out src/tls.c,$(wildcard src/*.c)))
 PURE = $(shell sed -n '/^---- pure/,$$s|^[a-z].*|src/&.c|p' src/LAYERS)
-# What belongs to the program.  The pages of mocksrv go with its package: see pyproject.toml.
+# The manual page of the program.  Those of mocksrv belong to its package: see pyproject.toml.
 MAN = man/Qremote.8
 
 WARNINGS = -Wall -Wextra -Wconversion -Wshadow -Wmissing-prototypes -Wstrict-prototypes -Wformat=2 -Wvla \
@@ -37,7 +37,7 @@ WARNINGS = -Wall -Wextra -Wconversion -Wshadow -Wmissing-prototypes -Wstrict-pro
 FORTIFY = -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2
 COMPILE = $(CC) -std=c11 -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 $(FORTIFY) $(WARNINGS) -fstack-protector-strong \
 	$(CPPFLAGS) $(CFLAGS)
-# A line for each file; with V=1 the whole command.
+# One line per file; with V=1 the whole command.
 run = $(if $(filter 1,$(V)),,@printf '%-8s%s\n' '$(1)' '$@' &&)
 LINK = -Wl,-z,relro -Wl,-z,now -Wl,--as-needed $(LDFLAGS)
 
@@ -56,7 +56,7 @@ $(MODULE): src/tls.c src/buf.c $(wildcard src/*.h) Makefile $(BUILD)/flags | lib
 
 -include $(OBJECTS:.o=.d)
 
-# Only the files that need them see these; a plain `make` after `make QMAIL=/elsewhere` must compile config.c anew.
+# Only the files that need these get them; a plain `make` after `make QMAIL=/elsewhere` must compile config.c again.
 $(BUILD)/obj/dns.o: FILE_FLAGS = $(shell pkg-config --cflags libcares)
 $(BUILD)/obj/config.o: FILE_FLAGS = -DQMAIL_HOME='"$(QMAIL)"'
 $(BUILD)/obj/config.o: $(BUILD)/qmail-home
@@ -70,7 +70,7 @@ $(BUILD)/qmail-home $(BUILD)/module-directory: FORCE
 	@mkdir -p $(@D)
 	@echo '$(SETTING)' | cmp -s - $@ || echo '$(SETTING)' >$@
 
-# Another compiler or other flags compile everything anew.
+# With another compiler or other flags, everything is compiled again.
 $(BUILD)/flags: FORCE
 	@mkdir -p $(@D)
 	@echo '$(COMPILE)' | cmp -s - $@ || echo '$(COMPILE)' >$@
@@ -85,16 +85,16 @@ $(BUILD)/libpure.so: $(PURE) $(wildcard src/*.h) src/LAYERS Makefile $(BUILD)/fl
 	@mkdir -p $(@D)
 	$(call run,link) $(COMPILE) -fPIC -shared -Wl,-z,defs $(LINK) -o $@ $(PURE)
 
-# From the objects of the pure floors, as they are in the program.  An empty program shows what a process costs.
+# From the same objects of the pure floors as the program.  An empty program shows the cost of a process.
 $(BUILD)/bench: $(wildcard bench/*.[ch]) $(PURE:src/%.c=$(BUILD)/obj/%.o) Makefile $(BUILD)/flags | libraries
 	@echo 'int main(void) { return 0; }' | $(COMPILE) -fPIE -pie $(LINK) -o $(BUILD)/empty -x c -
 	$(call run,link) $(COMPILE) -fPIE -pie -iquote src $(LINK) -o $@ $(filter %.c %.o,$^) $(shell pkg-config --cflags --libs gnutls)
 
-demo: deps ## one mail finds its way, told line by line (seconds)
+demo: deps ## one delivery, shown line by line (seconds)
 	@$(MAKE) all
 	$(PYTHON) -m mocksrv run -v fixtures/cases/demo/a-mail-finds-its-way.case -- $(PROGRAM)
 
-# Any name that the shell would know in fixtures/cases, with or without what is common to all.
+# Any pattern for files in fixtures/cases, with or without directory and suffix.
 case: deps ## CASE=TOPIC/NAME, or 'TOPIC/*', with build/Qremote: the dialogue line by line (seconds)
 	@$(MAKE) all
 	@$(PYTHON) -m mocksrv run -v $(or $(if $(CASE),$(wildcard $(CASE) $(CASE:%=fixtures/cases/%) \
@@ -106,7 +106,7 @@ check: deps ## all tests, JOBS at a time (3 min)
 	@ci/fetch-mtas || :
 	@$(PYTHON) -m pytest -n $(JOBS) -q
 
-peers: deps ## the corpus with Qremote and other mail clients; build/peers.html and build/peers.txt tell (10 min)
+peers: deps ## the corpus with Qremote and other mail clients; see build/peers.html and build/peers.txt (10 min)
 	@$(MAKE) all
 	@ci/fetch-mtas || :
 	$(PYTHON) -m mocksrv peers
@@ -122,13 +122,13 @@ lint: deps-ci ## the style and the structure of the sources (20 s)
 	for page in man/*.[1-8]; do mandoc -T lint -W warning $$page || exit; done
 	mypy --python-version 3.11 --cache-dir=/dev/null mocksrv
 
-bench: $(PROGRAM) $(MODULE) $(BUILD)/bench ## what is fast and what is not, next to plain loops; judges nothing (1 min)
+bench: $(PROGRAM) $(MODULE) $(BUILD)/bench ## speed, compared with plain loops; never fails for being slow (1 min)
 	$(BUILD)/bench $(PROGRAM) $(BUILD)/empty
 
 debug: ## build/debug/Qremote, for gdb: see CONTRIBUTING.md (10 s)
 	@$(MAKE) BUILD=build/debug FORTIFY= CFLAGS='-Og -g3'
 
-# What a plain make would run, for clangd, which looks for it there.
+# The commands of a plain make, for clangd, which looks for them there.
 compile-commands: ## build/compile_commands.json, for editors (1 s)
 	@mkdir -p $(BUILD)
 	@$(MAKE) -Bn V=1 all | awk -v directory='$(CURDIR)' ' \
@@ -137,14 +137,15 @@ compile-commands: ## build/compile_commands.json, for editors (1 s)
 				(count++ ? "," : "["), directory, file, $$0 } \
 		END { print "\n]" }' >$(BUILD)/compile_commands.json
 
-# -D_FORTIFY_SOURCE would hide functions from the sanitizers.  A report ends the program, and the harness looks for it.
+# -D_FORTIFY_SOURCE would hide functions from the sanitizers.  A sanitizer's report ends the program, and the harness
+# looks for it.
 SANITIZE = -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all
-sanitize: deps ## the corpus, with a Qremote that watches its own memory (2 min)
+sanitize: deps ## the corpus, with ASan and UBSan (2 min)
 	@$(MAKE) BUILD=build/asan FORTIFY= CFLAGS='$(SANITIZE)'
 	QREMOTE="$(CURDIR)/build/asan/Qremote" $(PYTHON) -m pytest -n $(JOBS) -q fixtures/cases
 
 ci: export WERROR = 1
-ci: deps-ci ## everything that must hold before a change is taken; the tests come last (10 min)
+ci: deps-ci ## everything that must pass before a change is accepted; the tests come last (10 min)
 	@$(MAKE) lint
 	@$(MAKE) BUILD=build/clang CC=clang
 	@$(MAKE) sanitize
@@ -156,7 +157,7 @@ deps:
 deps-ci:
 	@ci/install-deps ci
 
-# What is in use is renamed into its place: qmail-rspawn bounces the mail for which it finds no program.
+# Files in use are replaced by rename: qmail-rspawn bounces a mail if it finds no program.
 put = install -D -m $(1) $(2) '$(DESTDIR)$(3).new' && mv -f '$(DESTDIR)$(3).new' '$(DESTDIR)$(3)'
 install: $(PROGRAM) $(MODULE) ## into $(DESTDIR)$(PREFIX); QMAIL=/var/qmail is where the control files are
 	$(call put,644,$(MODULE),$(MODULES)/$(notdir $(MODULE)))
@@ -164,27 +165,27 @@ install: $(PROGRAM) $(MODULE) ## into $(DESTDIR)$(PREFIX); QMAIL=/var/qmail is w
 	for page in $(MAN); do \
 		install -D -m 644 $$page '$(DESTDIR)$(PREFIX)'/share/man/man$${page##*.}/$${page##*/} || exit; done
 
-# As in admin/qmail-remote, qmail-rspawn must always find what it runs.
-uninstall: ## what install put there
+# As in admin/qmail-remote, qmail-rspawn must always find its program.
+uninstall: ## remove what install installed
 	@[ "$$(readlink '$(QMAIL)/bin/qmail-remote')" != '$(PREFIX)/bin/Qremote' ] || [ '$(DESTDIR)' ] || { \
 		echo '$(QMAIL)/bin/qmail-remote is a link to it: first make restore-qmail-remote' >&2; exit 1; }
 	rm -f '$(DESTDIR)$(PREFIX)/bin/Qremote' '$(DESTDIR)$(MODULES)/$(notdir $(MODULE))'
 	-rmdir --ignore-fail-on-non-empty '$(DESTDIR)$(MODULES)'
 	for page in $(MAN); do rm -f '$(DESTDIR)$(PREFIX)'/share/man/man$${page##*.}/$${page##*/} || exit; done
 
-replace-qmail-remote: ## a link to the installed Qremote in the place of $(QMAIL)/bin/qmail-remote
+replace-qmail-remote: ## replace $(QMAIL)/bin/qmail-remote by a link to the installed Qremote
 	@admin/qmail-remote replace '$(QMAIL)/bin' '$(PREFIX)/bin/Qremote'
 
-restore-qmail-remote: ## qmail's own qmail-remote again
+restore-qmail-remote: ## restore qmail's own qmail-remote
 	@admin/qmail-remote restore '$(QMAIL)/bin' '$(PREFIX)/bin/Qremote'
 
-format: ## the C sources as .clang-format wants them
+format: ## format the C sources (.clang-format)
 	clang-format -i src/*.[ch] bench/*.[ch]
 
-clean: ## all that was built
+clean: ## remove everything that was built
 	rm -rf build
 
-help: ## this list; the times are those of two processors
+help: ## this list; times are for two processors
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-20s %s\n", $$1, $$2 }' Makefile
 
 FORCE:
