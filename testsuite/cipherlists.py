@@ -1,4 +1,4 @@
-"""Cipher lists, and what ciphers.c makes of them. Suites go by their IANA names."""
+"""Cipher lists, and how ciphers.c reads them. Suites have their IANA names."""
 
 from ctypes import byref
 
@@ -21,7 +21,7 @@ def everything() -> list[OpensslSuite]:
 
 
 def read(file: bytes) -> Ciphers | tuple[int, bytes, str]:
-    """ciphers_read(); where it refuses the file: the line, the word, and what is wrong."""
+    """ciphers_read(); if it refuses the file: the line, the word, and what is wrong."""
     ciphers, fault, memory = Ciphers(), CipherlistFault(), Octets(file)
     if lib.ciphers_read(byref(ciphers), memory.span, byref(fault)):
         ciphers.memory = memory  # a priority string stays there
@@ -32,7 +32,7 @@ def read(file: bytes) -> Ciphers | tuple[int, bytes, str]:
 
 
 def listed(file: bytes) -> list[str]:
-    """The suites that a list allows, in the order of the table, the first of the list first; none if it leaves none."""
+    """The suites that a list allows, in the order of the table, after the first of the list; none if it leaves none."""
     ciphers = read(file)
     if isinstance(ciphers, tuple):
         assert ciphers[2] == "leaves no cipher suite that can be offered.", (file, ciphers)
@@ -60,14 +60,14 @@ def printed(ciphers: Ciphers, offer: int) -> bytes:
 
 
 def offered(string: bytes) -> Priority:
-    """What GnuTLS offers with a priority string, which it must take."""
+    """What GnuTLS offers with a priority string, which it must accept."""
     priority = gnutls_priority(string)
     assert isinstance(priority, Priority), (string, priority)
     return priority
 
 
 def offers(file: bytes) -> tuple[list[str], list[str]]:
-    """The suites of the wide and of the narrow offer, as GnuTLS makes them of the strings for it, preferred ones first."""
+    """The suites of the wide and of the narrow offer, as GnuTLS reads their priority strings, preferred ones first."""
     ciphers = read(file)
     assert isinstance(ciphers, Ciphers), ciphers
     wide, narrow = (offered(printed(ciphers, offer)).suites for offer in (CIPHERS_WIDE, CIPHERS_NARROW))

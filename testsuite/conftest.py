@@ -1,4 +1,4 @@
-"""Shared by all tests: the cases of mocksrv's self-tests are played against their own client, not against Qremote."""
+"""Shared by all tests. The cases of mocksrv's own tests are played against their own client, not against Qremote."""
 
 import subprocess
 from pathlib import Path
@@ -8,7 +8,7 @@ from hypothesis import settings
 
 collect_ignore_glob = ["mocksrv/cases/*"]
 
-# The same examples every time, and no database of them in the repository. To look for more:
+# The same examples every time, and no database of them in the repository. To search for more:
 # pytest --hypothesis-profile=explore
 settings.register_profile("house", derandomize=True, database=None, deadline=None)
 settings.register_profile("explore", max_examples=10000, database=None, deadline=None)
@@ -16,7 +16,7 @@ settings.load_profile("house")
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Knows the marker that test_spec.py looks for."""
+    """Registers the marker that test_spec.py looks for."""
     config.addinivalue_line("markers", "spec(clause, ...): the clauses of man/Qremote.8 that the test proves")
 
 

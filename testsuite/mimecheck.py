@@ -1,4 +1,4 @@
-"""What is promised of a message and what it was recoded to (TR-8), for any message and any server.
+"""What TR-8 promises of a message and its recoded form, for any message and any server.
 
 Two judges read source and result: Python's `email`, for trees that it reads as the manual page does, and the reader in
 mocksrv.mime with what mimerules.py says, for all others.
@@ -38,7 +38,7 @@ def result_of(recoded: Recoded) -> bytes:
 
 
 def check(message: bytes, server: Server) -> Recoded:
-    """All that TR-8 promises for a message and a server."""
+    """Everything that TR-8 promises for a message and a server."""
     source, recoded = mime.read(canonical(message)), run(message, server)
     expected = mimerules.troubles(source, server)
     if expected or recoded.trouble:
@@ -58,7 +58,7 @@ def check(message: bytes, server: Server) -> Recoded:
 
 
 def check_legal(result: Entity, octets: bytes, server: Server, recoded: Recoded) -> None:
-    """A server takes the result; the flags say what it has."""
+    """The server accepts the result; the flags say what it has."""
     assert max(map(len, mime.split(octets)), default=0) <= LINE_MAX_TEXT
     assert b"\0" not in octets
     assert mimerules.troubles(result, server) == set()
@@ -69,14 +69,14 @@ def check_legal(result: Entity, octets: bytes, server: Server, recoded: Recoded)
 
 
 def check_repeated(octets: bytes, server: Server, recoded: Recoded) -> None:
-    """Once recoded, there is nothing more to be done."""
+    """Recoding the result again changes nothing."""
     again = run(octets, server)
     assert again.wire == recoded.wire
     assert (again.quoted_printable, again.trouble) == (False, "")
 
 
 def everything_in(entity: Entity) -> Iterator[Entity]:
-    """The entity, and all in it."""
+    """The entity, and all entities in it."""
     yield entity
     for inner in entity.inside:
         yield from everything_in(inner)
@@ -98,7 +98,7 @@ def check_entity(source: Entity, result: Entity, server: Server, recoded: Recode
 
 
 def check_leaf(source: Entity, result: Entity, server: Server) -> None:
-    """A body that had to be changed still means the same, as far as it can be encoded."""
+    """A changed body still means the same, as far as it can be encoded."""
     if source.encoding == "base64":
         assert result.body == mimerules.wrapped(source.body, server)
         return
@@ -115,7 +115,7 @@ def check_leaf(source: Entity, result: Entity, server: Server) -> None:
 
 
 def check_header(source: Entity, result: Entity, server: Server, recoded: Recoded) -> None:
-    """Each field is the same, though perhaps folded, but for its encoding."""
+    """Each field is the same, except for folding and encoding."""
     new_encoding = mimerules.gets_new_encoding(source, server)
     for one, other in itertools.zip_longest(source.fields, result.fields[: len(source.fields)]):
         if one.name == ENCODING and new_encoding:
@@ -135,7 +135,7 @@ def check_header(source: Entity, result: Entity, server: Server, recoded: Recode
 
 
 def check_words(one: Field, other: Field) -> None:
-    """A reader is shown the same, and the form is that of RFC 2047."""
+    """A reader sees the same, and the form is that of RFC 2047."""
     assert other.name == one.name and not other.is_eightbit()
     assert mime.readable(other) == mime.readable(one)
     if one.name not in mimerules.ADDRESSES:
@@ -195,12 +195,12 @@ def described(octets: bytes) -> list[object]:
 
 def _described(message: Message) -> list[object]:
     """The same for an entity."""
-    # Folding right behind the colon leaves a blank that `email` does not drop.
+    # Folding right after the colon leaves a space that `email` does not drop.
     bodies = [(name.lower(), re.sub(r"\r\n(?=[ \t])", "", body)) for name, body in message.raw_items()]
     fields = [(name, decoded(body.encode("ascii", "surrogateescape"))) for name, body in bodies]
     found: list[object] = [field for field in fields if field[0] not in ADDED]
     found += [message.get_content_type(), message.get_boundary()]
-    # There long lines may have been cut, and what cannot travel become `?`.
+    # There long lines may have been cut, and illegal octets replaced by `?`.
     texts = (message.preamble or "", message.epilogue or "")
     found += [re.sub("[^\x01-\x7f]", "?", text.replace("\r\n ", "")) for text in texts]
     if not message.is_multipart():

@@ -1,4 +1,4 @@
-"""What TR-8 says of a message, written down without a look at src/, on top of the reader in mocksrv.mime.
+"""The rules of TR-8 for a message, independent of src/, on top of the reader in mocksrv.mime.
 
 mimecheck.py judges with it what Python's `email` reads otherwise than the manual page. Everything here works on canonical
 messages: lines that end with CR LF.
@@ -19,18 +19,18 @@ _NO_DELIMITER = "is a multipart without a delimiter"
 
 @dataclass(frozen=True)
 class Server:
-    """What a server takes."""
+    """What a server accepts."""
 
     eightbitmime: bool
     smtputf8: bool
 
     @property
     def may_keep_eightbit(self) -> bool:
-        """Whether 8-bit octets may be left, if only in header fields."""
+        """Whether 8-bit octets may remain, at least in header fields."""
         return self.eightbitmime or self.smtputf8
 
     def takes(self, lines: list[bytes]) -> bool:
-        """Whether these lines may stand in a body."""
+        """Whether these lines are legal in a body."""
         short = all(len(line) <= LONGEST and b"\0" not in line for line in lines)
         return short and (self.eightbitmime or all(map(bytes.isascii, lines)))
 
@@ -52,7 +52,7 @@ def can_be_folded(line: bytes, is_first: bool) -> bool:
 
 
 def troubles(entity: Entity, server: Server) -> set[str]:
-    """All that keeps the message from being made legal, as TR-8 lists it; any of it may be the one that is told."""
+    """Everything that keeps the message from being made legal, as TR-8 lists it; any of it may be the one in the report."""
     found = {f"{entity.place} {what}" for what in _body_troubles(entity, server)}
     where = f" of {entity.place}" if entity.depth else ""
     for one in entity.fields:
@@ -85,7 +85,7 @@ def becomes_words(one: Field, server: Server) -> bool:
 
 
 def has_room_for_words(one: Field) -> bool:
-    """Whether encoded-words may stand where the field has 8-bit octets: in free text, and beside addresses."""
+    """Whether encoded-words are allowed where the field has 8-bit octets: in free text, and beside addresses."""
     if one.name in ADDRESSES:
         outside = re.sub(rb'"[^"]*"|\([^()]*\)', b"", one.body)
         elements = [re.sub(rb"^[^@<]*:", b"", element) for element in re.split(b"[,;]", outside)]  # no names of groups
@@ -95,14 +95,14 @@ def has_room_for_words(one: Field) -> bool:
 
 
 def has_long_words(one: Field) -> bool:
-    """Whether what stays as it is does not fit into a line."""
+    """Whether unchanged text does not fit into a line."""
     words = re.findall(rb"([ \t]*)([^ \t]+)", one.body)
     longest = max((len(white or b" ") + len(word) for white, word in words if word.isascii()), default=0)
     return max(longest, len(b"".join(one.lines)) - len(one.body)) > LONGEST
 
 
 def _body_troubles(entity: Entity, server: Server) -> set[str]:
-    """What is wrong with a body, but for the entities in it."""
+    """What is wrong with a body, without the entities in it."""
     if entity.kind == "message":
         return set()
     if entity.kind == "multipart":
@@ -118,7 +118,7 @@ def _body_troubles(entity: Entity, server: Server) -> set[str]:
 
 
 def masked(lines: list[bytes], server: Server) -> list[bytes]:
-    """What becomes of text that cannot be encoded: the same, if the server takes it."""
+    """The new form of text that cannot be encoded: the same, if the server accepts it."""
     illegal = b"\0" if server.eightbitmime else bytes([0, *range(0x80, 0x100)])
     found = []
     for line in lines:
@@ -143,7 +143,7 @@ def is_masked(entity: Entity) -> bool:
 
 
 def needs_change(entity: Entity, server: Server) -> bool:
-    """Whether a body has to be recoded, or a field folded: else the message goes as it is, whatever it says."""
+    """Whether a body must be recoded, or a field folded; otherwise the message is sent unchanged."""
     texts = [entity.body] if entity.kind == "leaf" else entity.outside
     if not all(map(server.takes, texts)):
         return True

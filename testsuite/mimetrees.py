@@ -1,4 +1,4 @@
-"""Strategies for messages: trees of MIME entities, and heaps of what trees are made of.
+"""Strategies for messages: trees of MIME entities, and heaps of parts of such trees.
 
 A tree is a list of lines. A tame one is what `email` and the manual page read alike; a wild one has also what only the
 reader in mocksrv.mime reads as the page says, and what cannot be made legal.
@@ -32,9 +32,9 @@ TEXT = st.sampled_from(
 )  # fmt: skip
 OCTETS = st.binary(max_size=90).map(_without_line_ends)
 TEXTS = st.lists(TEXT | OCTETS, max_size=5)
-# Lines that any server takes, and that mean the same in quoted-printable.
+# Lines that any server accepts, and that mean the same in quoted-printable.
 LEGAL_TEXTS = st.lists(st.sampled_from([b"", b"plain", b".", b"--", b"w" * 76, b"a: b"]), max_size=3)
-# What stray octets and what wrapping have to do with quoted-printable, beside what is in TEXT.
+# Stray octets and line breaks in quoted-printable, in addition to TEXT.
 QUOTED_PRINTABLE = st.sampled_from(
     [
         b"=C3=BC", b"=c3=bc", b"=4", b"= ", b"=\t \t", b"==", b"==41", b"=ZZ", b"soft=", b"soft= ", b"--=", b"--=62",
@@ -73,9 +73,9 @@ WILD_TYPES = TYPES | st.sampled_from(
         [b"Content-Type: multipart/mixed"], [b"Content-Type: text/plain", b"Content-Type: multipart/mixed; boundary=b"],
     ]
 )  # fmt: skip
-# They begin one another, and look like closing delimiters of one another.
+# Some are beginnings of others, and look like close delimiters of others.
 WILD_BOUNDARIES = st.sampled_from([b"b", b"bb", b"b--", b"b-", b"=_b", b"a b", b"b:"])
-# No text looks like these: `email` takes delimiters in a row for one.
+# No text looks like these: `email` takes consecutive delimiters for one.
 BOUNDARIES = st.sampled_from([b"=_b", b"=_bb", b"a b", b"=_b-"])
 # In the wild ones a CR and the LF of an empty line may come together.
 ENDS = st.sampled_from([[b"\n"], [b"\r\n"], [b"\r"], [b"\r\n", b"\n"], [b"\n", b"\r", b"\r\n"]])
@@ -95,7 +95,7 @@ def _base64(lines: Lines, width: int) -> Lines:
 
 
 def _encoding(name: str) -> Lines:
-    """The field that says it, if any."""
+    """The field that names the encoding, if any."""
     return [b"Content-Transfer-Encoding: " + name.encode()] if name else []
 
 
@@ -137,7 +137,7 @@ def _boundary_parameter(boundary: bytes, style: int) -> Lines:
 
 @st.composite
 def multiparts(draw: Draw, children: st.SearchStrategy, wild: bool) -> Lines:
-    """A multipart of some children, with all that may stand around them."""
+    """A multipart of some children, with everything that may be around them."""
     boundary = draw(WILD_BOUNDARIES if wild else BOUNDARIES)
     # `email` takes other things for a header than the page does, so it must not look for one in what is meant as text.
     subtype = draw(st.sampled_from([b"mixed", b"mixed", b"Alternative", b"signed"] + [b"digest"] * wild))
@@ -170,7 +170,7 @@ def trees(wild: bool) -> st.SearchStrategy[Lines]:
     """Entities in entities, as lines without their ends."""
 
     def grow(inner: st.SearchStrategy) -> st.SearchStrategy:
-        """What stands around entities."""
+        """Adds a level around entities."""
         return multiparts(inner, wild) | messages_in_parts(inner, wild)
 
     return st.recursive(leafs(wild), grow, max_leaves=6)
@@ -188,7 +188,7 @@ def messages(wild: bool) -> st.SearchStrategy[bytes]:
     return st.builds(_joined, trees(wild), WILD_ENDS if wild else ENDS, st.booleans())
 
 
-# Heaps: nothing in them has to fit.
+# Heaps: nothing in them needs to fit together.
 _SCRAPS = st.sampled_from(
     [
         b"\n", b"\n", b"\r\n", b"\r", b"\n\n", b"\n\n", b" ", b":", b"\0", b"\xe9", "ü".encode(), b".", b"-", b"=",

@@ -1,4 +1,4 @@
-"""A real Postfix and a real Exim, which store each message in the box of its recipient. ci/fetch-mtas brings them.
+"""A real Postfix and a real Exim, which store each message in the box of its recipient. ci/fetch-mtas fetches them.
 
 For a sandbox with all users: both switch between several. What they write is below `sandbox.SCRATCH`, so it goes with
 the sandbox, and so do their processes, which have no other end.
@@ -23,13 +23,13 @@ _FETCHED = Path(__file__).parent.parent / "build/mtas"
 _HOME = sandbox.SCRATCH / "mta"
 _BOXES = _HOME / "boxes"
 _CERTIFICATE = _HOME / "certificate.pem"
-# Not those of this machine, which need not have them.
+# Not those of this machine, which may not have them.
 _USERS = {"root": 0, "postfix": 901, "Debian-exim": 902, "box": 903, "nobody": 904}
 _GROUPS = _USERS | {"postdrop": 905, "nogroup": 906}
 
 
 def missing() -> str | None:
-    """Why neither can be run here; None if they can."""
+    """Why they cannot run here; None if they can."""
     for name in ("postfix", "exim"):
         if not (_FETCHED / name).is_dir():
             return f"no build/mtas/{name} (ci/fetch-mtas makes it)"
@@ -38,21 +38,21 @@ def missing() -> str | None:
 
 @dataclass(frozen=True)
 class Offers:
-    """What of it a server says to EHLO. SMTPUTF8 comes and goes with 8BITMIME, without which it makes no sense."""
+    """What a server offers. SMTPUTF8 is offered together with 8BITMIME, which it requires."""
 
     chunking: bool = True
     eightbitmime: bool = True
 
 
 class Mta(ABC):
-    """A server on port 25 of ADDRESS that takes mail for its boxes, and for nobody else; a context manager.
+    """A server on port 25 of ADDRESS that accepts mail for its boxes, and for nobody else; a context manager.
 
-    What it has to say for itself becomes a note on any exception within the block.
+    Its log becomes a note on any exception within the block.
     """
 
     package: ClassVar[str]  # below build/mtas
     program: ClassVar[str]
-    trace: ClassVar[str]  # what it puts in front of a message for BOX, with the protocol as a group
+    trace: ClassVar[str]  # what it adds before a message for BOX, with the protocol as a group
 
     def __init__(self, boxes: Sequence[str], offers: Offers, certificate: bytes = b"") -> None:
         """`certificate` is PEM, with its key and chain: with it the server offers STARTTLS."""
@@ -91,13 +91,13 @@ class Mta(ABC):
 
     @classmethod
     def trace_of(cls, box: str) -> re.Pattern[bytes]:
-        """What it puts in front of a message from SENDER for this box; the first group is the protocol."""
+        """What it adds before a message from SENDER for this box; the first group is the protocol."""
         return re.compile(cls.trace.replace("BOX", re.escape(f"{box}@{DOMAIN}")).encode())
 
     def _write(self, name: str, text: str) -> Path:
         path = _HOME / name
         path.write_text(text)
-        os.utime(path, (0, 0))  # Postfix waits until a file is two seconds old, lest it is still being written
+        os.utime(path, (0, 0))  # Postfix waits until a file is two seconds old, as it might still be written
         return path
 
     def _command(self, *arguments: str | Path) -> list[str]:
@@ -254,7 +254,7 @@ box:
   return_path_add
   envelope_to_add
   delivery_date_add
-  # No `From ` line in front, no `>From `, no blank line behind.
+  # No `From ` line before, no `>From `, no blank line after.
   message_prefix =
   check_string =
   escape_string =

@@ -1,6 +1,6 @@
-"""Qremote as qmail-rspawn starts it, and a plain SMTP server that tells what it saw: what the tests of faults need.
+"""Qremote as qmail-rspawn starts it, and a plain SMTP server that records what it saw, for the tests of faults.
 
-For the sandbox only: the server listens where the outer world would not let it.
+For a sandbox only: the server listens on a privileged port.
 """
 
 import os
@@ -23,14 +23,14 @@ HOST = f"[{ADDRESS}]"
 SENDER = "alice@sender.example"
 RECIPIENT = "bob@example.org"
 MESSAGE = b"Subject: hi\n\n.a line that starts with a dot\nand one that does not\n"
-PATIENCE = 20.0  # seconds after which something hangs
+PATIENCE = 20.0  # seconds; after that something hangs
 
 _RECORDS = re.compile(rb"((?:r\0|[hs][^\0]+\n\0)*)([KZD][^\0]+\n)\0")
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of one run of Qremote."""
+    """The outcome of one run of Qremote."""
 
     status: int
     stdout: bytes
@@ -38,10 +38,10 @@ class Outcome:
 
     @property
     def report(self) -> str:
-        """The message report. Fails unless the run kept what it promises whatever happens (SYN-2, SYN-3, RES-1)."""
+        """The message report. Fails unless the run kept its unconditional promises (SYN-2, SYN-3, RES-1)."""
         assert (self.status, self.stderr) == (0, b""), self
         found = _RECORDS.fullmatch(self.stdout)
-        assert found, f"no recipient reports with one message report behind them: {self.stdout!r}"
+        assert found, f"no recipient reports followed by one message report: {self.stdout!r}"
         assert b"\n\n" not in self.stdout, self
         return found[2].decode()
 
@@ -76,7 +76,7 @@ def command(*arguments: str) -> list[str]:
 
 
 def environment(**more: str | None) -> dict[str, str]:
-    """What Qremote finds around itself, its home among it; None takes a variable away."""
+    """Qremote's environment variables, including its home; None removes a variable."""
     home = furnish(sandbox.SCRATCH / "qmail")
     return {name: value for name, value in ({"QMAILHOME": str(home)} | more).items() if value is not None}
 
@@ -105,9 +105,9 @@ class Session:
     """What the server saw of one connection."""
 
     commands: list[str] = field(default_factory=list)
-    message: bytes = b""  # all that came behind 354, or in chunks
+    message: bytes = b""  # everything after 354, or in chunks
     spoken: int = 0  # octets that the server sent
-    accepted: bool = False  # it said, to its end, that it takes the message
+    accepted: bool = False  # it sent a complete 2xx to the message
     last: bool = False  # the last chunk came
 
     @property
@@ -123,7 +123,7 @@ class _Cut(Exception):
 
 @dataclass
 class Peer:
-    """A server on port 25 that takes every mail; a context manager.
+    """A server on port 25 that accepts every mail; a context manager.
 
     `replies` maps the beginning of a command to another reply; "" stands for the greeting, "." for the end of the
     message. `at` names a command, and what is called before it is answered. The first `busy` connections are greeted
@@ -156,7 +156,7 @@ class Peer:
 
     @property
     def accepted(self) -> list[Session]:
-        """The sessions in which a message was taken."""
+        """The sessions in which a message was accepted."""
         return [session for session in self.sessions if session.accepted]
 
     def _serve(self) -> None:
@@ -234,7 +234,7 @@ class Peer:
 def serving(serve: Callable[[socket.socket, BinaryIO], None], room: int | None = None) -> Iterator[None]:
     """A server on port 25 that does with each connection, one after the other, what `serve` says.
 
-    A connection that breaks is no error. With `room` the kernel keeps no more octets than that, in either direction.
+    A connection that breaks is not an error. With `room` the kernel buffers no more octets than that, in either direction.
     """
     listener = bound_socket(ADDRESS, 25, socket.SOCK_STREAM)
     if room:

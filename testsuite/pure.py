@@ -1,6 +1,6 @@
 """The pure floors of Qremote (build/libpure.so) as Python functions: the structs of the headers, and thin wrappers.
 
-test_pure.py compares the structs with what the compiler makes of the headers.
+test_pure.py compares the structs with the compiler's layout of the headers.
 """
 
 import ctypes
@@ -42,7 +42,7 @@ class Buf(Structure):  # buf.h
     _fields_ = [("data", c_void_p), ("length", c_size_t), ("capacity", c_size_t), ("failed", c_bool)]
 
     def octets(self) -> bytes:
-        """A copy of what is in the buffer."""
+        """A copy of the buffer's contents."""
         return ctypes.string_at(self.data, self.length) if self.length else b""
 
 
@@ -353,13 +353,13 @@ class Octets:
         self.span = Span(ctypes.addressof(self._memory), len(octets))
 
     def rewrite(self, octets: bytes) -> None:
-        """Puts others in their place, as somebody may who writes to a file that is mapped."""
+        """Overwrites them, as if somebody wrote to the mapped file."""
         ctypes.memmove(self._memory, octets, len(octets))
 
 
 @dataclass(frozen=True)
 class Fed:
-    """What reply_feed() made of some octets."""
+    """The result of reply_feed() for some octets."""
 
     state: int
     used: int
@@ -375,14 +375,14 @@ def examine(message: bytes) -> LineFacts:
 
 
 def encode(message: bytes, rooms: Iterable[int], dots: bool = True) -> bytes:
-    """All that body_encode() writes for a message as it is, if it is given these rooms, one after the other."""
+    """Everything that body_encode() writes for an unchanged message, with these rooms in turn."""
     memory, body = Octets(message), Body()
     lib.body_open(byref(body), memory.span, dots)
     return _written(body, rooms, 1)
 
 
 def _written(body: Body, rooms: Iterable[int], least: int) -> bytes:
-    """What comes out. Fails if it is written beyond the rooms, or if one of at least `least` brings no progress."""
+    """The output. Fails if it exceeds the rooms, or if a room of at least `least` brings no progress."""
     written = b""
     for room in rooms:
         if lib.body_is_done(byref(body)):
@@ -398,7 +398,7 @@ def _written(body: Body, rooms: Iterable[int], least: int) -> bytes:
 
 @dataclass(frozen=True)
 class Recoded:
-    """What becomes of a message for a server: the octets behind DATA but for the final dot, or the trouble."""
+    """The result of recoding a message for a server: the octets after DATA without the final dot, or the trouble."""
 
     wire: bytes
     size: int
@@ -411,7 +411,7 @@ class Recoded:
 def recode(
     message: bytes, eightbitmime: bool = False, smtputf8: bool = False, rooms: Iterable[int] | None = None
 ) -> Recoded:
-    """The message as mime.c and body.c recode it for a server that takes so much; HELOHOST is client.example."""
+    """The message as mime.c and body.c recode it for a server with these offers; HELOHOST is client.example."""
     memory = Octets(message)
     recoding = Recoding(
         message=memory.span, message_eightbit=not message.isascii(), eightbitmime=eightbitmime, smtputf8=smtputf8,
@@ -453,7 +453,7 @@ def recode_while_rewritten(message: bytes, later: bytes, room: int, when: int) -
 
 
 def feed(pieces: Iterable[bytes]) -> tuple[Fed, Reply]:
-    """Feeds a reply as session.c does: what is not used stays in front of the next piece. Ends with the reply."""
+    """Feeds a reply as session.c does: unused octets are kept for the next piece. Ends with the reply."""
     reply, used, state, total, rest = Reply(), c_size_t(), REPLY_INCOMPLETE, 0, b""
     lib.reply_begin(byref(reply))
     for piece in pieces:
@@ -488,7 +488,7 @@ def address_text(value: Address) -> str:
 
 
 def quoted_printable(line: bytes, mend: bool = False) -> list[bytes]:
-    """The lines that qp_encode() or qp_mend() makes of one. Fails if they write beyond their room, or do not go on."""
+    """The lines that qp_encode() or qp_mend() makes of one. Fails if they exceed their room, or make no progress."""
     memory, lines, write = Octets(line), [], lib.qp_mend if mend else lib.qp_encode
     at, end = c_void_p(memory.span.data), memory.span.data + len(line)
     while not lines or at.value != end:

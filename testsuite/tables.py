@@ -1,4 +1,4 @@
-"""Tables of examples in fixtures/tables: columns between tabs, the escapes of case files, `#` lines are remarks."""
+"""Tables of examples in fixtures/tables: columns separated by tabs, the escapes of case files, `#` lines are comments."""
 
 from pathlib import Path
 
@@ -8,7 +8,7 @@ _TABLES = Path(__file__).parent.parent / "fixtures/tables"
 
 
 def rows(name: str) -> list[tuple[bytes, ...]]:
-    """The rows of a table, which must all have the same number of columns; an empty column is no octets."""
+    """The rows of a table, which must all have the same number of columns."""
     lines = (_TABLES / f"{name}.tsv").read_text().splitlines()
     table = [tuple(unescape(cell) for cell in line.split("\t")) for line in lines if not line.startswith("#")]
     assert table and len({len(row) for row in table}) == 1, f"{name}: ragged or empty"

@@ -1,4 +1,4 @@
-"""address.c: nothing but addresses reaches the wire, and they arrive as they were meant."""
+"""address.c: only valid addresses are sent, and they keep their meaning."""
 
 import ctypes
 import ipaddress
@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from testsuite.pure import Address, Buf, Octets, address, address_text, lib
 from testsuite.tables import expanded, rows
 
-# What stands between the @ and the end: names, literals, and what an attacker would like to have there.
+# What may follow the @: names, literals, and attacks.
 DOMAINS = st.sampled_from(
     ["example.org", "example.org.", "a_b-c", "[192.0.2.19]", "[IPv6:2001:db8::1]", "[2001:db8::1]", "müller.example", "", ".", "a..b"]
 )
@@ -19,7 +19,7 @@ HOSTILE = st.text(st.sampled_from('ab.@"\\<> \r\n\0\t\x7f\x85ü[]:') | st.charac
 
 
 def octets_of(text: str) -> bytes:
-    """UTF-8, with question marks for what has none."""
+    """UTF-8, with question marks for lone surrogates."""
     return text.encode("utf-8", "replace")
 
 
@@ -46,7 +46,7 @@ def encode(mailbox: bytes) -> tuple[bytes, bool] | None:
 
 
 def parse_path(path: bytes) -> bytes:
-    """A path of RFC 5321 and RFC 6531 in qmail's unquoted form. Fails if it is none."""
+    """A path of RFC 5321 and RFC 6531 in qmail's unquoted form. Fails if it is not valid."""
     found = re.fullmatch(
         rf'<({_ATOM}(?:\.{_ATOM})*|"(?:[^\x00-\x1f"\\\x7f]|\\[\x20-\x7e])*")'
         rf"(@(?:{_LABEL}(?:\.{_LABEL})*|\[[0-9.]+\]|\[(?i:IPv6):[0-9A-Fa-f:.]+\]))?>",
@@ -72,7 +72,7 @@ def test_examples_of_mailboxes(mailbox: bytes, path: bytes, script: bytes) -> No
 def test_a_path_means_its_mailbox(mailbox: bytes) -> None:
     """Any path parses back to the mailbox, and holds no control character and no `>` outside of quotes but the last.
 
-    An IPv6 literal gets the tag that SMTP asks for, and a domain loses its final dot.
+    An IPv6 literal gets the tag that SMTP demands, and a domain loses its final dot.
     """
     encoded = encode(mailbox)
     if encoded is None:
@@ -119,7 +119,7 @@ def test_examples_of_names(text: bytes, expected: bytes) -> None:
 
 @given(st.binary(max_size=20) | st.text("aB.-_/\0 ", max_size=300).map(str.encode))
 def test_a_name_can_be_part_of_a_path(text: bytes) -> None:
-    """Whatever passes as a name is lower-case, short, and cannot leave a directory."""
+    """A valid name is lower-case, short, and cannot leave a directory."""
     name, memory = ctypes.create_string_buffer(256), Octets(text)
     if lib.name_copy(memory.span, name):
         assert re.fullmatch(rb"(?=.{1,253}\Z)[a-z0-9_-]{1,63}(\.[a-z0-9_-]{1,63})*", name.value)
@@ -140,7 +140,7 @@ def test_addresses_are_read_and_printed(text: str) -> None:
 
 @given(st.binary(max_size=50) | st.text("0123456789abcdef:.", max_size=50).map(str.encode))
 def test_no_other_text_is_an_address(octets: bytes) -> None:
-    """Nothing passes that ipaddress refuses."""
+    """What ipaddress refuses is refused."""
     memory = Octets(octets)
     if lib.address_parse(memory.span, ctypes.byref(Address())):
         ipaddress.ip_address(octets.decode())
@@ -149,7 +149,7 @@ def test_no_other_text_is_an_address(octets: bytes) -> None:
 @pytest.mark.spec("MX-4")
 @given(ADDRESSES | st.sampled_from(["0.0.0.0", "0.0.0.1", "126.9.9.9", "128.0.0.0", "127.0.0.1", "::", "::1", "::2"]))
 def test_this_machine(text: str) -> None:
-    """0.0.0.0, ::, 127.0.0.0/8 and ::1 mean this machine, and nothing else does by itself."""
+    """0.0.0.0, ::, 127.0.0.0/8 and ::1 always mean this machine, and no other address does."""
     value = ipaddress.ip_address(text)
     value = getattr(value, "ipv4_mapped", None) or value
     expected = value.is_loopback or value.is_unspecified

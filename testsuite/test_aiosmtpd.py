@@ -1,4 +1,4 @@
-"""End to end against aiosmtpd, a server that none of us wrote: what arrives is the message, and what is said is so."""
+"""End to end against aiosmtpd, a server that none of us wrote: the message arrives, and the reports are true."""
 
 import re
 from collections.abc import Sequence
@@ -18,14 +18,14 @@ pytestmark = pytest.mark.skipif(sandbox.available() is not None, reason=f"{sandb
 
 MESSAGES = Path(__file__).parent.parent / "fixtures/messages"
 ZONE = f"example.org. MX 20 mx.example.org.\nmx.example.org. A {ADDRESS}\n"
-# 192.0.2.26 is reachable, but nobody listens there: the second exchanger has to do.
+# 192.0.2.26 is reachable, but nobody listens there: the second exchanger must be used.
 DEAD = "example.org. MX 10 dead.example.org.\ndead.example.org. A 192.0.2.26\n"
 Delivery = tuple[Outcome, list[Envelope]]
 SHORT = b"Subject: hi\n\nhello\n"
 
 
 class Handler:
-    """Takes what it is given, but for recipients whose names say what to answer."""
+    """Accepts everything, except recipients whose names give the reply."""
 
     def __init__(self) -> None:
         self.envelopes: list[Envelope] = []
@@ -65,7 +65,7 @@ def _deliver(arguments: Sequence[str], message: bytes, zone: str, settings: dict
 
 
 def arrives(message: bytes, eightbitmime: bool) -> bytes | None:
-    """What a server gets that knows nothing of CHUNKING; None if it cannot be made legal (see test_recoding.py)."""
+    """What a server without CHUNKING gets; None if it cannot be made legal (see test_recoding.py)."""
     recoded = recode(message, eightbitmime, smtputf8=eightbitmime)
     return None if recoded.trouble else re.sub(rb"(?m)^\.", b"", recoded.wire)
 
@@ -74,7 +74,7 @@ def arrives(message: bytes, eightbitmime: bool) -> bytes | None:
 @pytest.mark.parametrize("eightbitmime", [True, False], ids=["8bitmime", "7bit"])
 @pytest.mark.parametrize("file", sorted(path.name for path in MESSAGES.glob("*.eml")))
 def test_every_message_arrives(file: str, eightbitmime: bool) -> None:
-    """In its canonical form or recoded, with its envelope, and `K` is reported once; or nothing of it arrives."""
+    """In its canonical form or recoded, with its envelope, and `K` is reported once; or nothing arrives."""
     message = (MESSAGES / file).read_bytes()
     recipients = [RECIPIENT, "carol@example.org"]
     settings = {"decode_data": not eightbitmime, "enable_SMTPUTF8": eightbitmime}
@@ -97,7 +97,7 @@ def test_every_message_arrives(file: str, eightbitmime: bool) -> None:
 
 @pytest.mark.spec("MX-2")
 def test_the_second_exchanger() -> None:
-    """The first one is dead."""
+    """The first one does not answer."""
     outcome, envelopes = delivered((SENDER, RECIPIENT), SHORT, ZONE + DEAD)
     assert outcome.letters == "rK"
     assert [one.content for one in envelopes] == [canonical(SHORT)]
@@ -120,7 +120,7 @@ def test_an_empty_message_arrives() -> None:
 @pytest.mark.spec("ADR-1", "ADR-2")
 @pytest.mark.parametrize("sender", ["", "#@[]"])
 def test_the_empty_sender(sender: str) -> None:
-    """Bounces go out with an empty path."""
+    """Bounces have an empty path."""
     outcome, envelopes = delivered((sender, RECIPIENT), SHORT)
     assert outcome.letters == "rK"
     assert [one.mail_from for one in envelopes] == ["<>"]  # so aiosmtpd writes it
@@ -156,7 +156,7 @@ def test_all_recipients_refused(recipients: list[str], letters: str) -> None:
 
 @pytest.mark.spec("EXT-2")
 def test_the_size_limit() -> None:
-    """A message of exactly the limit goes out, one of an octet more does not."""
+    """A message of exactly the limit is sent, one with an octet more is not."""
     limit = len(canonical(SHORT))
     assert delivered((SENDER, RECIPIENT), SHORT, data_size_limit=limit)[0].letters == "rK"
     outcome, envelopes = delivered((SENDER, RECIPIENT), SHORT, data_size_limit=limit - 1)
@@ -166,7 +166,7 @@ def test_the_size_limit() -> None:
 
 @pytest.mark.spec("ADR-4", "EXT-7")
 def test_smtputf8() -> None:
-    """A non-ASCII address goes to a server that offers SMTPUTF8, unchanged."""
+    """A non-ASCII address is sent unchanged to a server that offers SMTPUTF8."""
     outcome, envelopes = delivered(("jörg@sender.example", "müller@example.org"), SHORT, enable_SMTPUTF8=True)
     assert outcome.letters == "rK"
     (envelope,) = envelopes
@@ -176,7 +176,7 @@ def test_smtputf8() -> None:
 
 @pytest.mark.spec("ADR-4")
 def test_without_smtputf8() -> None:
-    """Only the recipients that need it are refused; for now, if an exchanger could not be asked."""
+    """Only the recipients that need it are refused; temporarily, if an exchanger could not be asked."""
     for zone, letters, code in ((ZONE, "hrK", b"(#5.6.7)"), (ZONE + DEAD, "srK", b"(#4.6.7)")):
         outcome, envelopes = delivered((SENDER, "müller@example.org", RECIPIENT), SHORT, zone, enable_SMTPUTF8=False)
         assert outcome.letters == letters and code in outcome.stdout

@@ -1,4 +1,4 @@
-"""answer.c: what a DNS message means. dnspython writes the messages; a model in Python reads them another way."""
+"""answer.c: what a DNS message means. dnspython writes the messages; an independent model in Python reads them."""
 
 import ctypes
 from ctypes import byref
@@ -28,7 +28,7 @@ NS = ("example", "NS", "ns.example.")
 
 @dataclass(frozen=True)
 class Read:
-    """What answer_read() made of a message: the end of the chain, how long it is, and the data of the records."""
+    """The result of answer_read(): the end of the chain, its length, and the data of the records."""
 
     status: int
     name: str
@@ -37,7 +37,7 @@ class Read:
 
 
 def read(wire: bytes, kind: str, *names: str) -> Read:
-    """Reads the answer to a question about the last of some names, of which each is an alias for the next."""
+    """Reads the answer to a question about the last of some names; each is an alias for the next."""
     memory, answer, chain, record, data = Octets(wire), Answer(), Chain(), Record(), list[bytes]()
     for number, name in enumerate(names):
         chain.names[number].value = name.encode()
@@ -79,7 +79,7 @@ def aliases(*names: str) -> list[tuple[str, str, str]]:
 @pytest.mark.parametrize("rcode", range(16))
 @pytest.mark.parametrize("kind", TYPES)
 def test_only_two_rcodes_are_answers(rcode: int, kind: str) -> None:
-    """Whatever stands in the message."""
+    """Whatever is in the message."""
     found = {0: DNS_NO_DATA, 3: DNS_NO_NAME}.get(rcode, DNS_NO_ANSWER)
     assert read(message([], rcode, authority=(SOA,)), kind, "a.example").status == found
     records = [("a.example", kind, DATA[kind])]
@@ -103,7 +103,7 @@ def test_only_two_rcodes_are_answers(rcode: int, kind: str) -> None:
     ],
 )
 def test_who_may_say_that_there_are_none(flags: int, authority: tuple[tuple[str, str, str], ...], status: int) -> None:
-    """RFC 2308, section 2.2: with the SOA record, or without name servers; and only who can know."""
+    """RFC 2308, section 2.2: with the SOA record, or without name servers; and only from a server that can know."""
     assert read(message([], 0, flags, authority), "MX", "a.example").status == status
     status = DNS_NO_NAME if flags else DNS_NO_ANSWER
     assert read(message([], 3, flags, authority), "MX", "a.example").status == status
@@ -113,7 +113,7 @@ def test_who_may_say_that_there_are_none(flags: int, authority: tuple[tuple[str,
 @pytest.mark.spec("MX-5")
 @pytest.mark.parametrize("kind", TYPES)
 def test_aliases(kind: str) -> None:
-    """Up to eight, those of earlier answers counted; in any order, and whatever the letters' case."""
+    """Up to eight, including those of earlier answers; in any order, and in upper or lower case."""
     chain = aliases(*NAMES[: ALIASES_MAX + 1])
     there = (NAMES[ALIASES_MAX], kind, DATA[kind])
     whole = read(message([*chain[::-1], there]), kind, "a.example")
@@ -130,14 +130,14 @@ def test_aliases(kind: str) -> None:
 @pytest.mark.spec("MX-5")
 @pytest.mark.parametrize("target", ["a.example.", "b.example.", ".", "\\.\\..example.", "a\\010b.example.", "x\\032y."])
 def test_aliases_that_lead_nowhere(target: str) -> None:
-    """A loop, also over answers, and what is no host name."""
+    """A loop, even across answers, and a target that is not a host name."""
     records = [*aliases("a.example", "b.example"), ("b.example", "CNAME", target)]
     assert read(message(records), "A", "a.example").status == DNS_NOWHERE
     assert read(message(records[1:]), "A", "a.example", "b.example").status == DNS_NOWHERE
 
 
 def test_the_longest_names() -> None:
-    """The longest that a host can have is followed; one that is longer as text belongs to nobody, and does no harm."""
+    """The longest host name is followed; one that is longer as text is ignored, and does no harm."""
     assert read(message(aliases("a.example", LONG)), "A", "a.example").name == LONG
     assert read(message([*aliases("a.example", LONG), (LONG, "A", "192.0.2.1")]), "A", "a.example").status == DNS_FOUND
     unprintable = ".".join(["\\001" * 60] * 4)
@@ -178,7 +178,7 @@ WHOLE = message(
 
 
 def test_every_cut() -> None:
-    """What does not hold the records that it counts is no answer."""
+    """A message without all the records that it counts is no answer."""
     for length in range(len(WHOLE)):
         assert read(WHOLE[:length], "MX", "a.example").status == DNS_NO_ANSWER
     assert read(WHOLE, "MX", "a.example").status == DNS_FOUND

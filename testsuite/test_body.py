@@ -1,4 +1,4 @@
-"""body.c: no message can end DATA early (SMTP smuggling), and every message arrives as its canonical form."""
+"""body.c: no message can end DATA early (SMTP smuggling), and every message arrives in its canonical form."""
 
 import itertools
 import re
@@ -19,7 +19,7 @@ MESSAGES = st.lists(
 
 
 def canonical(message: bytes) -> bytes:
-    """TR-2 and TR-3, octet by octet: nothing of this stands in body.c or in mocksrv."""
+    """TR-2 and TR-3, octet by octet, written independently of body.c and mocksrv."""
     lines, line, after_cr = [], bytearray(), False
     for octet in message:
         if octet == 0x0A and after_cr:
@@ -37,17 +37,17 @@ def canonical(message: bytes) -> bytes:
 
 
 def enough(message: bytes) -> int:
-    """Room for all that may leave for a message: each octet may become two, and its last line may get an end."""
+    """Room for everything sent for a message: each octet may become two, and its last line may get an end."""
     return 2 * len(message) + 2
 
 
 def at_once(message: bytes) -> bytes:
-    """What leaves for a message if there is room for all of it."""
+    """What is sent for a message if there is room for all of it."""
     return encode(message, [enough(message)])
 
 
 def received(wire: bytes) -> bytes:
-    """What a server makes of the octets behind DATA (RFC 5321 section 4.5.2). Fails where they are not in order."""
+    """How a server reads the octets after DATA (RFC 5321 section 4.5.2). Fails if they are malformed."""
     stream = b"\r\n" + wire
     assert stream.find(b"\r\n.\r\n") == len(stream) - 5, f"ends early, or not at all: {wire!r}"
     assert not re.search(rb"\r(?!\n)|(?<!\r)\n", wire), f"a bare CR or LF: {wire!r}"
@@ -56,7 +56,7 @@ def received(wire: bytes) -> bytes:
 
 
 def check(message: bytes, wire: bytes) -> None:
-    """All that is promised for a message and the octets that leave for it."""
+    """Everything that is promised for a message and the octets that are sent for it."""
     assert received(wire + b".\r\n") == canonical(message), message
     doubled = sum(line.startswith(b".") for line in canonical(message).split(b"\r\n"))
     assert examine(message).size == len(wire) - doubled, message
@@ -81,7 +81,7 @@ def test_no_message_of_seven_octets_ends_data_early() -> None:
 @pytest.mark.spec("TR-3")
 @pytest.mark.parametrize("room", [1, 2, 3, 4, 5])
 def test_no_buffer_end_ends_data_early(room: int) -> None:
-    """The same if the out buffer fills up at every place."""
+    """The same if the out buffer is full at every place."""
     for message in every_message():
         wire = encode(message, [room] * (2 * LONGEST + 3))
         assert wire == at_once(message), message
@@ -90,20 +90,20 @@ def test_no_buffer_end_ends_data_early(room: int) -> None:
 @pytest.mark.spec("TR-1", "TR-2", "TR-3")
 @given(MESSAGES)
 def test_any_message_arrives_as_its_canonical_form(message: bytes) -> None:
-    """Also with NULs and 8-bit octets, which have no meaning here."""
+    """Also with NULs and 8-bit octets, which mean nothing special here."""
     check(message, at_once(message))
 
 
 @given(MESSAGES, st.lists(st.integers(0, 9)))
 def test_no_split_changes_the_octets(message: bytes, rooms: list[int]) -> None:
-    """Whatever room there is each time, also none, the same octets leave, and none beyond the room."""
+    """With any sequence of rooms, even empty ones, the same octets are written, and never beyond the room."""
     assert encode(message, [*rooms, enough(message)]) == at_once(message)
 
 
 @pytest.mark.spec("EXT-2")
 @given(MESSAGES)
 def test_facts(message: bytes) -> None:
-    """What lines_examine() says of a message is so."""
+    """lines_examine() tells the truth about a message."""
     facts = examine(message)
     assert facts.size == len(canonical(message))
     assert facts.longest == max(map(len, canonical(message).split(b"\r\n")))

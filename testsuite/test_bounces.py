@@ -1,4 +1,4 @@
-"""Our reports in the bounces that qmail-send makes of them, as parsers of bounces read them.
+"""Our reports in the bounces of qmail-send, as bounce parsers read them.
 
 They match qmail-remote's phrases. Sisimai wants one word where qmail-remote has an address: "Connected to WORD but", and
 takes the remote host from a line that is "Giving up on WORD." and no more.
@@ -79,14 +79,14 @@ class Event:
 
     @property
     def code(self) -> str:
-        """The code that the bounce should be known by: the first one."""
+        """The code of the bounce: the first one."""
         found = re.search(r"\(#([45]\.\d+\.\d+)\)", self.text)
         assert found, self
         return found[1]
 
 
 def as_rspawn(reports: list[str]) -> tuple[str, str]:
-    """What qmail-rspawn makes of the reports about one recipient: the worse of both letters, and the texts that count."""
+    """What qmail-rspawn makes of the reports about one recipient: the worse of both letters, and the relevant texts."""
     first, last = reports[0], reports[-1]
     letter = {"s": "Z", "h": "D"}.get(first[0], last[0])
     worse = "KZD".index(last[0]) >= "KZD".index(letter)
@@ -143,7 +143,7 @@ def test_sisimai_finds_recipient_and_code() -> None:
 
 @pytest.mark.spec("RES-5")
 def test_sisimai_finds_the_host() -> None:
-    """Where the server spoke last."""
+    """If the server sent the last word."""
     spoke = {name: event for name, event in EVENTS.items() if "Remote host said: " in event.text}
     assert len(spoke) > 50
     for name, event in spoke.items():
@@ -171,7 +171,7 @@ COMMANDS = {
 @pytest.mark.spec("RES-5")
 @pytest.mark.parametrize("name", COMMANDS)
 def test_sisimai_finds_the_command(name: str) -> None:
-    """That was refused. (For a greeting there is none.)"""
+    """The command that was refused. (For a greeting there is none.)"""
     assert sisimai()[name][0]["command"] == COMMANDS[name]
 
 
@@ -181,14 +181,14 @@ REASONS = {"4.4.1": {"networkerror"}, "4.4.3": {"hostunknown"}, "5.1.2": {"hostu
 @pytest.mark.spec("RES-5")
 @pytest.mark.parametrize("code", REASONS)
 def test_sisimai_knows_the_network_by_its_errors(code: str) -> None:
-    """It does not take them for a message that was in the queue too long, whose reason nobody knows."""
+    """It does not take them for a message that was in the queue too long for an unknown reason."""
     names = [name for name, event in EVENTS.items() if event.code == code and "Sorry" in event.text]
     assert names and {sisimai()[name][0]["reason"] for name in names} == REASONS[code]
 
 
 @pytest.mark.spec("RES-5")
 def test_a_recipient_refused_for_now_is_not_unknown() -> None:
-    """To a mailing list that would mean that he is gone for good."""
+    """A mailing list would remove that recipient."""
     refused = [name for name, event in EVENTS.items() if event.letter == "Z" and "not like recipient" in event.text]
     assert refused
     for name in refused:

@@ -1,4 +1,4 @@
-"""The checks of ci/ have teeth: each takes a sound little source tree and refuses it with one fault in it."""
+"""The checks of ci/ have teeth: each accepts a correct little source tree, and refuses it with one fault."""
 
 import subprocess
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""ciphers.c and what is below it: tlsclientciphers means what OpenSSL says, and GnuTLS offers it.
+"""ciphers.c and the files below it: tlsclientciphers means what OpenSSL says, and GnuTLS offers it.
 
 The references are the `openssl ciphers` and the GnuTLS of this machine. What may differ between versions of OpenSSL, and
 is not compared: suites with CCM8, whose strength was lowered in 3.2, and words that are gone or told apart by their case
@@ -22,7 +22,7 @@ from testsuite.tlstools import gnutls_keywords, gnutls_suites, openssl_suites
 
 pytestmark = pytest.mark.spec("TLS-3", "CTL-6")
 
-# The words of ciphers(1), and some that went before it, for any place in a list.
+# The words of ciphers(1), and some of older versions, for any place in a list.
 WORDS = """
     ALL COMPLEMENTOFALL COMPLEMENTOFDEFAULT HIGH MEDIUM LOW aNULL eNULL NULL kRSA aRSA RSA kDHr kDHd kDH kDHE kEDH DH DHE
     EDH ADH kEECDH kECDHE ECDH ECDHE EECDH AECDH aDSS DSS aDH aECDSA ECDSA TLSv1.2 TLSv1.0 TLSv1 SSLv3 AES128 AES256 AES
@@ -47,12 +47,12 @@ def odd_words() -> frozenset[str]:
 
 
 def compare(string: str, *options: str) -> None:
-    """A list allows what `openssl ciphers` prints, as far as that can be offered; of that the first is the first."""
+    """A list allows what `openssl ciphers` prints, as far as that can be offered, and the first suite is the same."""
     if odd_words() & set(re.findall(r"[A-Za-z0-9][\w.-]*", string)):
         return
     theirs = [suite.iana for suite in openssl_suites(string, *options) if suite.iana in TABLE and "CCM_8" not in suite.iana]
     ours = [iana for iana in listed(string.encode()) if "CCM_8" not in iana]
-    if not set(theirs) - set(TLS13):  # it prints those of TLS 1.3 in any case
+    if not set(theirs) - set(TLS13):  # it always prints those of TLS 1.3
         assert set(ours) <= set(TLS13), string
         return
     assert set(ours) == set(theirs), string
@@ -120,7 +120,7 @@ def test_examples_of_files(file: bytes, names: bytes) -> None:
 
 @pytest.mark.parametrize(("file", "line", "word", "complaint"), rows("cipher-errors"))
 def test_examples_of_complaints(file: bytes, line: bytes, word: bytes, complaint: bytes) -> None:
-    """What is written in the table; where the file goes on, the first complaint is the one."""
+    """What is written in the table; if the file continues, only the first complaint counts."""
     expected = int(line), expanded(word), complaint.decode()
     assert read(expanded(file)) == expected
     if not complaint.startswith(b"leaves"):
@@ -129,7 +129,7 @@ def test_examples_of_complaints(file: bytes, line: bytes, word: bytes, complaint
 
 @pytest.mark.parametrize("file", [b"", b"\n", b"# nothing\n\n", b" \t\r\n"])
 def test_a_file_without_a_word_is_refused(file: bytes) -> None:
-    """Nothing is no list."""
+    """A list must not be empty."""
     found = read(file)
     assert isinstance(found, tuple) and found[1] == b""
 
@@ -139,7 +139,7 @@ def test_a_file_without_a_word_is_refused(file: bytes) -> None:
 
 @pytest.mark.parametrize("file", [string.encode() for string in LISTS] + [row[0] for row in rows("cipher-sets")])
 def test_every_list_becomes_two_offers(file: bytes) -> None:
-    """The wide one has all that is listed, the narrow one listed suites only, and as many as a product can have."""
+    """The wide one has all listed suites, the narrow one only listed suites, as many as a product can have."""
     allowed = listed(file)
     wide, narrow = offers(file)
     first = allowed[0]
@@ -166,7 +166,7 @@ def largest(first: Suite, allowed: list[Suite]) -> int:
 
 @pytest.mark.parametrize("file", [b"DEFAULT", b"DEFAULT:!kRSA", b"DEFAULT:!SHA1", b"DEFAULT@SECLEVEL=3"])
 def test_usual_lists_are_exact(file: bytes) -> None:
-    """GnuTLS needs no second try for them."""
+    """GnuTLS needs no second connection for them."""
     wide, narrow = offers(file)
     assert set(wide) == set(narrow) == set(listed(file))
 
@@ -193,7 +193,7 @@ def test_levels_are_profiles(file: bytes, profile: bytes) -> None:
 
 @pytest.mark.parametrize("word", ["SUITEB128", "SUITEB192", "SUITEB128ONLY", "SUITEB128C2"])
 def test_suite_b(word: str) -> None:
-    """OpenSSL's words are GnuTLS's business (RFC 6460: TLS 1.2)."""
+    """GnuTLS handles OpenSSL's words (RFC 6460: TLS 1.2)."""
     ciphers = read(word.encode())
     assert isinstance(ciphers, Ciphers)
     names = {suite.id: suite.iana for suite in everything()}
@@ -204,7 +204,7 @@ def test_suite_b(word: str) -> None:
 
 @pytest.mark.parametrize("string", [*PRIORITIES, *(f"{word}:%COMPAT" for word in gnutls_keywords())])
 def test_a_priority_string_is_taken_as_it_is(string: str) -> None:
-    """Whatever it is in the file with; then GnuTLS decides alone."""
+    """Whatever surrounds it in the file; then GnuTLS alone decides."""
     for file in (string, f"# for GnuTLS\n\n{string} \r\n# the end\n"):
         ciphers = read(file.encode())
         assert isinstance(ciphers, Ciphers)
@@ -247,7 +247,7 @@ STRINGS = st.lists(
 @example(b"\n" * 300 + b"FOO")
 @example(b"AES:" * 5000)
 def test_any_octets(file: bytes) -> None:
-    """Either there is something to offer, or a complaint about something that stands there."""
+    """Either there is something to offer, or a complaint about text in the file."""
     found = read(file)
     if isinstance(found, Ciphers):
         assert found.priority.data or any(found.list.has)

@@ -1,4 +1,4 @@
-"""Answers of all kinds to real questions: what dns.c and c-ares make of them, and a real unbound."""
+"""All kinds of answers to real questions: how dns.c and c-ares handle them, and a real unbound."""
 
 import subprocess
 import time
@@ -17,7 +17,7 @@ from testsuite.peer import ADDRESS, PATIENCE, RECIPIENT, SENDER, Outcome, Peer, 
 pytestmark = pytest.mark.skipif(sandbox.available() is not None, reason=f"{sandbox.available()}")
 
 UNBOUND = Path(__file__).parent.parent / "build/mtas/unbound"
-# What is no answer, as faults of a zone.
+# Unusable answers, as faults of a zone.
 NO_ANSWERS = [f";@{rcode}" for rcode in range(16) if rcode not in (0, 3)]
 NO_ANSWERS += [";@nxdomain ;@lame", ";@noerror ;@lame", ";@referral", ";@referral ;@lame"]
 
@@ -28,7 +28,7 @@ def delivered_to(host: str) -> Outcome:
 
 
 def with_faults(kinds: tuple[str, ...], next_server: bool) -> dict[str, tuple[str, str]]:
-    """For each no-answer: letters and report where one server gives it to these questions; the next one knows more."""
+    """For each unusable answer: letters and report if one server gives it to these questions; the next one knows more."""
     zone = "".join(
         f"h{number}.example. MX 10 m{number}.example.\nm{number}.example. A {ADDRESS}\nm{number}.example. TXT there\n"
         for number in range(len(NO_ANSWERS))
@@ -50,7 +50,7 @@ def with_faults(kinds: tuple[str, ...], next_server: bool) -> dict[str, tuple[st
 @pytest.mark.spec("MX-3")
 @pytest.mark.parametrize("kinds", [("MX",), ("A", "AAAA")], ids=["exchangers", "addresses"])
 def test_what_is_no_answer_delays(kinds: tuple[str, ...]) -> None:
-    """The mail never goes to the host's own address, and never back."""
+    """The mail is neither sent to the host's own address nor bounced."""
     for fault, (letters, report) in sandbox.run(with_faults, kinds, False).items():
         assert letters == "Z" and "(#4.4.3)" in report, (fault, report)
 
@@ -64,7 +64,7 @@ def test_where_one_server_has_no_answer_the_next_is_asked(kinds: tuple[str, ...]
 
 @contextmanager
 def unbound(settings: str) -> Iterator[None]:
-    """A real unbound at 127.0.0.1 port 53, which forwards what it does not know itself to port 5353."""
+    """A real unbound at 127.0.0.1 port 53, which forwards unknown names to port 5353."""
     libraries = {str(path.parent) for path in UNBOUND.rglob("*.so*")}
     configuration, log = sandbox.SCRATCH / "unbound.conf", sandbox.SCRATCH / "unbound.log"
     configuration.write_text(
@@ -110,7 +110,7 @@ def behind_unbound() -> tuple[list[str], dict[str, str]]:
 @pytest.mark.skipif(not UNBOUND.is_dir(), reason="no build/mtas/unbound (ci/fetch-mtas makes it)")
 @pytest.mark.spec("MX-5")
 def test_unbound_ends_its_answer_at_an_alias() -> None:
-    """Where it knows the alias itself, by local-data: for the host and for its exchanger."""
+    """If it knows the alias itself, from local-data: for the host and for its exchanger."""
     answer, reports = sandbox.run(behind_unbound)
     assert len(answer) == 1 and answer[0].endswith("IN CNAME mail.example.net."), answer
     assert reports["example.org"].startswith(f"Kmx.example.net [{ADDRESS}] accepted message"), reports

@@ -1,4 +1,4 @@
-"""ehlo.c: keywords are found without regard to case, order and company, and nothing else is taken for one."""
+"""ehlo.c: keywords are found in any case, order and company, and nothing else is taken for one."""
 
 import ctypes
 
@@ -24,7 +24,7 @@ LINES = st.lists(st.binary(max_size=20).map(one_line), max_size=5)
 
 
 def parse(lines: list[bytes]) -> Capabilities:
-    """ehlo_parse() of a reply that has these lines behind its first."""
+    """ehlo_parse() of a reply with these lines after its first."""
     texts = [b"mx.example.org", *lines]
     octets = b"".join(b"250-" + text + b"\r\n" for text in texts[:-1]) + b"250 " + texts[-1] + b"\r\n"
     return lib.ehlo_parse(ctypes.byref(read_reply(octets)))
@@ -47,7 +47,7 @@ def test_examples(lines: bytes, offers: bytes) -> None:
 
 @given(st.sets(st.sampled_from(KEYWORDS)), st.lists(st.sampled_from(STRANGERS)), st.randoms(use_true_random=False))
 def test_order_case_and_company_change_nothing(keywords: set[str], strangers: list[str], random) -> None:
-    """A server offers what it names, however it does."""
+    """A server offers what it names, in any form."""
     lines = [*keywords, *strangers]
     random.shuffle(lines)
     cased = ["".join(random.choice((c.lower(), c.upper())) for c in line) for line in lines]
@@ -56,7 +56,7 @@ def test_order_case_and_company_change_nothing(keywords: set[str], strangers: li
 
 
 def test_the_first_line_offers_nothing() -> None:
-    """There stands the server's name, even if it is called after an extension."""
+    """It holds the server's name, even if that is the name of an extension."""
     assert described(lib.ehlo_parse(ctypes.byref(read_reply(b"250-PIPELINING\r\n250 SMTPUTF8\r\n")))) == {"smtputf8"}
     assert described(lib.ehlo_parse(ctypes.byref(read_reply(b"250 PIPELINING\r\n")))) == set()
 

@@ -74,7 +74,7 @@ def own_addresses(texts: list[str]) -> ctypes.Array:
 @pytest.mark.spec("MX-1")
 @given(HOSTS)
 def test_order(hosts: list[Host]) -> None:
-    """The same hosts as before, by preference; equal ones by the number that was drawn for them."""
+    """The same hosts as before, by preference; equal ones by their random number."""
     with made(hosts) as exchangers:
         lib.exchangers_order(ctypes.byref(exchangers))
         order = numbers(exchangers)
@@ -86,7 +86,7 @@ def test_order(hosts: list[Host]) -> None:
 @pytest.mark.spec("MX-5")
 @pytest.mark.parametrize("count", [EXCHANGERS_MAX, EXCHANGERS_MAX + 1, 1000])
 def test_only_the_best_hundred_are_kept(count: int) -> None:
-    """However many there are, in whatever order. One that will not be looked up stands for the others."""
+    """Whatever their number and order. One that is not looked up stands for the others."""
     with made([Host(count - number, 0, (V4[0],)) for number in range(count)]) as exchangers:
         lib.exchangers_order(ctypes.byref(exchangers))
         kept = min(count, EXCHANGERS_MAX + 1)
@@ -123,7 +123,7 @@ def test_every_address_is_a_candidate(hosts: list[Host]) -> None:
 
 @pytest.mark.spec("MX-5")
 def test_at_most_a_hundred_candidates() -> None:
-    """The rest of the addresses is left out, without a crash."""
+    """The other addresses are left out, without a crash."""
     with made([Host(0, 0, tuple(V4 * 20 + V6 * 20)), Host(1, 0, tuple(V4))]) as exchangers:
         assert candidates(exchangers) == [(0, text) for text in V6 * 20]
     with made([Host(0, 0, tuple(V4 * 20)[:99]), Host(1, 0, tuple(V4))]) as exchangers:
@@ -132,7 +132,7 @@ def test_at_most_a_hundred_candidates() -> None:
 
 @given(st.lists(st.booleans()))
 def test_the_first_unknown_host_is_named(unknown: list[bool]) -> None:
-    """exchangers_unknown() names one whose lookup failed for the moment."""
+    """exchangers_unknown() names one whose lookup failed for now."""
     with made([Host(0, 0, (), one) for one in unknown]) as exchangers:
         expected = str(unknown.index(True)).encode() if True in unknown else None
         assert lib.exchangers_unknown(ctypes.byref(exchangers)) == expected

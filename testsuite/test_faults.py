@@ -22,12 +22,12 @@ ZONE = f"example.org. MX 10 mx.example.org.\nmx.example.org. A {ADDRESS}\n"
 ARGUMENTS = (SENDER, RECIPIENT, "carol@example.org")
 REFUSAL = {"RCPT TO:<carol": "550 5.1.1 no such user"}
 LETTERS = "rhK"  # of a delivery without faults
-# What a server offers: then the message goes behind DATA, or along with the envelope.
+# What a server offers: the message then goes by DATA, or by BDAT.
 BY_DATA, BY_BDAT = ("PIPELINING", "8BITMIME", "SIZE"), ("PIPELINING", "CHUNKING")
 BIG = (b"x" * 70 + b"\n") * 5000
 HUGE = BIG * 40  # more than the kernel takes for a peer that does not read
 
-# A call of each kind, and errors that it may have. After these nothing else is promised than the truth.
+# Calls, and their errors. After these only a true report is promised.
 FAULTS = [
     ("malloc", errno.ENOMEM), ("read", errno.EIO), ("recv", errno.ECONNRESET), ("send", errno.EPIPE),
     ("write", errno.ENOSPC), ("connect", errno.ECONNREFUSED), ("connect", errno.ENETUNREACH), ("socket", errno.EMFILE),
@@ -35,12 +35,12 @@ FAULTS = [
     ("lseek", errno.ESPIPE), ("poll", errno.ENOMEM), ("fcntl", errno.EMFILE),
     ("dup", errno.EBUSY), ("getrandom", errno.ENOSYS),
 ]  # fmt: skip
-# These are none to a careful program: the message goes out all the same. 0: all calls move at most one octet.
+# A careful program survives these: the message is still sent. 0: all calls move at most one octet.
 NO_FAULTS = [
     ("read", errno.EINTR), ("recv", errno.EINTR), ("send", errno.EINTR), ("write", errno.EINTR), ("poll", errno.EINTR),
     ("recv", errno.EAGAIN), ("send", errno.EAGAIN), ("read", 0), ("send", 0), ("write", 0),
 ]  # fmt: skip
-# A connection that breaks before the last reply was read may hide that the server took the message.
+# If a connection breaks before the last reply was read, the server may have accepted the message.
 HIDING = ("recv", "poll")
 
 
@@ -72,7 +72,7 @@ def judge(outcome: Outcome, peer: Peer, hidden: bool) -> None:
 
 
 def every_fault(library: Path, kind: str, number: int, harmless: bool, offers: tuple[str, ...]) -> int:
-    """Lets the first call fail, then the second, until there is none left to fail. Returns how many there were."""
+    """Lets the first call fail, then the second, until none is left. Returns how many there were."""
     with DnsServer(ZONE) as server:
         server.start()
         for nth in itertools.count(1):
@@ -91,7 +91,7 @@ def every_fault(library: Path, kind: str, number: int, harmless: bool, offers: t
 @pytest.mark.parametrize("offers", [BY_DATA, BY_BDAT], ids=["data", "bdat"])
 @pytest.mark.parametrize(("kind", "number"), FAULTS, ids=lambda value: errno.errorcode.get(value, value))
 def test_the_nth_call_fails(library: Path, kind: str, number: int, offers: tuple[str, ...]) -> None:
-    """Every n, until the delivery has no nth call any more."""
+    """Every n, until the delivery has no nth call."""
     assert sandbox.run(every_fault, library, kind, number, False, offers) > 0
 
 
@@ -105,7 +105,7 @@ def test_the_nth_call_is_interrupted(library: Path, kind: str, number: int, offe
 @pytest.mark.spec("IN-2", "RES-8")
 @pytest.mark.parametrize(("kind", "number"), [("mmap", errno.ENOMEM), ("socket", errno.EMFILE)])
 def test_local_trouble_is_called_so(library: Path, kind: str, number: int) -> None:
-    """The message cannot be mapped, or there is no socket for the connection: neither is the server's fault."""
+    """The message cannot be mapped, or there is no socket: neither is the server's fault."""
     report = sandbox.run(report_of_the_last_fault, library, kind, number)
     assert report.startswith("Z") and "(#4.3.0)" in report
 
@@ -121,7 +121,7 @@ def report_of_the_last_fault(library: Path, kind: str, number: int) -> str:
 
 @pytest.mark.spec("SYN-3")
 def test_a_library_that_talks(library: Path) -> None:
-    """What others write to descriptors 1 and 2 is lost: under qmail-rspawn both are the pipe of the reports."""
+    """What a library writes to descriptors 1 and 2 is lost: under qmail-rspawn both are the pipe of the reports."""
     assert sandbox.run(noise, library) == LETTERS
 
 
@@ -135,7 +135,7 @@ def noise(library: Path) -> str:
 
 
 def every_cut(offers: tuple[str, ...], half: bool) -> int:
-    """Lets the server hang up after each octet that it says. Returns how many these were."""
+    """Lets the server hang up after each octet that it sends. Returns how many these were."""
     with Peer(offers, REFUSAL) as peer:
         assert qremote(f"[{ADDRESS}]", *ARGUMENTS).letters == LETTERS
     whole = peer.sessions[0].spoken
@@ -170,7 +170,7 @@ def judge_cut(outcome: Outcome, peer: Peer) -> None:
     "offers", [(), ("PIPELINING",), ("CHUNKING",), ("PIPELINING", "CHUNKING")], ids="+".join
 )
 def test_the_server_hangs_up_after_each_octet(offers: tuple[str, ...], half: bool) -> None:
-    """Every octet of all that the server says."""
+    """Every octet that the server sends."""
     assert sandbox.run(every_cut, ("SIZE", *offers), half) > 120
 
 
@@ -185,7 +185,7 @@ def hung_up_on(deaf: int, half: bool, reply: str | None, message: bytes = BIG) -
 @pytest.mark.parametrize("half", [False, True], ids=["close", "half-close"])
 @pytest.mark.parametrize("deaf", [0, 1, 60000, 70000, 300000])
 def test_the_server_hangs_up_in_the_middle_of_a_message(deaf: int, half: bool) -> None:
-    """No loop without end, and no success."""
+    """No endless loop, and no success."""
     report = sandbox.run(hung_up_on, deaf, half, None)
     assert report.startswith("Z") and "(#4.4.2)" in report
 
@@ -194,7 +194,7 @@ def test_the_server_hangs_up_in_the_middle_of_a_message(deaf: int, half: bool) -
 @pytest.mark.parametrize("half", [False, True], ids=["close", "half-close"])
 @pytest.mark.parametrize("deaf", [1, 60000, 70000, 300000])
 def test_the_server_says_why_it_hangs_up(deaf: int, half: bool) -> None:
-    """A refusal in the middle of a message is read and reported, though the connection breaks right behind it."""
+    """A refusal in the middle of a message is read and reported, even if the connection breaks right after it."""
     report = sandbox.run(hung_up_on, deaf, half, "552 5.3.4 too big")
     assert report.startswith("D") and "(#5.3.4)" in report and "Remote host said: 552 5.3.4 too big\n" in report
 

@@ -1,4 +1,4 @@
-"""header.c: fields are found, folded and understood, as mail really has them."""
+"""header.c: fields are found, folded and understood as they are in real mail."""
 
 import ctypes
 import email.message
@@ -27,7 +27,7 @@ def octets_of(span: Span) -> bytes:
 
 
 def take_fields(header: bytes) -> tuple[list[tuple[bytes, bytes, bytes]], bytes]:
-    """All fields that header_take_field() finds, as name, body and octets, and what is left."""
+    """All fields that header_take_field() finds, as name, body and octets, and the rest."""
     memory, lines, field, found = Octets(header), Lines(), Field(), []
     lib.lines_open(ctypes.byref(lines), memory.span)
     while lib.header_take_field(ctypes.byref(lines), ctypes.byref(field)):
@@ -68,7 +68,7 @@ def test_examples_of_types(body: bytes, flags: bytes, boundary: bytes) -> None:
 @pytest.mark.spec("TR-8")
 @pytest.mark.parametrize("length", [1, 70, BOUNDARY_MAX - 1, BOUNDARY_MAX, BOUNDARY_MAX + 1, 5000])
 def test_a_boundary_fits_into_a_delimiter(length: int) -> None:
-    """However it is written, one that is too long is none."""
+    """In any form, one that is too long counts as none."""
     boundary = (b"b" * length + b"1234567890")[-length:]
     expected = boundary if length <= BOUNDARY_MAX else b""
     half = length // 2
@@ -81,7 +81,7 @@ def test_a_boundary_fits_into_a_delimiter(length: int) -> None:
         assert read_type(b"multipart/mixed; boundary" + value) == ("multipart", expected)
 
 
-# Comments and white space, as they may stand between any two words.
+# Comments and white space, as they may be between any two words.
 GAPS = st.sampled_from(
     [b"", b"", b" ", b"\t", b"\r\n ", b"\n\t", b"(c)", b" (a (b) \\) c)\r\n ", b'(")', b"(; boundary=no)", b"(\\()"]
 )
@@ -102,7 +102,7 @@ def extended(text: bytes) -> bytes:
 
 @st.composite
 def boundary_parameters(draw: Draw) -> tuple[bytes, list[bytes]]:
-    """A boundary, and the parameters that say it."""
+    """A boundary, and parameters that hold it."""
     boundary = draw(BOUNDARY).rstrip(b" ") or b"b"
     cut = draw(st.integers(0, len(boundary)))
     first, last = boundary[:cut], boundary[cut:]
@@ -143,7 +143,7 @@ def test_a_boundary_is_found_however_it_is_written(written: tuple[bytes, bytes])
 @pytest.mark.spec("TR-8")
 @given(types(st.sampled_from([b"", b" "]), OTHERS))
 def test_python_finds_the_same_boundary(written: tuple[bytes, bytes]) -> None:
-    """`email` agrees, where there is what it reads: no comments, no quoted pairs, no half a parameter."""
+    """`email` agrees, for what it understands: no comments, no quoted pairs, no half parameters."""
     body, boundary = written
     assume(not re.search(rb"[\\\"';%]", boundary))
     message = email.message.Message()
@@ -166,7 +166,7 @@ def test_python_finds_the_same_boundary(written: tuple[bytes, bytes]) -> None:
     ],
 )  # fmt: skip
 def test_examples_of_encodings(body: bytes, encoding: int) -> None:
-    """The first token decides; one that nobody knows says as little as binary."""
+    """The first token decides; an unknown one counts as binary."""
     memory = Octets(body)
     assert lib.header_read_encoding(memory.span) == encoding
 
@@ -190,7 +190,7 @@ WRITTEN_FIELDS = st.builds(
     written_field, FIELD_NAMES, st.sampled_from([b"", b"", b" ", b"\t "]), st.lists(VALUES, min_size=1, max_size=3),
     LINE_ENDS,
 )  # fmt: skip
-# What begins no field.
+# Lines that begin no field.
 REST = st.sampled_from(
     [b"", b"\n", b"\r\nX: y\n", b"text\n", b": x\n", b"\xc3\xbc: x", b"a b: c", b"a\0: b", b"a\x7f: b", b"--b\nX: y", b"From", b"from x", b"From\tx", b">>From x"]
 )
@@ -199,7 +199,7 @@ REST = st.sampled_from(
 @pytest.mark.spec("TR-8")
 @given(st.lists(WRITTEN_FIELDS | FROM_LINES, max_size=4), REST)
 def test_fields_are_taken(fields: list[tuple[bytes, bytes, bytes]], rest: bytes) -> None:
-    """Each with its continuation lines, whatever ends them, up to what is no field."""
+    """Each with its continuation lines, whatever ends them, up to something that is not a field."""
     header = b"".join(octets for _, _, octets in fields)
     # These two would be one line end.
     assume(not (header.endswith(b"\r") and rest.startswith(b"\n")))
@@ -216,10 +216,10 @@ def test_any_octets_are_fields_or_not(octets: bytes) -> None:
         assert field.startswith(name) and field.endswith(body)
 
 
-# Words and gaps of lengths around what one line holds, so that folding is hard, and at times impossible.
+# Words and gaps about as long as a line, so that folding is hard, and sometimes impossible.
 WORDS = st.sampled_from([b"w" * length for length in (1, 2, 10, 300, 490, 500, 989, 990, 991, 995, 996, 997, 998)])
 WHITE = st.sampled_from([b" " * length for length in (1, 1, 2, 3, 10, 300, 490, 990, 996, 997, 998)] + [b"\t", b" \t"])
-# All up to the colon must stay together, also if there is white space in it.
+# Everything up to the colon must stay together, even with white space in it.
 STARTS = st.sampled_from(
     [b"X:", b"X: ", b"X :", b"X:a", b"X :" + b"w" * 996, b"X \t:" + b"w" * 995]
     + [b"X" * length + b":" for length in (990, 997, 998)]

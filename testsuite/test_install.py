@@ -1,4 +1,4 @@
-"""make install puts there what make uninstall takes away, and QMAIL reaches the program."""
+"""make uninstall removes what make install installs, and QMAIL reaches the program."""
 
 import os
 import subprocess
@@ -14,13 +14,13 @@ ROOT = Path(__file__).parent.parent
 
 
 def make_environment() -> dict[str, str]:
-    """The environment for a make that runs for itself, not as a part of the make that runs the tests."""
+    """The environment for an independent make, not a part of the make that runs the tests."""
     outer = ("MAKEFLAGS", "MFLAGS", "MAKELEVEL", "QMAIL", "PREFIX")
     return {name: value for name, value in os.environ.items() if name not in outer}
 
 
 def make(*arguments: str) -> None:
-    """Runs make for itself."""
+    """Runs an independent make."""
     done = subprocess.run(["make", "-s", *arguments], cwd=ROOT, env=make_environment(), capture_output=True, check=False)
     assert done.returncode == 0, done
 
@@ -31,7 +31,7 @@ def files(directory: Path) -> set[str]:
 
 
 def test_install_and_uninstall(tmp_path: Path) -> None:
-    """The program and its manual page come and go; nothing is compiled, and nothing of mocksrv is there."""
+    """The program and its manual page come and go; nothing is compiled, and nothing of mocksrv is installed."""
     (tmp_path / "usr/bin").mkdir(parents=True)
     (tmp_path / "usr/bin/other").touch()
     where = (f"DESTDIR={tmp_path}", "PREFIX=/usr")
@@ -52,7 +52,7 @@ def test_install_and_uninstall(tmp_path: Path) -> None:
 
 @pytest.mark.spec("SYN-5")
 def test_the_qmail_home_is_compiled_in(tmp_path: Path) -> None:
-    """/var/qmail, or what QMAIL says. A change is noticed although no file has changed; a plain make keeps what was said."""
+    """/var/qmail, or QMAIL. A change is noticed although no file has changed; a plain make keeps the last value."""
     made = tmp_path / "obj/config.o"
     standard, other = b"/var/qmail\0", b"/srv/mail/qmail\0"
     steps = ("", standard), ("QMAIL=/srv/mail/qmail", other), ("", other), ("QMAIL=/var/qmail", standard)
@@ -64,7 +64,7 @@ def test_the_qmail_home_is_compiled_in(tmp_path: Path) -> None:
 
 @pytest.mark.spec("SYN-6")
 def test_one_version() -> None:
-    """Both programs tell the number that stands in mocksrv/__init__.py; the package takes it from there, too."""
+    """Both programs print the number in mocksrv/__init__.py, and the package has it, too."""
     told = [[ROOT / "build/Qremote"], [sys.executable, "-m", "mocksrv"]]
     for command, name in zip(told, ("Qremote", "mocksrv"), strict=True):
         done = subprocess.run([*command, "--version"], cwd=ROOT, capture_output=True, text=True, check=True)

@@ -1,4 +1,4 @@
-"""Whoever calls Qremote, and however: the exit status is 0, descriptor 2 stays silent, and the reports arrive whole."""
+"""However Qremote is called: the exit status is 0, descriptor 2 stays silent, and the reports arrive complete."""
 
 import fcntl
 import os
@@ -31,7 +31,7 @@ SIGPIPE_STATES = ("ignored", "blocked", "default")
 
 
 def delivered(*arguments: str, **how: object) -> tuple[Outcome, int]:
-    """One delivery, and how many messages the server took."""
+    """One delivery, and how many messages the server accepted."""
     with Peer() as peer:
         outcome = qremote(*arguments, **how)
     return outcome, len(peer.accepted)
@@ -48,7 +48,7 @@ def close_all(descriptors: tuple[int, ...]) -> None:
 @pytest.mark.spec("SYN-2", "SYN-3", "SYN-4", "IN-2")
 @pytest.mark.parametrize("closed", chain.from_iterable(combinations(range(3), count) for count in range(4)), ids=str)
 def test_closed_descriptors(closed: tuple[int, ...]) -> None:
-    """Without 0 there is no message, without 1 nobody hears; but nothing goes wrong, and nothing goes to 2."""
+    """Without 0 there is no message, without 1 no report; but nothing goes wrong, and nothing is written to 2."""
     outcome, taken = sandbox.run(partial(delivered, before=partial(close_all, closed)))
     assert taken == (0 not in closed)
     if 1 in closed:
@@ -111,7 +111,7 @@ def many_candidates() -> tuple[Outcome, int]:
 
 @pytest.mark.spec("MX-2", "SYN-2")
 def test_no_descriptor_is_lost_from_candidate_to_candidate() -> None:
-    """The fortieth server takes the mail, though there are no more than twelve descriptors; IPv6 is always refused."""
+    """The fortieth server accepts the mail, although there are only twelve descriptors; IPv6 is always refused."""
     outcome, sessions = sandbox.run(many_candidates)
     assert (outcome.letters, sessions) == ("rK", 40)
 
@@ -120,7 +120,7 @@ def test_no_descriptor_is_lost_from_candidate_to_candidate() -> None:
 
 
 def little_memory() -> tuple[int, int]:
-    """Raises the limit from the least with which the program gets as far as its own first line."""
+    """Raises the limit, beginning with the smallest one with which the program starts."""
     step, most = 1 << 15, 0
     loaded = failures = 0
     while not loaded or failures < 4 or most < loaded + 16 * step:
@@ -143,12 +143,12 @@ def starts(limit: Callable[[], None]) -> bool:
 
 @pytest.mark.spec("SYN-2")
 def test_little_memory() -> None:
-    """From the least address space on in which the program can start: a temporary failure, or success."""
+    """From the smallest address space in which the program can start: a temporary failure, or success."""
     loaded, enough = sandbox.run(little_memory)
     assert loaded < enough
 
 
-# SYN-4: signals, and reports that nobody takes
+# SYN-4: signals, and reports that nobody reads
 
 
 def set_sigpipe(state: str) -> None:
@@ -188,14 +188,14 @@ def test_reports_that_nobody_can_have(state: str, where: str) -> None:
     assert sandbox.run(unheard, state, where) == (0, b"")
 
 
-# RES-10: the way of the reports
+# RES-10: how the reports are written
 
 RECIPIENTS = [f"no{number}@example.org" for number in range(40)] + [RECIPIENT]
 LONG = {"RCPT TO:<no": "550-" + "a" * 2000 + "\r\n550 " + "b" * 1000}
 
 
 def drained(kind: str, blocking: bool, piece: int) -> bytes:
-    """The reports as they come through a way with little room."""
+    """The reports as they come through a pipe with little room."""
     if kind == "pipe":
         reader, writer = os.pipe()
         assert fcntl.fcntl(writer, fcntl.F_SETPIPE_SZ, 4096) == 4096
@@ -219,7 +219,7 @@ def drained(kind: str, blocking: bool, piece: int) -> bytes:
 @pytest.mark.parametrize("blocking", [True, False], ids=["blocking", "non-blocking"])
 @pytest.mark.parametrize("kind", ["pipe", "socket"])
 def test_reports_through_a_narrow_way(kind: str, blocking: bool) -> None:
-    """120 KB arrive whole, however few octets fit at a time."""
+    """120 KB arrive completely, however few octets fit at a time."""
     outcome = Outcome(0, sandbox.run(drained, kind, blocking, 100), b"")
     assert outcome.letters == "h" * 40 + "rK"
     record = f"h[{ADDRESS}] does not like recipient. (#5.1.0)\nRemote host said: 550-{'a' * 2000}\n550 {'b' * 1000}\n"
@@ -230,7 +230,7 @@ def test_reports_through_a_narrow_way(kind: str, blocking: bool) -> None:
 
 
 def compiled_home() -> Path:
-    """What the program was built with; /var/qmail if that is not written beside it."""
+    """The home that the program was built with; /var/qmail if that is not recorded beside it."""
     told = default_program().parent / "qmail-home"
     return Path(told.read_text().strip() if told.exists() else "/var/qmail")
 
@@ -241,7 +241,7 @@ def last_there(directory: Path) -> Path:
 
 
 def greeted_as(home: str | None, directory: Path) -> str:
-    """The name in EHLO, if it stands in control/me below a directory, which is put there for this time."""
+    """The name in EHLO, if it is in control/me below a directory, which is made for this."""
     os.environ["QREMOTE"] = shutil.copy(default_program(), sandbox.SCRATCH)  # else it might be below what is hidden now
     subprocess.run(["mount", "-t", "tmpfs", "none", last_there(directory)], check=True)
     furnish(directory, me="right.example\n")
@@ -261,7 +261,7 @@ def test_the_qmail_home(home: str | None) -> None:
 
 
 def misled() -> tuple[Outcome, list[str], int]:
-    """A delivery with all that resolvers usually listen to pointing elsewhere."""
+    """A delivery while everything that usually configures resolvers points elsewhere."""
     wrong = sandbox.SCRATCH / "wrong"
     wrong.write_text("192.0.2.99 mailhost mx.example.org\n")
     (sandbox.SCRATCH / "hosts").write_text(wrong.read_text())  # is /etc/hosts here
@@ -283,14 +283,14 @@ def misled() -> tuple[Outcome, list[str], int]:
 
 @pytest.mark.spec("SYN-4", "MX-5")
 def test_the_environment_changes_nothing() -> None:
-    """Neither which questions are asked nor what comes of them."""
+    """Neither the questions nor their results."""
     outcome, questions, taken = sandbox.run(misled)
     assert (outcome.letters, taken) == ("rK", 1)
     assert questions == ["mailhost. MX", "mx.example.org. A", "mx.example.org. AAAA"]
 
 
 def leave() -> None:
-    """Goes to a directory that is no more."""
+    """Changes to a directory and removes it."""
     gone = tempfile.mkdtemp(dir=sandbox.SCRATCH)
     os.chdir(gone)
     os.rmdir(gone)
@@ -316,7 +316,7 @@ def test_too_few_arguments(count: int) -> None:
 
 
 def strace_works() -> bool:
-    """Whether we may trace here."""
+    """Whether strace is allowed here."""
     if not shutil.which("strace"):
         return False
     return subprocess.run(["strace", "-o/dev/null", "true"], capture_output=True, check=False).returncode == 0
@@ -352,7 +352,7 @@ def sends(calls: list[str]) -> list[str]:
     ids=["pipelining", "lockstep"],
 )
 def test_one_system_call_a_flight(offers: tuple[str, ...], flights: list[str]) -> None:
-    """One send for each flight, one write for all reports, and no other process."""
+    """One send for each group of commands, one write for all reports, and no other process."""
     outcome, calls = sandbox.run(traced, offers, MESSAGE)
     assert outcome.letters == "rrK"
     assert sends(calls) == flights
@@ -374,7 +374,7 @@ def test_a_flight_of_almost_64_kib_is_one_system_call() -> None:
 
 @needs_strace
 def test_descriptors_are_not_passed_on() -> None:
-    """Whatever is opened is closed on exec, so that no helper can keep the pipe of the reports open."""
+    """All descriptors are closed on exec, so that no helper can keep the pipe of the reports open."""
     _, calls = sandbox.run(traced, ("PIPELINING",), MESSAGE)
     own = calls[next(index for index, call in enumerate(calls) if "F_DUPFD_CLOEXEC" in call) :]
     opened = [call for call in own if re.match(r"(openat|open|socket|dup\d?|fcntl|accept\d?)\(.*= [3-9]$", call)]

@@ -1,4 +1,4 @@
-"""The commands for people who work on the project: what they say, and what they leave in build/."""
+"""The commands for people who work on the project: what they print, and what they leave in build/."""
 
 import json
 import re
@@ -9,7 +9,7 @@ from testsuite.test_install import ROOT, make_environment
 
 
 def made(*arguments: str) -> tuple[int, str]:
-    """The exit status of make, and all that it tells."""
+    """The exit status of make, and its output."""
     done = subprocess.run(
         ["make", *arguments], cwd=ROOT, env=make_environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
         text=True, check=False,
@@ -37,7 +37,7 @@ def test_compile_commands(tmp_path: Path) -> None:
 
 
 def test_a_case_by_its_name() -> None:
-    """As a path, by topic and name, or several by a pattern; what is none is said to be none."""
+    """As a path, by topic and name, or several by a pattern; an unknown one is reported."""
     name = "invocation/no-recipient"
     for given in (name, f"{name}.case", f"fixtures/cases/{name}.case", "invocation/no-rec*"):
         status, told = made("-o", "deps", "MAKE=true", "case", f"CASE={given}")
@@ -48,7 +48,7 @@ def test_a_case_by_its_name() -> None:
 
 
 def test_help_names_every_command() -> None:
-    """All that a person types, each with what it does."""
+    """All commands for people, each with its purpose."""
     text = (ROOT / "Makefile").read_text()
     [phony] = re.findall(r"^\.PHONY: ((?:.*\\\n)*.*)", text, re.M)
     hidden = {"libraries", "deps", "deps-ci", "FORCE"}

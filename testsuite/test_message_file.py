@@ -1,4 +1,4 @@
-"""A message file that others write to while it is sent (IN-4): the server never gets an end, and nobody a `K`."""
+"""A message file that is overwritten while it is sent (IN-4): the server never gets its end, and there is no `K`."""
 
 import os
 import subprocess
@@ -59,7 +59,7 @@ def _deliver(
 def test_a_file_that_changes_is_not_delivered(
     message: bytes, change: Callable[[int, int], None], offers: tuple[str, ...], at: str
 ) -> None:
-    """It may be delivered, whole, the next time."""
+    """A later attempt may deliver it."""
     outcome, (session,) = sandbox.run(_deliver, message, change, offers, at)
     assert outcome.report.startswith("Z") and outcome.report.endswith("(#4.3.0)\n")
     assert not session.accepted and not session.end_read
@@ -67,7 +67,7 @@ def test_a_file_that_changes_is_not_delivered(
 
 
 def test_pages_that_vanish_end_the_process_in_good_order() -> None:
-    """SIGBUS: the one record that its handler may write is all there is."""
+    """SIGBUS: its handler writes the only record."""
     outcome, _ = sandbox.run(_deliver, LARGE, _cut, *MODES[0])
     assert outcome.stdout == b"ZThe message file was cut short while it was sent. (#4.3.0)\n\0"
 
@@ -75,6 +75,6 @@ def test_pages_that_vanish_end_the_process_in_good_order() -> None:
 @pytest.mark.parametrize(("offers", "at"), MODES, ids=lambda value: value if isinstance(value, str) else "+".join(value))
 @pytest.mark.parametrize("message", [SMALL, LARGE], ids=["small", "large"])
 def test_a_file_that_stays_is_delivered(message: bytes, offers: tuple[str, ...], at: str) -> None:
-    """So that the tests above fail for their own reason."""
+    """This shows that the tests above fail for the right reason."""
     outcome, (session,) = sandbox.run(_deliver, message, _leave, offers, at)
     assert outcome.letters == "rK" and session.accepted

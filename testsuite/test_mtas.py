@@ -1,4 +1,4 @@
-"""Interoperability with Postfix and Exim: what they store is what was to be sent, behind trace fields of their own.
+"""Interoperability with Postfix and Exim: after their own trace fields they store what was to be sent.
 
 Both offer CHUNKING. With it switched off, and then 8BITMIME too, the same messages go by DATA, recoded where they must.
 """
@@ -32,21 +32,21 @@ OFFERS = {
 # What a server changes: for each message in which it does, where, and what it puts there. A message that goes as it is
 # must have that place; one that is recoded need not.
 Changes = dict[str, tuple[bytes, bytes]]
-# Both put a blank line behind the header if there is none, in front of the first line that is no field. (Where Qremote
+# Both add a missing blank line after the header, before the first line that is not a field. (If Qremote
 # recodes such a message, it does so itself.)
 UNENDED: Changes = {
     **dict.fromkeys(("bare-cr", "lone-dot", "no-header-8bit", "no-header-long"), (rb"\A(?=[^:\n]+\n)", b"\n")),
     "header-malformed": (rb"(?<=: 8bit\n)(?=this line is no field\n)", b"\n"),
-    # Where we read on, as qmail and procmail do.
+    # Where we continue the header, as qmail and procmail do.
     "from-line": (rb"(?<=-0000\n)(?=From alice)", b"\n"),
 }
 CHANGES: dict[type[Mta], Changes] = {
-    # To Postfix a header field is a C string: what follows a NUL in it is lost.
+    # For Postfix a header field is a C string: everything after a NUL in it is lost.
     Postfix: {"nul-header": (rb"(?<=a NUL )\0 here(?=\n)", b"")} | UNENDED,
     Exim: {
-        # To Exim it is text, in which a NUL is a mistake.
+        # For Exim it is text, in which a NUL is an error.
         "nul-header": (rb"(?<=a NUL )\0(?= here\n)", b"?"),
-        # It writes the blank line behind the header also where nothing follows.
+        # It writes the blank line after the header even if nothing follows.
         **dict.fromkeys(("headers-only", "header-only-long", "nothing"), (rb"(?<!\n\n)\Z", b"\n")),
     }
     | UNENDED,
@@ -116,7 +116,7 @@ def difference(found: bytes, expected: bytes) -> str:
 @pytest.mark.spec("IN-3", "TR-1", "TR-2", "TR-3", "TR-4", "TR-5", "TR-6", "TR-7", "TR-8", "EXT-5", "EXT-7", "RES-9")
 @pytest.mark.parametrize("offered", OFFERS)
 def test_every_message_is_stored(mta: type[Mta], offered: str) -> None:
-    """As it was sent, in the box of its recipient, and once; or nothing is, and 5.6.3 is reported."""
+    """As it was sent, in the box of its recipient, and once; or not at all, and 5.6.3 is reported."""
     offers = OFFERS[offered]
     deliveries = sandbox.run(deliver_all, mta, offers, all_users=True)
     flaws = [f"{name}: {text}" for name in MESSAGES if (text := flaw(mta, name, offers, deliveries[name]))]
@@ -142,6 +142,6 @@ def deliver_to_strangers(mta: type[Mta], offers: Offers) -> dict[str, tuple[str,
 @pytest.mark.spec("EXT-5", "RES-2", "RES-4", "RES-8")
 @pytest.mark.parametrize("offered", OFFERS)
 def test_refused_recipients(mta: type[Mta], offered: str) -> None:
-    """Each is reported in its place, also if the message left by BDAT with all RCPT, as a short one does."""
+    """Each is reported in its place, by DATA and by BDAT."""
     found = sandbox.run(deliver_to_strangers, mta, OFFERS[offered], all_users=True)
     assert found == dict.fromkeys(("plain", "large"), ("hrhK", "hhD", 1))

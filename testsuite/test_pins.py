@@ -20,7 +20,7 @@ pytestmark = [
 
 RECIPES = Recipes(ROOT / "fixtures/cases/tls")
 LEAF = "mx-by-intermediate"
-# What stands in the file for the server.
+# The certificates in the file for the server.
 FILES = {
     "leaf": LEAF, "intermediate": "intermediate", "root": "ca", "unrelated": "other-name",
     "several": f"other-name {LEAF} expired", "cross-signer": "other-ca", "impostor": "impostor-ca",
@@ -63,7 +63,7 @@ def _verify(file: str, leaf: str, others: list[str], directory: Path) -> bool:
 
 
 def showing(chain: str) -> ssl.SSLContext:
-    """A server that sends just this."""
+    """A server that sends exactly these certificates."""
     made = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     with tempfile.NamedTemporaryFile() as file:
         file.write(RECIPES.pem(f"{chain} {chain.split()[0]}.key"))
@@ -76,7 +76,7 @@ def showing(chain: str) -> ssl.SSLContext:
 @pytest.mark.parametrize("chain", CHAINS)
 @pytest.mark.parametrize("file", FILES)
 def test_what_is_pinned_is_an_anchor(file: str, chain: str, tmp_path: Path) -> None:
-    """Whatever the server sends beyond it."""
+    """Whatever else the server sends."""
     right = by_openssl(FILES[file], CHAINS[chain], tmp_path)
     outcome, taken = delivered(showing(CHAINS[chain]), **{f"tlshosts/{NAME}.pem": RECIPES.pem(FILES[file]).decode()})
     assert outcome.letters == ("rK" if right else "Z") and len(taken) == right
@@ -87,7 +87,7 @@ def test_what_is_pinned_is_an_anchor(file: str, chain: str, tmp_path: Path) -> N
 
 @pytest.mark.parametrize("leaf", ["mx", "other-name", "for-clients", "expired", "not-yet-valid"])
 def test_a_pin_forgives_nothing(leaf: str, tmp_path: Path) -> None:
-    """Names, purposes and dates count as ever."""
+    """Names, purposes and dates still count."""
     outcome, taken = delivered(showing(leaf), **{f"tlshosts/{NAME}.pem": RECIPES.pem(leaf).decode()})
     right = by_openssl(leaf, leaf, tmp_path)
     assert right == (leaf == "mx") and outcome.letters == ("rK" if right else "Z") and len(taken) == right

@@ -1,4 +1,4 @@
-"""The structs of pure.py are those of the headers: else its tests would read the wrong octets."""
+"""The structs of pure.py are those of the headers; otherwise its tests would read the wrong octets."""
 
 import ctypes
 import re

@@ -1,4 +1,4 @@
-"""qp.c: any line becomes quoted-printable that means the same, and quoted-printable that breaks its rules is mended."""
+"""qp.c: any line becomes quoted-printable that means the same, and broken quoted-printable is repaired."""
 
 import binascii
 import quopri
@@ -23,7 +23,7 @@ BITS = st.sampled_from(
     [b"=", b" ", b"\t", b"-", b"--", b".", b"\xe9", b"\0", b"\x7f", b"~", b"=41", b"=c3", b"=4", b"=\t", b"=ZZ"]
 )
 LINES = st.lists(RUNS | BITS | st.binary(max_size=9), max_size=9).map(without_line_ends)
-# What may stand in quoted-printable.
+# What may be in quoted-printable.
 WELL_FORMED = re.compile(rb"(?:[\t -<>-~]|=[0-9A-Fa-f]{2})*=?")
 
 
@@ -42,7 +42,7 @@ def mend(line: bytes) -> list[bytes]:
 
 
 def check_lines(lines: list[bytes]) -> None:
-    """Each is well-formed, as long as it may be, and no beginning of a delimiter; all but the last end softly."""
+    """Each is well-formed, not too long, and not the beginning of a delimiter; all except the last have a soft line break."""
     for line in lines:
         assert len(line) <= QP_LINE_MAX
         assert WELL_FORMED.fullmatch(line)
@@ -94,7 +94,7 @@ def test_an_encoded_line_means_the_line(line: bytes) -> None:
 @example(b"= =")
 @example(b"==41=")
 def test_a_mended_line_means_what_it_meant(line: bytes) -> None:
-    """Nothing is encoded twice: what is valid stays, what is not becomes so; white space at the end says nothing."""
+    """Nothing is encoded twice: valid text stays, the rest is encoded; white space at the end has no meaning."""
     lines = mend(line)
     assert decode_quoted_printable(lines) == decode_quoted_printable([line])
     text = line.rstrip(b" \t")
@@ -108,7 +108,7 @@ def test_a_mended_line_means_what_it_meant(line: bytes) -> None:
 @pytest.mark.spec("TR-8")
 @given(LINES)
 def test_what_was_mended_or_encoded_needs_no_mending(line: bytes) -> None:
-    """A second time changes nothing."""
+    """Doing it again changes nothing."""
     for one in [*encode(line), *mend(line)]:
         assert mend(one) == [one]
 
@@ -132,7 +132,7 @@ def test_examples_of_mending(line: bytes, mended: list[bytes]) -> None:
 
 @pytest.mark.parametrize("octet", range(256))
 def test_every_octet_in_every_place(octet: int) -> None:
-    """Also within the words that are looked at as one: an octet alone decides about itself."""
+    """Also within the words that are examined at once: each octet is judged by itself."""
     one = bytes([octet])
     is_plain = one == b"\t" or (b" " <= one <= b"~" and one != b"=")
     for place in range(18):

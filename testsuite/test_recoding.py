@@ -1,4 +1,4 @@
-"""mime.c, entity.c, nest.c and body.c: what is recoded means what it meant, and is legal; what cannot be, is told."""
+"""mime.c, entity.c, nest.c and body.c: a recoded message is legal and keeps its meaning, or a report says why not."""
 
 import ctypes
 import itertools
@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-# Before it is imported, so that its assertions tell what they compare.
+# Before the import, so that its assertions show what they compare.
 pytest.register_assert_rewrite("testsuite.mimecheck")
 
 from mocksrv.mime import is_base64
@@ -38,7 +38,7 @@ REWRITTEN = b"".join(b"X-Field-%d: of many\n" % number for number in range(20)) 
 @pytest.mark.spec("IN-4")
 @pytest.mark.parametrize("later", [b"\n", b"x", b" ", b"a: b\n", b"--b\n", b"--b--\n", b"\0", b"(", b"<", b"\xe4"])
 def test_a_file_that_is_rewritten_meanwhile_leads_nowhere_else(later: bytes) -> None:
-    """What leaves is nonsense, and thrown away by the caller; but all of it stood in the file, or is our own."""
+    """The output is nonsense, and the caller drops it; but all of it was in the file, or is our own."""
     other = (later * len(REWRITTEN))[: len(REWRITTEN)]
     for when in range(70):
         wire = pure.recode_while_rewritten(REWRITTEN, other, BODY_ROOM_MIN, when)
@@ -59,7 +59,7 @@ def test_what_is_recoded_means_what_it_meant(message: bytes, server: Server) -> 
 @MANY
 @given(mimetrees.HEAPS, ANY_SERVER)
 def test_no_message_is_too_strange(message: bytes, server: Server) -> None:
-    """What stands in no order is read as the page says, too."""
+    """Text without any order is read as the page says, too."""
     check(message, server)
 
 
@@ -80,7 +80,7 @@ def test_another_reader_agrees(message: bytes, server: Server) -> None:
 @MANY
 @given(mimetrees.messages(wild=True) | mimetrees.HEAPS, ANY_SERVER, ROOMS)
 def test_no_room_changes_the_octets(message: bytes, server: Server, rooms: list[int]) -> None:
-    """Whatever room there is each time, the same octets leave, as many as were announced."""
+    """With any sequence of rooms, the same octets are written, as many as were announced."""
     recoded = run(message, server)
     if not recoded.trouble:
         assert run(message, server, itertools.cycle([*rooms, BODY_ROOM_MIN])) == recoded
@@ -92,7 +92,7 @@ def test_no_room_changes_the_octets(message: bytes, server: Server, rooms: list[
 # a message.
 NOT_FOR_EMAIL = {"comments.eml", "boundary-quoted-pair.eml", "embedded-base64.eml"}
 NOT_FOR_EMAIL |= {"cr-quoted-printable.eml", "quoted-printable-broken.eml"}
-# What becomes `?` is no longer what it was; a display name may lose its quotes.
+# Octets that become `?` are lost; a display name may lose its quotes.
 NOT_FOR_EMAIL |= {"base64-footer-8bit.eml", "bounce-status-8bit.eml", "delivery-status-8bit.eml", "epilogue-8bit.eml"}
 NOT_FOR_EMAIL |= {"preamble-8bit.eml", "preamble.eml", "preamble-long.eml", "boundary-inner-dashes.eml"}
 NOT_FOR_EMAIL |= {"message-global.eml", "names-utf-8.eml"}
@@ -109,7 +109,7 @@ def corpus() -> list[tuple[str, str]]:
 @pytest.mark.spec("TR-4", "TR-5", "TR-7", "TR-8", "EXT-7")
 @pytest.mark.parametrize(("name", "remark"), corpus(), ids=str)
 def test_the_corpus(name: str, remark: str) -> None:
-    """Only what the README marks cannot be sent; SMTPUTF8 helps where raw UTF-8 stands in a field, and nowhere else."""
+    """Only what the README marks cannot be sent; SMTPUTF8 helps only with raw UTF-8 in a field."""
     message = (MESSAGES / name).read_bytes()
     for server in SERVERS:
         recoded = check(message, server)
@@ -167,12 +167,12 @@ TROUBLES = [
 @pytest.mark.spec("TR-8")
 @pytest.mark.parametrize(("message", "trouble"), TROUBLES, ids=range(len(TROUBLES)))
 def test_what_cannot_be_sent_is_named(message: bytes, trouble: str) -> None:
-    """The field or the part, and what is wrong with it. Of several the first counts."""
+    """The field or the part, and what is wrong with it; of several, the first."""
     assert check(message, Server(False, False)).trouble == f"{REFUSED}{trouble}."
     check(message, Server(True, True))
 
 
-# What went wrong, or easily could.
+# Things that went wrong, or easily could.
 EXAMPLES = {
     # The new fields of an embedded message without header must not become those of the part.
     "digest part without header and blank line": DIGEST + b"\n--b\n\xe9\n--b--\n",
@@ -180,13 +180,13 @@ EXAMPLES = {
     "message part without blank line, CTE 8bit":
         MIXED + b"\n--b\nContent-Type: message/rfc822\n" + CTE + b"8bit\n\xe9\n--b--\n",
     "headers only, multipart without blank line": MIXED + b"--b\n\n\xe9\n--b--\n",
-    # White space at the end of a line says nothing, and must not stand before a soft line break.
+    # White space at the end of a line has no meaning, and must not come before a soft line break.
     "white space at the end of quoted-printable":
         CTE + b"quoted-printable\n\n" + b"q" * 74 + b" " * 6 + b"\n=E9\xe9\n",
     "nothing but white space in quoted-printable": CTE + b"quoted-printable\n\n\xe9\n" + b" " * 200,
     "a legal multipart beside an illegal part":
         MIXED + b"\n--b\n" + CTE + b"binary\n" + INNER + b"\n--c\n\n--b\n\n\xe9",
-    "white space behind the delimiter that closes": MIXED + b"\n--b \n\n\xe9\n--b-- \t\n--b\n",
+    "white space after the close delimiter": MIXED + b"\n--b \n\n\xe9\n--b-- \t\n--b\n",
     "a header that ends at a delimiter with a colon":
         MIXED.replace(b"=b", b'="b:"') + b"\n--b:\n" + CTE + b"base64\n--b:\n\n\xe9\n--b:--\n",
     "a boundary with a colon": MIXED.replace(b"=b", b'="b:"') + b"--b:\n\xe9\n--b:--\n",
@@ -217,8 +217,8 @@ EXAMPLES = {
         CTE + b"base64\n\n" + b"\n".join(b"A" * n for n in (76, 77, 152, 153, 0, 999)),
     "a multipart in base64": MIXED + CTE + b"base64\n\n--b\n\n\xe9\n",
     "delimiters in a row": MIXED + b"\n--b\n--b\n\n--b\n\xe9\n--b\n--b--\n--b--\n--b\n",
-    "an inner delimiter behind the outer one": MIXED + b"\n--b\n" + INNER + b"\n--c\n--b\n--c\n\xe9\n",
-    "an inner close behind the outer one": MIXED + b"\n--b\n" + INNER + b"\n--c\n\n--b--\n--c--\n",
+    "an inner delimiter after the outer one": MIXED + b"\n--b\n" + INNER + b"\n--c\n--b\n--c\n\xe9\n",
+    "an inner close delimiter after the outer one": MIXED + b"\n--b\n" + INNER + b"\n--c\n\n--b--\n--c--\n",
     "digest in a message in a digest":
         DIGEST + b"\n--b\n\n" + DIGEST.replace(b"=b", b"=c") + b"\n--c\n\nA: b\n\n\xe9\n--b\n",
     "digest that says otherwise":
@@ -244,7 +244,7 @@ EXAMPLES = {
 @pytest.mark.parametrize("message", EXAMPLES.values(), ids=EXAMPLES)
 @pytest.mark.parametrize("end", [b"\n", b"\r\n", b"\r"], ids=["LF", "CRLF", "CR"])
 def test_examples(message: bytes, end: bytes) -> None:
-    """All that is promised holds for them."""
+    """Every promise holds for them."""
     for server in SERVERS:
         check(message.replace(b"\n", end), server)
 
@@ -272,7 +272,7 @@ def test_every_octet_in_base64() -> None:
 
 @pytest.mark.spec("TR-8")
 def test_an_encoding_changes_only_where_something_was_recoded() -> None:
-    """Raw UTF-8 in an embedded header that SMTPUTF8 makes legal is nothing recoded: 7bit would be wrong."""
+    """Raw UTF-8 in an embedded header that SMTPUTF8 makes legal is not recoded, so 7bit would be wrong."""
     message = RFC822 + CTE + b"8bit\n\nSubject: gr\xc3\xbcn\n\ntext\n"
     assert result_of(run(message, Server(False, True))) == canonical(message)
 
@@ -290,7 +290,7 @@ def nested(kinds: str, text: bytes, label: bytes = b"") -> bytes:
 @pytest.mark.spec("TR-8")
 @pytest.mark.parametrize("kinds", ["p", "m", "pm", "mmp"])
 def test_a_hundred_levels(kinds: str) -> None:
-    """A hundred around the innermost can be recoded; with one more it must be legal, or is too deep."""
+    """A hundred levels around the innermost entity can be recoded; with one more it must be legal, or it is too deep."""
     kinds = (kinds * 101)[:101]
     recoded = check(nested(kinds[:100], b"\xe9\n"), Server(False, False))
     assert recoded.quoted_printable and recoded.wire.endswith(b"\r\n=E9\r\n")
@@ -302,7 +302,7 @@ def test_a_hundred_levels(kinds: str) -> None:
 
 @pytest.mark.spec("TR-8")
 def test_long_boundaries_in_one_another() -> None:
-    """As long as a delimiter can be, several deep; each begins the next."""
+    """As long as a delimiter can be, several deep; each is the beginning of the next."""
     message = b""
     for length in range(987, 995):
         pieces = b"\n boundary*0=" + b"b" * 900 + b";\n boundary*1=" + b"b" * (length - 900)
@@ -313,7 +313,7 @@ def test_long_boundaries_in_one_another() -> None:
 
 @pytest.mark.spec("TR-8")
 def test_folding_makes_no_delimiter() -> None:
-    """A field of a part whose name and colon are a delimiter, if nothing stands behind it: no folding is right."""
+    """A field of a part whose name and colon would be a delimiter if it were folded after them."""
     message = MIXED.replace(b"=b", b'="b:"') + b"\n--b:\n--b: " + b"w" * 995 + b"\n\nx\n--b:--\n"
     recoded = run(message, Server(True, True))
     assert recoded.trouble or described(result_of(recoded)) == described(canonical(message))
@@ -368,13 +368,13 @@ LARGE = {
 @pytest.mark.spec("TR-8")
 @pytest.mark.parametrize(("message", "end"), LARGE.values(), ids=LARGE)
 def test_large_messages(message: bytes, end: bytes) -> None:
-    """No work is done twice for what stands before: else these would take minutes."""
+    """No work is repeated for earlier text; otherwise these would take minutes."""
     recoded = run(message, Server(False, False))
     assert recoded.trouble == "" and recoded.wire.endswith(end)
 
 
 def test_a_field_that_ends_with_white_space() -> None:
-    """The same where it cannot be folded, since a line of white space would be left."""
+    """The same if it cannot be folded, since a line of only white space would remain."""
     recoded = run(b"X:" + b" yy" * MEGABYTE + b" " * 2 * MEGABYTE, Server(False, False))
     assert recoded.trouble == f"{REFUSED}the field X {UNFOLDABLE}."
 
@@ -394,7 +394,7 @@ def counted(tmp_path_factory: pytest.TempPathFactory) -> ctypes.CDLL:
 
 
 def effort(counted: ctypes.CDLL, message: bytes, has_trouble: bool = False) -> int:
-    """What it takes to recode a message for a server that takes no 8-bit octets, or to see that it cannot be done."""
+    """The work to recode a message for a server without 8BITMIME, or to find out that it is impossible."""
     count = ctypes.c_ulong.in_dll(counted, "effort")
     count.value = 0
     with pytest.MonkeyPatch.context() as patch:
@@ -404,10 +404,10 @@ def effort(counted: ctypes.CDLL, message: bytes, has_trouble: bool = False) -> i
 
 
 KINDS = ["p", "m", "pm", "mmp"]
-# Long legal texts with what is illegal at their end.
+# Long legal texts with something illegal at their end.
 TEXTS = {
     "short lines": b"x\n" * 20_000 + b"\xe9\n",
-    "a long line behind short ones": b"x\n" * 20_000 + b"x" * 999,
+    "a long line after short ones": b"x\n" * 20_000 + b"x" * 999,
     "long lines": (b"x" * 900 + b"\n") * 1000 + b"\xe9\n",
     "what looks like delimiters": b"--b?\n--b\n" * 10_000 + b"\xe9\n",
 }
@@ -415,7 +415,7 @@ TEXTS = {
 
 @pytest.mark.spec("TR-8")
 def test_a_hundred_levels_are_as_much_work_as_one(counted: ctypes.CDLL) -> None:
-    """Not even twice as much, whatever is in them: no level reads anew what is within others."""
+    """Not even twice as much, whatever is in them: no level reads inner levels again."""
     labels = [b"", CTE + b"8bit\n", CTE + b"binary\n"]
     for kinds, label, (name, text) in itertools.product(KINDS, labels, TEXTS.items()):
         one, hundred = (effort(counted, nested((kinds * 100)[:depth], text, label)) for depth in (1, 100))
@@ -432,14 +432,14 @@ TROUBLED = {
 @pytest.mark.spec("TR-8")
 @pytest.mark.parametrize("text", TROUBLED.values(), ids=TROUBLED)
 def test_no_trouble_but_the_first_is_named(counted: ctypes.CDLL, text: bytes) -> None:
-    """To name a place that a hundred levels surround is work."""
+    """Naming a place a hundred levels deep is expensive."""
     one, most = (effort(counted, nested("p" * depth, b"").removesuffix(b"\n") + text, True) for depth in (1, 99))
     assert most < 1.5 * one, most / one
 
 
 @pytest.mark.spec("TR-8")
 def test_a_hundred_sections_are_as_much_work_as_one(counted: ctypes.CDLL) -> None:
-    """What stands before the sections of a boundary is not read anew for each."""
+    """The text before the sections of a boundary is not read again for each."""
     efforts = []
     for count in (1, 100):
         sections = b"".join(b"\n boundary*%d=b;" % number for number in range(count))

@@ -1,4 +1,4 @@
-"""A real Postfix that passes mail on over LMTP, as to a Dovecot that offers 8BITMIME and no SMTPUTF8."""
+"""A real Postfix that forwards mail by LMTP, as to a Dovecot that offers 8BITMIME but not SMTPUTF8."""
 
 import pytest
 from aiosmtpd.controller import Controller
@@ -27,12 +27,12 @@ class Boxes(Controller):
     """The server with the boxes."""
 
     def factory(self) -> LMTP:
-        """It takes 8-bit octets, and has never heard of SMTPUTF8."""
+        """It accepts 8-bit octets, but does not know SMTPUTF8."""
         return LMTP(self.handler, hostname="boxes.example.org", enable_SMTPUTF8=False)
 
 
 def deliver(offers: Offers) -> tuple[Outcome, list[bytes]]:
-    """What Qremote reported, and what came to the box."""
+    """What Qremote reported, and what arrived in the box."""
     handler = Handler()
     boxes = Boxes(handler, ADDRESS, LMTP_PORT)
     with Relay(["bob"], offers) as server:
@@ -48,7 +48,7 @@ def deliver(offers: Offers) -> tuple[Outcome, list[bytes]]:
 @pytest.mark.spec("EXT-7", "TR-8")
 @pytest.mark.parametrize("chunking", [True, False])
 def test_raw_utf_8_in_a_field_passes_a_server_without_smtputf8(chunking: bool) -> None:
-    """Postfix offers SMTPUTF8. Asked for it, it could not pass the mail on, and would bounce it."""
+    """Postfix offers SMTPUTF8. If MAIL asked for it, Postfix could not forward the mail, and would bounce it."""
     outcome, arrived = sandbox.run(deliver, Offers(chunking=chunking), all_users=True)
     assert outcome.letters == "rK"
     assert [one.endswith(canonical(MESSAGE)) for one in arrived] == [True]

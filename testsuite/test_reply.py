@@ -1,4 +1,4 @@
-"""reply.c: every valid reply is read back exactly, however it arrives, and nothing else is taken for one."""
+"""reply.c: every valid reply is read exactly, however it arrives, and nothing else is taken for one."""
 
 import ctypes
 import re
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.spec("EXT-8")
 
 
 def as_line(octets: bytes) -> bytes:
-    """Octets that no line end is part of, nor could become."""
+    """Octets without a line end, or anything that could become one."""
     return octets.replace(b"\n", b"?").rstrip(b"\r")
 
 
@@ -29,7 +29,7 @@ def as_reply(octets: bytes) -> tuple[int, list[bytes], bytes]:
 CODES = st.integers(200, 599)
 TEXTS = st.binary(max_size=20).map(as_line)
 ENDS = st.sampled_from([b"\r\r\n", b"\r\n", b"\n"])
-# What a hostile or a broken server may say: pieces of replies in any order.
+# What a hostile or broken server may send: pieces of replies in any order.
 GARBAGE = st.lists(
     st.sampled_from([b"250-a\n", b"550-b\n", b"250", b"250-", b"250 ", b"354 go", b"199 "])
     | st.sampled_from([b"600 ", b"25", b"2x0 ", b"250_", b"250\t", b"\r", b"\n", b"\r\n", b"\0"])
@@ -38,13 +38,13 @@ GARBAGE = st.lists(
 
 
 def whole(octets: bytes) -> Fed:
-    """What comes of octets that arrive all at once."""
+    """The result for octets that arrive all at once."""
     return feed([octets])[0]
 
 
 @st.composite
 def replies(draw: st.DrawFn) -> tuple[int, list[bytes], bytes]:
-    """A code, the lines without their ends, and the octets as they travel."""
+    """A code, the lines without their ends, and the octets as they are sent."""
     code = draw(CODES)
     start = b"%d" % code
     texts = draw(st.lists(TEXTS, max_size=4))
@@ -54,11 +54,11 @@ def replies(draw: st.DrawFn) -> tuple[int, list[bytes], bytes]:
 
 
 @given(replies(), GARBAGE)
-def test_a_valid_reply_is_read_back_exactly(reply: tuple[int, list[bytes], bytes], behind: bytes) -> None:
-    """Its code, its lines, its octets; what stands behind it is left for the next reply."""
+def test_a_valid_reply_is_read_back_exactly(reply: tuple[int, list[bytes], bytes], after: bytes) -> None:
+    """Its code, its lines, its octets; later octets are left for the next reply."""
     code, lines, octets = reply
     text = b"".join(line + b"\n" for line in lines)
-    assert whole(octets + behind) == Fed(REPLY_COMPLETE, len(octets), code, len(lines), text)
+    assert whole(octets + after) == Fed(REPLY_COMPLETE, len(octets), code, len(lines), text)
     assert lib.reply_class(ctypes.byref(read_reply(octets))) == code // 100
 
 
@@ -72,7 +72,7 @@ def test_a_reply_is_not_complete_before_its_last_octet(reply: tuple[int, list[by
 
 @given(replies() | GARBAGE.map(as_reply), st.lists(st.integers(1, 5)))
 def test_no_split_changes_the_result(reply: tuple[int, list[bytes], bytes], sizes: list[int]) -> None:
-    """Octets that arrive in pieces give what they give all at once."""
+    """Octets that arrive in pieces give the same result as all at once."""
     octets = reply[2]
     pieces, at = [], 0
     for size in sizes:
@@ -83,7 +83,7 @@ def test_no_split_changes_the_result(reply: tuple[int, list[bytes], bytes], size
 
 @given(GARBAGE)
 def test_garbage_never_passes(octets: bytes) -> None:
-    """Complete is only what a reader of RFC 5321's grammar, line by line, calls so."""
+    """A reply is complete only if a line-by-line reader of RFC 5321's grammar agrees."""
     code, expected, used = None, REPLY_INCOMPLETE, 0
     for number, line in enumerate(octets.split(b"\n")[:-1]):
         used += len(line) + 1
@@ -104,7 +104,7 @@ def test_garbage_never_passes(octets: bytes) -> None:
 
 @pytest.mark.parametrize("end", [b"\r\n", b"\n"])
 def test_the_longest_line(end: bytes) -> None:
-    """A line of 4,096 octets without its end is read, one of 4,097 is not, and not waited for either."""
+    """A line of 4,096 octets without its end is read; one of 4,097 is refused at once."""
     line = b"250 " + b"a" * (REPLY_LINE_MAX - 4)
     assert REPLY_LINE_MAX == 4096
     assert whole(line + end).text == line + b"\n"

@@ -1,4 +1,4 @@
-"""report.c and envelope.c: whatever a server says, a record stays one record."""
+"""report.c and envelope.c: whatever a server sends, a record stays one record."""
 
 import ctypes
 import re
@@ -40,7 +40,7 @@ NO_REPLIES = st.lists(
 
 
 def reply_octets(texts: list[bytes]) -> bytes:
-    """A reply with these texts behind its code."""
+    """A reply with these texts after its code."""
     lines = [b"550-" + text for text in texts[:-1]] + [b"550 " + texts[-1]]
     return b"".join(line + b"\r\n" for line in lines)
 
@@ -61,7 +61,7 @@ def emitted(letter: str, code: str, who: bytes, what: bytes, reply: bytes | None
 @pytest.mark.spec("RES-1", "RES-6")
 @given(LETTERS, CODES, WORDS, WORDS, st.none() | REPLY_TEXTS.map(reply_octets))
 def test_no_text_breaks_a_record(letter: str, code: str, who: bytes, what: bytes, reply: bytes | None) -> None:
-    """One NUL, at the end; its letter in front; UTF-8 without controls; no blank line; a limited length."""
+    """One NUL, at the end; its letter first; UTF-8 without controls; no blank line; a limited length."""
     record = emitted(letter, code, who, what, reply)
     assert record.count(b"\0") == 1 and record.endswith(b"\n\0")
     assert record.startswith(letter.encode())
@@ -74,7 +74,7 @@ def test_no_text_breaks_a_record(letter: str, code: str, who: bytes, what: bytes
 @pytest.mark.spec("RES-6")
 @given(REPLY_TEXTS)
 def test_a_reply_is_shown_with_all_its_lines(texts: list[bytes]) -> None:
-    """What can be shown is shown as it is, everything else as `?`, and at most 5,000 octets of it."""
+    """Printable text is unchanged, everything else becomes `?`, and at most 5,000 octets are kept."""
     record = emitted("D", "5.1.1", b"mx", b"said no.", reply_octets(texts))
     shown = record.removeprefix(b"Dmx said no. (#5.1.1)\nRemote host said: ").removesuffix(b"\0")
     assert shown != record
@@ -92,7 +92,7 @@ def test_a_reply_is_shown_with_all_its_lines(texts: list[bytes]) -> None:
 
 @given(NO_REPLIES)
 def test_what_is_no_reply_breaks_no_record_either(octets: bytes) -> None:
-    """Whatever reply_feed() has kept of it can be shown."""
+    """Whatever reply_feed() kept of it can be shown."""
     report, results = Report(), Buf()
     lib.report_write(ctypes.byref(report), b"Z", b"4.5.0", b"mx", b"sent no valid SMTP reply.")
     lib.report_add_reply(ctypes.byref(report), ctypes.byref(feed([octets])[1]))
@@ -144,7 +144,7 @@ def test_the_form_of_a_report() -> None:
 @pytest.mark.spec("RES-5")
 @given(LETTERS, CODES, REPLY_TEXTS.map(reply_octets))
 def test_letter_and_code_agree(letter: str, code: str, reply: bytes) -> None:
-    """Z and s never have a code of class 5, D and h never one of class 4, whatever the code comes from."""
+    """Z and s never have a code of class 5, D and h never one of class 4, wherever the code comes from."""
     own = ctypes.create_string_buffer(REPLY_ENHANCED_SIZE)
     given_code = own.value.decode() if lib.reply_enhanced(ctypes.byref(read_reply(reply)), own) else code
     record = emitted(letter, given_code, b"mx", b"said no.", None)
@@ -161,7 +161,7 @@ ARGUMENTS = st.lists(
 @pytest.mark.spec("ADR-1", "ADR-3", "RES-4")
 @given(ARGUMENTS, st.sampled_from([b"alice@sender.example", b"", b"#@[]", b"\xc3\xbc@sender.example", b"bad\r@x"]))
 def test_envelopes(recipients: list[bytes], sender: bytes) -> None:
-    """Paths in the order of the arguments; a report in the place of those that cannot be addresses."""
+    """Paths in the order of the arguments; a report in the place of each invalid address."""
     envelope, failure = Envelope(), Report()
     arguments = (ctypes.c_char_p * len(recipients))(*recipients)
     built = lib.envelope_build(ctypes.byref(envelope), sender, arguments, len(recipients), ctypes.byref(failure))

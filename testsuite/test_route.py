@@ -1,4 +1,4 @@
-"""route.c: the most specific line of smtproutes wins, and a malformed line is never passed over."""
+"""route.c: the most specific line of smtproutes wins, and a malformed line is never skipped."""
 
 import ctypes
 import itertools
@@ -20,11 +20,11 @@ MALFORMED = st.sampled_from(["a", "a:b:0", "a:b:65536", "a:b:x", "a b:c", "..a:b
 IDLE = st.sampled_from(["", "# a:relay", "#", "  "])
 
 Found = tuple[int, bytes, int]
-Line = tuple[str, str, int | None] | str  # a route in its parts, or a line that means nothing, as it stands
+Line = tuple[str, str, int | None] | str  # the parts of a route, or a line without meaning
 
 
 def find(text: bytes, host: bytes) -> Found | str:
-    """route_find(): line, relay and port; or the complaint, with its line in front."""
+    """route_find(): line, relay and port; or the line and the complaint."""
     route, file, name = Route(), Octets(text), Octets(host)
     wrong = lib.route_find(file.span, name.span, ctypes.byref(route))
     if wrong:
@@ -63,9 +63,9 @@ def matched(lines: list[Line], host: str) -> Found:
 @pytest.mark.spec("RTE-1", "RTE-3", "RTE-4", "RTE-5", "RTE-6")
 @pytest.mark.parametrize(("line", "host", "relay", "port"), rows("route-lines"))
 def test_examples_of_lines(line: bytes, host: bytes, relay: bytes, port: bytes) -> None:
-    """What is written in the table; also if the line stands behind others, and does not end."""
-    for number, before, behind in ((1, b"", b""), (3, b"# remark\n\n", b"\n")):
-        found = find(before + expanded(line) + behind, host)
+    """What is written in the table; even if the line follows others, and has no end."""
+    for number, before, after in ((1, b"", b""), (3, b"# remark\n\n", b"\n")):
+        found = find(before + expanded(line) + after, host)
         if relay == b"!":
             assert isinstance(found, str) and found.startswith(f"{number}: is malformed")
         else:
@@ -94,17 +94,17 @@ def test_every_order_of_lines(host: str) -> None:
 
 @pytest.mark.spec("RTE-6")
 @given(files(), MALFORMED, files())
-def test_a_malformed_line_is_found_wherever_it_stands(before: list[Line], wrong: str, behind: list[Line]) -> None:
-    """Also if it would not have matched."""
-    text = "".join(f"{written(line, False)}\n" for line in [*before, wrong, *behind])
+def test_a_malformed_line_is_found_wherever_it_stands(before: list[Line], wrong: str, after: list[Line]) -> None:
+    """Even if it would not have matched."""
+    text = "".join(f"{written(line, False)}\n" for line in [*before, wrong, *after])
     found = find(text.encode(), b"a.b")
     assert isinstance(found, str) and found.startswith(f"{len(before) + 1}: ")
-    assert find(text.encode(), b"") == found  # as config.c asks, for no host
+    assert find(text.encode(), b"") == found  # as config.c calls it, without a host
 
 
 @given(st.binary(max_size=60) | st.text("ab.:[]#0125\n ", max_size=60).map(str.encode), NAMES)
 def test_any_file_is_read_to_an_end(text: bytes, host: str) -> None:
-    """Octets without sense give a complaint or a route whose port and relay can be used."""
+    """Arbitrary octets give a complaint or a route with a usable port and relay."""
     found = find(text, host.encode())
     if not isinstance(found, str):
         line, relay, port = found

@@ -1,4 +1,4 @@
-"""Cipher lists and servers of a single suite each: with whom what is agreed on, and when the mail goes in the clear.
+"""Cipher lists, and servers with a single suite each: what is negotiated, and when the mail is sent in the clear.
 
 Qremote speaks GnuTLS, the servers OpenSSL, and `openssl ciphers` says which suites a list has. The whole matrix of lists
 and servers takes minutes, so each list meets every fifth server, and each server every fifth list; STEP = 1 is the whole.
@@ -29,7 +29,7 @@ pytestmark = [
 ]
 
 RECIPES = Recipes(ROOT / "fixtures/cases/tls")
-# One of each kind, with the certificates that the recipes make: there is none for DSS.
+# One of each kind, with the certificates of the recipes: there is none for DSS.
 SERVERS = """
     TLS_AES_256_GCM_SHA384 TLS_AES_128_CCM_SHA256 ECDHE-ECDSA-AES256-GCM-SHA384 ECDHE-RSA-AES256-GCM-SHA384
     DHE-RSA-AES256-GCM-SHA384 ECDHE-ECDSA-CHACHA20-POLY1305 DHE-RSA-CHACHA20-POLY1305 ECDHE-ECDSA-AES256-CCM
@@ -48,7 +48,7 @@ def address(number: int) -> str:
 
 
 def server(suite: str, number: int) -> Server:
-    """One that has a single suite, and takes mail within TLS and without."""
+    """A server with a single suite, which accepts mail with and without TLS."""
     version = "1.3" if suite in TLS13 else "1.2"
     words = f"cert={'mx' if 'ECDSA' in suite else 'mx-rsa'} sni=none version={version} ciphers={suite}"
     step = Starttls(line=0, source=f"@starttls {words}", terms=parse_terms(RECIPES, words))
@@ -73,7 +73,7 @@ def deliveries(file: str, suites: list[str]) -> list[tuple[Outcome, int]]:
 
 @pytest.mark.parametrize(("number", "string"), enumerate(LISTS))
 def test_single_suites(number: int, string: str) -> None:
-    """What is listed is agreed on at once; all else ends in the clear, after one narrower offer at most."""
+    """Listed suites are negotiated at once; all others end in the clear, after at most one narrower offer."""
     printed = openssl_suites(string)
     listed = {suite.name for suite in printed}
     if re.search("TLS_", string) is None and any(suite.iana not in TLS13 for suite in printed):

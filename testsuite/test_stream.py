@@ -1,4 +1,4 @@
-"""stream.c over a transport that is a script: what the kernel does rarely, or never when one looks, happens on demand."""
+"""stream.c over a scripted transport: rare behaviour of the kernel happens on demand."""
 
 import ctypes
 from collections import deque
@@ -19,11 +19,11 @@ class Wire:
 
     def __init__(self, arrivals: list[bytes] | None = None, takes: list[int] | None = None) -> None:
         self.arrivals = deque(arrivals or [])
-        self.takes = deque(takes or [])  # what each write takes: a number of octets, AGAIN or FAILED; then everything
+        self.takes = deque(takes or [])  # what each write accepts: a number of octets, AGAIN or FAILED; then everything
         self.written: list[bytes] = []
         self.waits: list[tuple[int, int]] = []  # what was waited for, and the deadline
         self.clock = 0
-        self.possible: deque[int] = deque()  # what each wait finds; then what there is to read, or the deadline
+        self.possible: deque[int] = deque()  # the result of each wait; then input, or the deadline
         self._callbacks = (
             pure.READ(self._read), pure.WRITE(self._write), pure.WAIT(self._wait), pure.NOW(lambda _: self.clock),
         )  # fmt: skip
@@ -53,7 +53,7 @@ class Wire:
         return want & pure.STREAM_READABLE if self.arrivals else 0
 
     def put(self, octets: bytes) -> bool:
-        """Whether they fitted."""
+        """Whether they fit."""
         return lib.stream_put(byref(self.stream), octets, len(octets))
 
     def advance(self) -> bool:
@@ -67,7 +67,7 @@ class Wire:
 
 
 def test_what_is_put_leaves_with_one_write() -> None:
-    """However many pieces it was put in."""
+    """However many pieces there were."""
     wire = Wire()
     assert wire.put(b"MAIL\r\n") and wire.put(b"RCPT\r\n") and wire.put(b"DATA\r\n")
     assert wire.written == []
@@ -87,7 +87,7 @@ def test_what_does_not_fit_is_not_put_at_all() -> None:
 
 
 def test_it_reads_when_it_cannot_write() -> None:
-    """Else two sides that both write first would wait for each other."""
+    """Otherwise two sides that both write first would wait for each other."""
     wire = Wire([b"250 ok\r\n"], takes=[3, pure.STREAM_AGAIN])
     wire.put(b"abcdef")
     assert wire.advance() and wire.advance()
@@ -98,7 +98,7 @@ def test_it_reads_when_it_cannot_write() -> None:
 
 
 def test_the_clock_starts_anew_when_something_was_written() -> None:
-    """And not when something was read: a server that drips gets no longer for its reply."""
+    """And not when something was read: a server that sends slowly gets no more time for its reply."""
     wire = Wire([b"2", b"5"], takes=[1, pure.STREAM_AGAIN])
     wire.put(b"ab")
     wire.clock = 400
@@ -110,7 +110,7 @@ def test_the_clock_starts_anew_when_something_was_written() -> None:
 
 
 def test_the_deadline_is_an_error_that_stays() -> None:
-    """Afterwards nothing is written or waited for any more."""
+    """After it nothing is written or waited for."""
     wire = Wire()
     assert not wire.advance()
     assert wire.stream.error == pure.STREAM_TIMEOUT
@@ -131,7 +131,7 @@ def test_what_came_before_the_break_can_be_salvaged() -> None:
 
 
 def test_the_end_comes_behind_what_was_received() -> None:
-    """And is noticed without waiting, too."""
+    """It is noticed without waiting, too."""
     wire = Wire([b"220 hi\r\n", b""])
     assert wire.advance()
     lib.stream_consume(byref(wire.stream), 8)
@@ -141,7 +141,7 @@ def test_the_end_comes_behind_what_was_received() -> None:
 
 
 def test_a_full_in_buffer_waits_for_its_reader() -> None:
-    """Nothing is lost and nothing is written over; there is just no more reading."""
+    """Nothing is lost or overwritten; reading just stops."""
     flood = bytes(index % 251 for index in range(pure.STREAM_IN + 10))
     wire = Wire([flood])
     assert wire.advance()
@@ -153,7 +153,7 @@ def test_a_full_in_buffer_waits_for_its_reader() -> None:
 
 
 def test_a_last_attempt_does_not_wait() -> None:
-    """QUIT is written if the socket takes it."""
+    """QUIT is written if the socket accepts it."""
     wire = Wire(takes=[pure.STREAM_AGAIN])
     wire.put(b"QUIT\r\n")
     lib.stream_try_write(byref(wire.stream))
@@ -162,7 +162,7 @@ def test_a_last_attempt_does_not_wait() -> None:
 
 @given(st.lists(st.binary(min_size=1, max_size=300)), st.lists(st.integers(min_value=1, max_value=200)))
 def test_octets_leave_once_and_in_order(pieces: list[bytes], takes: list[int]) -> None:
-    """Whatever the kernel takes at a time."""
+    """However much the kernel accepts at a time."""
     wire = Wire(takes=takes)
     for piece in pieces:
         assert wire.put(piece)
@@ -173,7 +173,7 @@ def test_octets_leave_once_and_in_order(pieces: list[bytes], takes: list[int]) -
 
 @pytest.mark.spec("CTL-3")
 def test_what_can_be_read_and_is_nothing_wins_no_time() -> None:
-    """Within TLS, tickets and empty records are such; a peer could go on with them for ever."""
+    """Within TLS, tickets and empty records are examples; a peer could send them for ever."""
     wire = Wire()
     wire.possible.extend([pure.STREAM_READABLE] * 3)
     assert wire.advance()

@@ -31,7 +31,7 @@ from testsuite.test_aiosmtpd import ZONE, Handler
 pytestmark = pytest.mark.skipif(sandbox.available() is not None, reason=f"{sandbox.available()}")
 
 NAME = "mx.example.org"
-STUCK = b"".join(b"%08d\n" % number for number in range(50_000))  # more than a narrow connection takes
+STUCK = b"".join(b"%08d\n" % number for number in range(50_000))  # more than a narrow connection holds
 LARGE = (b"x" * 70 + b"\n") * 20_000  # many records
 
 
@@ -40,7 +40,7 @@ PINNED = {f"tlshosts/{NAME}.pem": RECIPES.pem("ca").decode()}
 
 
 def context(name: str, change: Callable[[ssl.SSLContext], None] = lambda _: None) -> ssl.SSLContext:
-    """What a server does that shows the certificate of a recipe."""
+    """The TLS context of a server with the certificate of a recipe."""
     made = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     with tempfile.NamedTemporaryFile() as file:
         file.write(RECIPES.pem(f"{name}.chain {name}.key"))
@@ -51,7 +51,7 @@ def context(name: str, change: Callable[[ssl.SSLContext], None] = lambda _: None
 
 
 def delivered(secrets: ssl.SSLContext | None, message: bytes = MESSAGE, **control: str) -> tuple[Outcome, list[bytes]]:
-    """One delivery to an aiosmtpd, and what it took; `control` are files of the control directory."""
+    """One delivery to an aiosmtpd, and what it accepted; `control` are files of the control directory."""
     return sandbox.run(_deliver, secrets, message, control)
 
 
@@ -70,7 +70,7 @@ def _deliver(secrets: ssl.SSLContext | None, message: bytes, control: dict[str, 
 
 
 def only(version: ssl.TLSVersion) -> Callable[[ssl.SSLContext], None]:
-    """Lets a server speak this version alone."""
+    """Limits a server to this version."""
 
     def change(made: ssl.SSLContext) -> None:
         made.set_ciphers("DEFAULT:@SECLEVEL=0")
@@ -87,7 +87,7 @@ def only(version: ssl.TLSVersion) -> Callable[[ssl.SSLContext], None]:
 )
 @pytest.mark.parametrize("demanded", [False, True], ids=["opportunistic", "verified"])
 def test_a_message_goes_within_tls(certificate: str, version: ssl.TLSVersion, said: str, demanded: bool) -> None:
-    """Whole, and the report tells how."""
+    """Complete, and the report names version and suite."""
     outcome, taken = delivered(context(certificate, only(version)), LARGE, **(PINNED if demanded else {}))
     assert outcome.letters == "rK" and taken == [canonical(LARGE)]
     assert f" accepted message ({said}" in outcome.report
@@ -97,7 +97,7 @@ def test_a_message_goes_within_tls(certificate: str, version: ssl.TLSVersion, sa
 @pytest.mark.filterwarnings("ignore:ssl.TLSVersion:DeprecationWarning")
 @pytest.mark.spec("TLS-5", "TLS-6")
 def test_a_server_that_speaks_too_old_a_version() -> None:
-    """TLS 1.1 is none: the message goes in the clear; not, if a certificate is demanded."""
+    """TLS 1.1 does not count: the message is sent in the clear; but not if a certificate is demanded."""
     secrets = context("mx-rsa", only(ssl.TLSVersion.TLSv1_1))
     outcome, taken = delivered(secrets)
     assert outcome.letters == "rK" and "accepted message (in the clear, since TLS failed: " in outcome.report
@@ -106,7 +106,7 @@ def test_a_server_that_speaks_too_old_a_version() -> None:
     assert outcome.letters == "Z" and "(#4.7.5)" in outcome.report and taken == []
 
 
-# What costs what
+# What is loaded when
 
 
 def traced(secrets: ssl.SSLContext | None) -> tuple[str, str]:
@@ -124,7 +124,7 @@ def traced(secrets: ssl.SSLContext | None) -> tuple[str, str]:
 
 @pytest.mark.spec("TLS-6")
 def test_who_needs_no_tls_does_not_load_it() -> None:
-    """Not even the module is looked for; with STARTTLS, GnuTLS comes, but not the certificates of the system."""
+    """The module is not even searched; with STARTTLS, GnuTLS is loaded, but not the certificates of the system."""
     letters, opened = sandbox.run(traced, None)
     assert letters == "rK" and "tls" not in opened
     letters, opened = sandbox.run(traced, context("mx"))
@@ -180,7 +180,7 @@ def foreign_module(directory: Path) -> None:
     ids=["beside", "missing", "spoilt", "of another build"],
 )
 def test_the_module(prepare: Callable[[Path], None], letters: str, text: str) -> None:
-    """It is found beside the program, whatever that is called; without it nothing goes to a server with STARTTLS."""
+    """It is found beside the program, whatever its name; without it nothing is sent to a server with STARTTLS."""
     outcome = sandbox.run(with_program, prepare, context("mx"))
     assert outcome.letters == letters and text in outcome.report
     assert letters == "rK" or "(#4.3.0)" in outcome.report
@@ -197,7 +197,7 @@ def with_environment(secrets: ssl.SSLContext, variables: dict[str, str], keys: P
 
 @pytest.mark.spec("TLS-6")
 def test_the_environment_gives_no_orders(tmp_path: Path) -> None:
-    """Session keys are not written down, and GnuTLS neither talks nor reads another configuration."""
+    """Session keys are not written to a file, and GnuTLS neither logs nor reads another configuration."""
     keys = tmp_path / "keys"
     config = tmp_path / "config"
     config.write_text("[overrides]\ndisabled-version = tls1.2\ndisabled-version = tls1.3\n")
@@ -209,7 +209,7 @@ def test_the_environment_gives_no_orders(tmp_path: Path) -> None:
     assert found == ("rK", False)
 
 
-# Whatever fails
+# Failing calls
 
 
 def every_so_often(library: Path, secrets: ssl.SSLContext, kind: str, number: int) -> int:
@@ -225,7 +225,7 @@ def every_so_often(library: Path, secrets: ssl.SSLContext, kind: str, number: in
             handler.envelopes.clear()
             variables = {"LD_PRELOAD": str(library), "FAULT": f"{kind}:{nth}:{number}", "FAULT_LOG": str(log)}
             outcome = qremote(variables=variables)
-            # A connection that breaks before the last reply was read may hide that the server took the message.
+            # If a connection breaks before the last reply was read, the server may have accepted the message.
             taken = len(handler.envelopes)
             assert taken <= 1 and (outcome.letters == "rK") <= (taken == 1), f"{kind} {nth}: {outcome}"
             assert not taken or outcome.letters == "rK" or "Possible duplicate!" in outcome.report
@@ -241,15 +241,15 @@ def every_so_often(library: Path, secrets: ssl.SSLContext, kind: str, number: in
     ids=lambda value: errno.errorcode.get(value, value),
 )  # fmt: skip
 def test_a_call_fails(library: Path, kind: str, number: int) -> None:
-    """Within GnuTLS, too: never a false report, and no mail twice."""
+    """Within GnuTLS, too: never a false report, and never a duplicate."""
     assert sandbox.run(every_so_often, library, context("mx"), kind, number) > 0
 
 
-# Servers that say what no dialogue can
+# Servers with behaviour that no dialogue can express
 
 
 class Secured:
-    """The server's side of a session within TLS, over memory: what leaves together is for its user to say."""
+    """The server's side of a TLS session, over memory: its user decides what is sent together."""
 
     def __init__(self, connection: socket.socket, stream: BinaryIO, secrets: ssl.SSLContext) -> None:
         self._connection, self._stream = connection, stream
@@ -264,11 +264,11 @@ class Secured:
                 self._incoming.write(self._stream.read1(1 << 16))  # type: ignore[attr-defined]
 
     def flush(self, more: bytes = b"") -> None:
-        """Lets all that was written leave, and then something that is no TLS."""
+        """Sends everything that was written, and then data that is not TLS."""
         self._connection.sendall(self.outgoing.read() + more)
 
     def line(self) -> bytes:
-        """What the client says next."""
+        """The client's next line."""
         while True:
             try:
                 return self.tls.read(1 << 16)
@@ -276,7 +276,7 @@ class Secured:
                 self._incoming.write(self._stream.read1(1 << 16))  # type: ignore[attr-defined]
 
     def wait_until_it_is_stuck(self) -> None:
-        """Until nothing more comes, since there is no room for it."""
+        """Until nothing more arrives, since there is no room for it."""
         octets, still = -1, 0
         while still < 20:
             time.sleep(0.005)
@@ -284,14 +284,14 @@ class Secured:
             still = still + 1 if octets == before else 0
 
     def write_ticket(self) -> None:
-        """A record that is none of the client's business."""
+        """A record without data for the client."""
         pointer = openssl._pointer(self.tls)
         openssl._library.SSL_new_session_ticket(pointer)
         openssl._library.SSL_do_handshake(pointer)
 
 
 def answered_by(serve: Callable[[Secured], None], timeout: str, message: bytes = MESSAGE) -> tuple[Outcome, int]:
-    """A delivery to a server that does what `serve` says behind the handshake; and how many connections it got."""
+    """A delivery to a server that runs `serve` after the handshake; and how many connections it got."""
     secrets = context("mx", only(ssl.TLSVersion.TLSv1_3))
     connections = 0
 
@@ -325,7 +325,7 @@ def hide_behind_a_ticket(session: Secured) -> None:
 
 @pytest.mark.spec("EXT-3", "EXT-8")
 def test_nothing_unasked_hides_behind_a_ticket() -> None:
-    """Every octet is read before the next group, whatever records lie between."""
+    """Every octet is read before the next group, whatever records come between."""
     outcome, _ = sandbox.run(answered_by, hide_behind_a_ticket, "9\n")
     assert outcome.letters == "Z" and "sent unexpected data before RCPT. (#4.5.0)" in outcome.report
 
@@ -345,7 +345,7 @@ def test_a_rejection_with_the_reply_to_ehlo() -> None:
 
 
 def ask_for_keys_amid_the_message(session: Secured) -> None:
-    """Does so when the client can write no more, and then takes the whole message."""
+    """Asks when the client can write no more, and then reads the whole message."""
     session.line()
     session.tls.write(b"250 mx\r\n")
     session.flush()

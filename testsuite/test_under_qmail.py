@@ -1,6 +1,6 @@
-"""README's section "Under qmail": what an administrator copies from it does what is said there, and destroys nothing.
+"""README's section "Under qmail": its commands do what it says, and destroy nothing.
 
-The commands are taken out of README.md, and run in a scratch directory or in a sandbox with a /var/qmail of its own.
+The commands are taken from README.md, and run in a scratch directory or in a sandbox with its own /var/qmail.
 """
 
 import os
@@ -30,7 +30,7 @@ KEPT = "qmail-remote.before-Qremote"
 
 
 def readme(fragment: str) -> str:
-    """The one command in README's section on qmail that holds a fragment, without its remark."""
+    """The only command in README's section on qmail that contains a fragment, without its comment."""
     section = (ROOT / "README.md").read_text().partition("\n## Under qmail\n")[2].partition("\n## ")[0]
     indented = re.sub(r"\\\n", "", "\n".join(re.findall(r"^ {4,}(?=\S)(.*)", section, re.M)))
     found = [line.partition("    #")[0].strip() for line in indented.splitlines() if fragment in line]
@@ -51,12 +51,12 @@ class Host:
         self.bin.mkdir(parents=True)
         self.qremote.parent.mkdir(parents=True)
         shutil.copy(BUILT / "Qremote", self.qremote)
-        # A program that runs, and holds what only qmail's own does.
+        # A program that runs, and has the text that only qmail's own has.
         self.remote.write_bytes(Path("/bin/true").read_bytes() + b"control/timeoutremote\0")
         self.remote.chmod(0o711)
 
     def run(self, command: str, path: Path | None = None) -> tuple[int, str]:
-        """The exit status and all that is told. Programs in `path` stand in for those of the system."""
+        """The exit status and the output. Programs in `path` replace those of the system."""
         environment = make_environment() | ({"PATH": f"{path}:{os.environ['PATH']}"} if path else {})
         done = subprocess.run(
             f"{command.removeprefix('sudo ')} QMAIL={self.bin.parent} PREFIX={self.prefix}",
@@ -66,14 +66,14 @@ class Host:
         return done.returncode, done.stdout
 
     def state(self) -> dict[str, bytes]:
-        """What is in the directory: links by where they lead, files by their octets."""
+        """What is in the directory: links by their targets, files by their octets."""
         return {
             path.name: os.readlink(path).encode() if path.is_symlink() else path.read_bytes()
             for path in self.bin.iterdir()
         }
 
     def replaced(self) -> dict[str, bytes]:
-        """What is to be in the directory once qmail's own program was replaced."""
+        """What must be in the directory after qmail's own program was replaced."""
         return {"qmail-remote": os.fsencode(self.qremote), KEPT: self.remote.read_bytes()}
 
 
@@ -95,7 +95,7 @@ def test_qmails_own_program_is_replaced_and_restored(host: Host) -> None:
 
 
 def test_it_can_be_restored_without_make(host: Host) -> None:
-    """By the command that was told when it was replaced."""
+    """By the command that was printed when it was replaced."""
     before = host.state()
     _, told = host.run(REPLACE)
     subprocess.run(told.rpartition("or: ")[2], shell=True, check=True)
@@ -153,7 +153,7 @@ OBSTACLES = (
 
 @pytest.mark.parametrize("obstacle", OBSTACLES)
 def test_what_is_not_replaced(host: Host, obstacle) -> None:
-    """Nothing is touched, and a line says why."""
+    """Nothing is changed, and a line says why."""
     reason = obstacle(host)
     before = host.state()
     status, told = host.run(REPLACE)
@@ -176,7 +176,7 @@ exit $status
 
 
 def stand_ins(directory: Path, fails: str) -> tuple[Path, Path]:
-    """A directory for PATH in which ln, mv and rm look after qmail-remote, and their log; one command fails."""
+    """A directory for PATH in which ln, mv and rm check for qmail-remote, and their log; one command fails."""
     path, log = directory / "stand-ins", directory / "log"
     path.mkdir(exist_ok=True)
     for name in ("ln", "mv", "rm"):
@@ -188,7 +188,7 @@ def stand_ins(directory: Path, fails: str) -> tuple[Path, Path]:
 @pytest.mark.parametrize("step", STEPS)
 @pytest.mark.parametrize("then", ["replace", "restore"])
 def test_a_step_that_fails(host: Host, tmp_path: Path, step: str, then: str) -> None:
-    """qmail's own program stays in its place; then it is replaced all the same, or nothing of the attempt is left."""
+    """qmail's own program stays in its place; a retry then replaces it, or a restore removes all traces."""
     before, replaced, own = host.state(), host.replaced(), host.remote.read_bytes()
     path, log = stand_ins(tmp_path, step)
     status, told = host.run(REPLACE, path)
@@ -199,7 +199,7 @@ def test_a_step_that_fails(host: Host, tmp_path: Path, step: str, then: str) -> 
 
 
 def test_it_is_one_rename(host: Host, tmp_path: Path) -> None:
-    """So there is a qmail-remote at every moment: nothing ever removes the name."""
+    """So there is a qmail-remote at every moment: the name is never removed."""
     for command in (REPLACE, RESTORE):
         trace = tmp_path / "trace"
         calls = "trace=unlink,unlinkat,rename,renameat,renameat2"
@@ -239,7 +239,7 @@ def test_what_is_in_use_is_not_uninstalled(host: Host) -> None:
 
 
 def test_an_upgrade_of_qmail_is_noticed(host: Host) -> None:
-    """Where a new qmail-remote took the link's place, the old one does not come back."""
+    """If a new qmail-remote replaced the link, the old one does not come back."""
     host.run(REPLACE)
     host.remote.unlink()
     host.remote.write_bytes(b"a newer one")
@@ -252,7 +252,7 @@ def test_an_upgrade_of_qmail_is_noticed(host: Host) -> None:
 
 
 def test_the_rc_hands_qmailremote_down(tmp_path: Path) -> None:
-    """What stands after `env -` arrives in qmail-start, and /proc shows it in what that has started."""
+    """A variable after `env -` reaches qmail-start, and /proc shows it in its children."""
     fake = tmp_path / "qmail-start"
     fake.write_text("#!/bin/sh\nexec sleep 100\n")
     fake.chmod(0o755)
@@ -279,7 +279,7 @@ needs_users = pytest.mark.skipif(sandbox.available(True) is not None, reason=f"{
 
 
 def on_a_host(command: str, files: Mapping[str, str], modes: Mapping[str, tuple[int, int]]) -> str:
-    """What a command tells where /var/qmail/control holds these files; `modes` are owners and modes that differ."""
+    """The output of a command if /var/qmail/control holds these files; `modes` are owners and modes that differ."""
     os.umask(0o022)
     for place in ("/var", "/usr/local"):
         subprocess.run(["mount", "-t", "tmpfs", "-o", "mode=755", "none", place], check=True)
@@ -314,14 +314,14 @@ CHECKS = {
 @needs_users
 @pytest.mark.parametrize("name", CHECKS)
 def test_the_check_of_the_control_files(name: str) -> None:
-    """README's command, with qmailr's rights: 5.1.2, or the name of the file that is to be mended."""
+    """README's command, with qmailr's rights: 5.1.2, or the name of the broken file."""
     files, modes, told = CHECKS[name]
     report = sandbox.run(on_a_host, readme("'[]'"), files, modes, all_users=True)
     assert report.startswith("D[]" if "5.1.2" in told else "Z") and told in report, report
 
 
 class Refusing:
-    """A server that takes mail for nobody, and notes what it was asked."""
+    """A server that refuses all recipients, and notes what it was asked."""
 
     def __init__(self) -> None:
         self.asked: list[str] = []
@@ -359,7 +359,7 @@ TLS_CHECKS = {
 @needs_users
 @pytest.mark.parametrize("name", TLS_CHECKS)
 def test_the_check_of_the_files_for_tls(name: str) -> None:
-    """README's command: the server's refusal, within TLS and of the only recipient, or what is to be mended."""
+    """README's command: within TLS, the server's refusal of the only recipient, or the name of the broken file."""
     files, modes, told = TLS_CHECKS[name]
     report, asked = sandbox.run(with_a_server, files, modes, all_users=True)
     assert told in report, report

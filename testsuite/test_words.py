@@ -1,4 +1,4 @@
-"""words.c: fields with 8-bit octets become fields with encoded-words that Python's `email` reads as what they were."""
+"""words.c: fields with 8-bit octets become encoded-words that Python's `email` reads as the original."""
 
 import ctypes
 import email.header
@@ -16,11 +16,11 @@ WORD = re.compile(rb"=\?(utf-8|unknown-8bit)\?Q\?((?:[A-Za-z0-9!*+/_-]|=[0-9A-F]
 
 
 class Stuck(Exception):
-    """No encoded-word may stand where one is needed; or a line is too long."""
+    """No encoded-word is allowed where one is needed; or a line is too long."""
 
 
 def encode(field: bytes) -> list[bytes] | None:
-    """The lines that words_next() makes of a field; None if words_open() says that none can be."""
+    """The lines that words_next() makes of a field; None if words_open() refuses it."""
     memory, lines, taken, words, found = Octets(field), Lines(), Field(), Words(), []
     lib.lines_open(ctypes.byref(lines), memory.span)
     assert lib.header_take_field(ctypes.byref(lines), ctypes.byref(taken))
@@ -38,7 +38,7 @@ def encode(field: bytes) -> list[bytes] | None:
 
 
 def checked(field: bytes) -> bytes:
-    """The same in one line; fails if its form is not that of RFC 2047 and RFC 5322."""
+    """The same in one line; fails if it violates RFC 2047 or RFC 5322."""
     lines = encode(field)
     assert lines is not None
     whole = b"".join(lines)
@@ -80,7 +80,7 @@ def texts(draw: Draw) -> bytes:
 @example(b"Subject:", " =?utf-8?Q?a?= ü =?utf-8?Q?b?= ü ü".encode())
 @example(b"Subject:", b"\xe9 " + b"w" * 995)
 def test_unstructured_text_reads_as_before(name: bytes, text: bytes) -> None:
-    """Octet for octet, but for white space at both ends."""
+    """Octet for octet, except for white space at both ends."""
     whole = checked(name + text + b"\n")
     assert whole.startswith(name)
     assert shown(whole[len(name) :]).strip() == shown(re.sub(rb"[\r\n]", b"", text)).strip()
@@ -95,7 +95,7 @@ QUOTED = ["Müller, Jörg", 'J "X" Ö', "a\\b ü", "(x) Ö <a@b>", "plain, too",
 
 @st.composite
 def mailboxes(draw: Draw) -> tuple[str, str, str]:
-    """How one is written, its display name, its address."""
+    """A mailbox, its display name, its address."""
     address = draw(st.sampled_from(["a@b.example", '"x y"@b.example', "long" * 16 + "@example.org"]))
     kind = draw(st.sampled_from(["bare", "name", "quoted", "comment"]))
     space = draw(st.sampled_from([" ", "", "  ", "\n\t"]))
@@ -123,7 +123,7 @@ def names_and_addresses(body: str) -> list[tuple[list[bytes], str]]:
     st.sampled_from([", ", ",", ",\n ", " , "]), st.booleans(),
 )  # fmt: skip
 def test_addresses_read_as_before(field: str, boxes: list[tuple[str, str, str]], comma: str, group: bool) -> None:
-    """Each with its display name, in quotes before or not; what stands in brackets stays."""
+    """Each with its display name, quoted before or not; text in brackets stays."""
     body = comma.join(written for written, _, _ in boxes)
     body = f"Team Ü: {body};" if group else body
     whole = checked(f"{field}: {body}\n".encode()).decode()
@@ -165,7 +165,7 @@ def test_examples(field: str, lines: list[str]) -> None:
     ],
 )  # fmt: skip
 def test_an_address_stays_refused(field: str) -> None:
-    """In no part of an address may an encoded-word stand."""
+    """No part of an address may be an encoded-word."""
     with pytest.raises(Stuck, match="place"):
         encode(f"{field}\n".encode())
 
@@ -182,7 +182,7 @@ def test_structured_fields_stay_refused(name: str) -> None:
 @pytest.mark.spec("TR-8")
 @pytest.mark.parametrize("field", [b"X: \xe9 " + b"w" * 998, b"X" * 998 + b": \xe9", b"X: \xe9 a" + b" " * 999 + b"b"])
 def test_long_words_stay_refused(field: bytes) -> None:
-    """What is not encoded has to fit into a line."""
+    """Text that is not encoded must fit into a line."""
     with pytest.raises(Stuck, match="long"):
         encode(field + b"\n")
 
@@ -191,7 +191,7 @@ def test_long_words_stay_refused(field: bytes) -> None:
     st.sampled_from([*(bytes([octet]) for octet in b'"\\()<>,;:@ a\n\t'), b"\n ", b"\xc3\xbc", b"\xe9", b"=?a?q?b?="]), max_size=25
 ).map(b"".join))  # fmt: skip
 def test_no_field_is_too_strange(name: bytes, body: bytes) -> None:
-    """It ends, in lines that are legal, or where it is stuck."""
+    """It ends, in legal lines, or it gets stuck."""
     field = name + re.sub(rb"\n(?=[^ \t])", b"", body).rstrip(b"\n") + b"\n"
     try:
         checked(field)

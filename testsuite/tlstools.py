@@ -1,4 +1,4 @@
-"""What OpenSSL and GnuTLS themselves say of cipher suites: the command `openssl ciphers`, and libgnutls by ctypes.
+"""What OpenSSL and GnuTLS say about cipher suites: the command `openssl ciphers`, and libgnutls by ctypes.
 
 Suites are their two octets, as a number.
 """
