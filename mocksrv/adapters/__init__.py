@@ -1,4 +1,4 @@
-"""Other mail clients, each behind the interface of qmail-remote, so that a case can be played against them.
+"""Other mail clients, each with the interface of qmail-remote, so that a case can be played against them.
 
     python3 -m mocksrv.adapters NAME[:ROOT] HOST SENDER RECIPIENT... <message
 
