@@ -111,7 +111,7 @@ class _Mint:
     def credential(self, name: str) -> Credential:
         try:
             certificate, key = self._make(name)
-            chain = [certificate, *(self._make(one)[0] for one in self._sent_behind(name))]
+            chain = [certificate, *(self._make(one)[0] for one in self._sent_after(name))]
         except (ValueError, TypeError, RecursionError) as error:  # a name that is not text; a loop of issuers
             raise ValueError(f"{self._file}: {error}") from error
         encoding, form, lock = serialization.Encoding, serialization.PrivateFormat, serialization.NoEncryption()
@@ -131,7 +131,7 @@ class _Mint:
             return {"subject": self._recipe(owner).get("subject", owner)} | recipe
         return recipe
 
-    def _sent_behind(self, name: str) -> list[str]:
+    def _sent_after(self, name: str) -> list[str]:
         """The issuers up to the root, which everybody has; unless the recipe says otherwise."""
         recipe = self._recipe(name)
         chain: list[str] = recipe.get("sends", [])
