@@ -1,8 +1,8 @@
 /*
- * effort - counts what the pure floors do, so that a test can compare two amounts of work, whatever machine it runs on
+ * effort - counts the work of the pure floors, so that a test can compare two amounts on any machine
  *
- * They are compiled with -fsanitize-coverage=trace-pc, which calls the first of these at each basic block, and with
- * the names of what would else look at or write many octets uncounted.  This file is compiled without both.
+ * They are compiled with -fsanitize-coverage=trace-pc, which calls the first function at each basic block, and with macros
+ * that replace the library functions that read or write many octets.  This file is compiled without both.
  */
 #include <stdarg.h>
 #include <stdio.h>

@@ -3,10 +3,10 @@
  *
  * FAULT=KIND:N:ERRNO   the nth call of that kind fails with that errno; ERRNO 0: all of them move at most one octet
  * FAULT=noise          instead, each connect(2) writes something to descriptors 1 and 2, as a careless library might
- * FAULT_LOG=FILE       at the end the number of calls of that kind is written there
+ * FAULT_LOG=FILE       at the end the number of calls of that kind is written to this file
  *
- * Time goes SPEED times as fast, so that timeouts that follow from a fault cost little.
- * The write of the reports is no call of any kind: what goes into the pipe that was descriptor 1 at the start passes.
+ * Time runs SPEED times as fast, so that timeouts after a fault are short.
+ * The write of the reports, into the pipe that was descriptor 1 at the start, never fails and does not count.
  */
 #define _GNU_SOURCE
 #include <errno.h>

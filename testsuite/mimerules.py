@@ -52,7 +52,7 @@ def can_be_folded(line: bytes, is_first: bool) -> bool:
 
 
 def troubles(entity: Entity, server: Server) -> set[str]:
-    """Everything that keeps the message from being made legal, as TR-8 lists it; any of it may be the one in the report."""
+    """Everything that keeps the message from being made legal, as TR-8 lists it; the report may name any of it."""
     found = {f"{entity.place} {what}" for what in _body_troubles(entity, server)}
     where = f" of {entity.place}" if entity.depth else ""
     for one in entity.fields:

@@ -234,7 +234,7 @@ class Peer:
 def serving(serve: Callable[[socket.socket, BinaryIO], None], room: int | None = None) -> Iterator[None]:
     """A server on port 25 that does with each connection, one after the other, what `serve` says.
 
-    A connection that breaks is not an error. With `room` the kernel buffers no more octets than that, in either direction.
+    A connection that breaks is not an error. With `room` the kernel buffers only so many octets, in either direction.
     """
     listener = bound_socket(ADDRESS, 25, socket.SOCK_STREAM)
     if room:

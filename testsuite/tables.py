@@ -1,4 +1,4 @@
-"""Tables of examples in fixtures/tables: columns separated by tabs, the escapes of case files, `#` lines are comments."""
+"""Tables of examples in fixtures/tables: columns between tabs, the escapes of case files, `#` lines are comments."""
 
 from pathlib import Path
 

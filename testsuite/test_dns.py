@@ -28,7 +28,7 @@ def delivered_to(host: str) -> Outcome:
 
 
 def with_faults(kinds: tuple[str, ...], next_server: bool) -> dict[str, tuple[str, str]]:
-    """For each unusable answer: letters and report if one server gives it to these questions; the next one knows more."""
+    """For each unusable answer: letters and report if one server gives it to these questions, and the next knows more."""
     zone = "".join(
         f"h{number}.example. MX 10 m{number}.example.\nm{number}.example. A {ADDRESS}\nm{number}.example. TXT there\n"
         for number in range(len(NO_ANSWERS))

@@ -42,7 +42,7 @@ def mend(line: bytes) -> list[bytes]:
 
 
 def check_lines(lines: list[bytes]) -> None:
-    """Each is well-formed, not too long, and not the beginning of a delimiter; all except the last have a soft line break."""
+    """Each is well-formed, not too long, and no beginning of a delimiter; all but the last have a soft line break."""
     for line in lines:
         assert len(line) <= QP_LINE_MAX
         assert WELL_FORMED.fullmatch(line)

@@ -290,7 +290,7 @@ def nested(kinds: str, text: bytes, label: bytes = b"") -> bytes:
 @pytest.mark.spec("TR-8")
 @pytest.mark.parametrize("kinds", ["p", "m", "pm", "mmp"])
 def test_a_hundred_levels(kinds: str) -> None:
-    """A hundred levels around the innermost entity can be recoded; with one more it must be legal, or it is too deep."""
+    """A hundred levels around the innermost entity can be recoded; with one more it is too deep, unless it is legal."""
     kinds = (kinds * 101)[:101]
     recoded = check(nested(kinds[:100], b"\xe9\n"), Server(False, False))
     assert recoded.quoted_printable and recoded.wire.endswith(b"\r\n=E9\r\n")
