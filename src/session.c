@@ -33,9 +33,19 @@ static void write_report(const struct session *session, struct report *report, c
 			 const char *what)
 {
 	char who[sizeof session->who + 16];
-	snprintf(who, sizeof who, "%s%s", strncmp(what, "but ", 4) == 0 ? "Connected to " : "", session->who);
-	report_write(report, letter, code, who, what);
-	trace_note(session->trace, '*', "%s %s", who, what);
+	char text[300];
+	bool connected = strncmp(what, "but ", 4) == 0;
+	const char *where = strchr(session->full, '[');
+	if (connected && where != session->full) {
+		/* Parsers take what stands here for the host's name: its address has to wait. */
+		snprintf(who, sizeof who, "Connected to %s", session->host);
+		snprintf(text, sizeof text, "%s %s", what, where);
+	} else {
+		snprintf(who, sizeof who, "%s%s", connected ? "Connected to " : "", session->who);
+		snprintf(text, sizeof text, "%s", what);
+	}
+	report_write(report, letter, code, who, text);
+	trace_note(session->trace, '*', "%s %s", who, text);
 }
 
 void session_fail(struct session *session, char letter, const char *code, const char *what, const struct reply *reply)
