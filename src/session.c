@@ -40,12 +40,12 @@ static void write_report(const struct session *session, struct report *report, c
 		/* Parsers take what stands here for the host's name: its address has to wait. */
 		snprintf(who, sizeof who, "Connected to %s", session->host);
 		snprintf(text, sizeof text, "%s %s", what, where);
+		what = text;
 	} else {
 		snprintf(who, sizeof who, "%s%s", connected ? "Connected to " : "", session->who);
-		snprintf(text, sizeof text, "%s", what);
 	}
-	report_write(report, letter, code, who, text);
-	trace_note(session->trace, '*', "%s %s", who, text);
+	report_write(report, letter, code, who, what);
+	trace_note(session->trace, '*', "%s %s", who, what);
 }
 
 void session_fail(struct session *session, char letter, const char *code, const char *what, const struct reply *reply)
