@@ -33,7 +33,17 @@ static void write_report(const struct session *session, struct report *report, c
 			 const char *what)
 {
 	char who[sizeof session->who + 16];
-	snprintf(who, sizeof who, "%s%s", strncmp(what, "but ", 4) == 0 ? "Connected to " : "", session->who);
+	char text[300];
+	bool connected = strncmp(what, "but ", 4) == 0;
+	const char *where = strchr(session->full, '[');
+	if (connected && where != session->full) {
+		/* Parsers take what stands here for the host's name: its address has to wait. */
+		snprintf(who, sizeof who, "Connected to %s", session->host);
+		snprintf(text, sizeof text, "%s %s", what, where);
+		what = text;
+	} else {
+		snprintf(who, sizeof who, "%s%s", connected ? "Connected to " : "", session->who);
+	}
 	report_write(report, letter, code, who, what);
 	trace_note(session->trace, '*', "%s %s", who, what);
 }
