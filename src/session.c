@@ -28,45 +28,57 @@ static const struct {
 	[STAGE_MESSAGE] = {"the message", "failed after I sent the message.", "5.6.0", false}, /* section 4.1.1.4 */
 };
 
+bool session_has_failed(const struct session *session)
+{
+	return session->outcome.report.letter && session->outcome.report.letter != 'K';
+}
+
+bool session_end_has_left(const struct session *session)
+{
+	return session->end_put && stream_pending(&session->stream) == 0;
+}
+
 /* Writes a report about the server. */
 static void write_report(const struct session *session, struct report *report, char letter, const char *code,
 			 const char *what)
 {
-	char who[sizeof session->who + 16];
+	char who[sizeof session->name + sizeof session->where + 16];
 	char text[300];
 	bool connected = strncmp(what, "but ", 4) == 0;
-	const char *where = strchr(session->full, '[');
-	if (connected && where != session->full) {
-		/* Parsers take what stands here for the host's name: its address has to wait. */
-		snprintf(who, sizeof who, "Connected to %s", session->host);
-		snprintf(text, sizeof text, "%s %s", what, where);
-		what = text;
-	} else {
-		snprintf(who, sizeof who, "%s%s", connected ? "Connected to " : "", session->who);
-	}
-	report_write(report, letter, code, who, what);
-	trace_note(session->trace, '*', "%s %s", who, what);
+	bool named = *session->name;
+	/* Parsers of bounces take one word for the server, and the one after "Connected to" for its name. */
+	snprintf(who, sizeof who, "%s%s%s", connected ? "Connected to " : "", session->name,
+		 connected && named ? "" : session->where);
+	snprintf(text, sizeof text, connected && named ? "%s %s" : "%s", what, session->where);
+	report_write(report, letter, code, who, text);
+	trace_note(session->trace, '*', "%s %s", who, text);
 }
 
 void session_fail(struct session *session, char letter, const char *code, const char *what, const struct reply *reply)
 {
-	if (session->failure.letter)
+	struct report *report = &session->outcome.report;
+	if (session_has_failed(session))
 		return;
-	write_report(session, &session->failure, letter, code, what);
+	write_report(session, report, letter, code, what);
 	if (reply && reply->length > 0) {
-		report_add_reply(&session->failure, reply);
-		report_give_up(&session->failure, session->host);
+		report_add_reply(report, reply);
+		report_give_up(report, session->host);
 	}
 }
 
+void session_break(struct session *session, char letter, const char *code, const char *what, const struct reply *reply)
+{
+	session->broken = true;
+	session_fail(session, letter, code, what, reply);
+}
+
 /* A failure after which server and client no longer agree on what comes next; `how` is about the reply to `stage`. */
-static void fail_at(struct session *session, enum stage stage, const char *code, const char *how, const char *end)
+static void break_at(struct session *session, enum stage stage, const char *code, const char *how, const char *end)
 {
 	char text[200];
 	snprintf(text, sizeof text, "%s %s%s%s.%s", how, stage == STAGE_GREETING ? "" : "reply to ", stages[stage].name,
-		 end, session->end_put && stream_pending(&session->stream) == 0 ? " Possible duplicate!" : "");
-	session->out_of_step = true;
-	session_fail(session, 'Z', code, text, &session->reply);
+		 end, session_end_has_left(session) ? " Possible duplicate!" : "");
+	session_break(session, 'Z', code, text, &session->reply);
 }
 
 bool session_put(struct session *session, struct span verb, struct span argument, struct span parameters)
@@ -96,15 +108,14 @@ static void refusal_code(const struct session *session, const char *usual, char 
 		snprintf(code, REPLY_ENHANCED_SIZE, "%s", session_is_closing(session) ? "4.3.2" : usual);
 }
 
-void session_ended(struct session *session, const struct reply *reply)
+void session_fail_ended(struct session *session, const struct reply *reply)
 {
 	char code[REPLY_ENHANCED_SIZE];
 	refusal_code(session, "4.4.2", code);
-	session->out_of_step = true;
-	session_fail(session, 'Z', code, "but connection died. It ended the session.", reply);
+	session_break(session, 'Z', code, "but connection died. It ended the session.", reply);
 }
 
-bool session_has_input(struct session *session)
+bool session_look_for_input(struct session *session)
 {
 	struct stream *stream = &session->stream;
 	struct span input;
@@ -118,39 +129,38 @@ bool session_has_input(struct session *session)
 	return stream_has_input(stream);
 }
 
-bool session_is_in_step(struct session *session, enum stage next)
+bool session_demand_silence(struct session *session, enum stage next)
 {
 	char text[64];
 	struct span input;
 	size_t used;
-	if (!session_has_input(session))
+	if (!session_look_for_input(session))
 		return true;
 	input.data = stream_input(&session->stream, &input.length);
 	reply_begin(&session->reply);
 	reply_feed(&session->reply, input, &used);
 	trace_text(session->trace, 'S', (struct span){session->reply.text, session->reply.length});
 	if (session_is_closing(session)) {
-		session_ended(session, &session->reply);
+		session_fail_ended(session, &session->reply);
 		return false;
 	}
 	snprintf(text, sizeof text, "sent unexpected data before %s.", stages[next].name);
-	session->out_of_step = true;
-	session_fail(session, 'Z', "4.5.0", text, &session->reply);
+	session_break(session, 'Z', "4.5.0", text, &session->reply);
 	return false;
 }
 
-static void fail_to_read(struct session *session, enum stage stage)
+static void break_unread(struct session *session, enum stage stage)
 {
 	bool late = session->stream.error == STREAM_TIMEOUT;
 	bool stalled = late && stream_pending(&session->stream) > 0;
 	/* Half a refusal tells why; half of another reply tells nothing. */
 	if (reply_class(&session->reply) < 4)
 		reply_begin(&session->reply);
-	fail_at(session, stage, "4.4.2",
-		stalled ? "but connection died. It stopped reading, and sent no"
-		: late  ? "but connection died. It sent no"
-			: "but connection died. It hung up without a",
-		late ? " in time" : "");
+	break_at(session, stage, "4.4.2",
+		 stalled ? "but connection died. It stopped reading, and sent no"
+		 : late  ? "but connection died. It sent no"
+			 : "but connection died. It hung up without a",
+		 late ? " in time" : "");
 }
 
 bool session_read_reply(struct session *session, enum stage stage)
@@ -171,7 +181,7 @@ bool session_read_reply(struct session *session, enum stage stage)
 			continue;
 		/* A server that refuses in the middle of a flight and hangs up may have said why. */
 		if (last_look && used == 0) {
-			fail_to_read(session, stage);
+			break_unread(session, stage);
 			return false;
 		}
 		stream_salvage(stream);
@@ -179,7 +189,7 @@ bool session_read_reply(struct session *session, enum stage stage)
 	}
 	trace_text(session->trace, 'S', (struct span){session->reply.text, session->reply.length});
 	if (state == REPLY_MALFORMED) {
-		fail_at(session, stage, "4.5.0", "sent no valid SMTP", "");
+		break_at(session, stage, "4.5.0", "sent no valid SMTP", "");
 		return false;
 	}
 	stream_restart_clock(stream);
@@ -206,18 +216,18 @@ static void report_refused(const struct session *session, struct report *report,
 	report_add_reply(report, &session->reply);
 }
 
-void session_refused(struct session *session, enum stage stage)
+void session_fail_refused(struct session *session, enum stage stage)
 {
-	session->out_of_step = session->out_of_step || session_is_closing(session);
-	if (session->failure.letter)
+	session->broken = session->broken || session_is_closing(session);
+	if (session_has_failed(session))
 		return;
-	report_refused(session, &session->failure, stage, "ZD");
-	report_give_up(&session->failure, session->host);
+	report_refused(session, &session->outcome.report, stage, "ZD");
+	report_give_up(&session->outcome.report, session->host);
 }
 
-void session_unexpected(struct session *session, enum stage stage)
+void session_fail_unexpected(struct session *session, enum stage stage)
 {
-	fail_at(session, stage, "4.5.0", "sent an unexpected", "");
+	break_at(session, stage, "4.5.0", "sent an unexpected", "");
 }
 
 void session_report_recipient(const struct session *session, struct report *report)
@@ -232,21 +242,19 @@ void session_report_recipient(const struct session *session, struct report *repo
 static bool say_hello(struct session *session, enum stage stage, const char *verb)
 {
 	static const struct span nothing = {"", 0};
-	if (!session_is_in_step(session, stage))
+	if (!session_demand_silence(session, stage))
 		return false;
 	session_put(session, span_of(verb), span_of(session->config->helohost), nothing);
 	return session_read_reply(session, stage) && reply_class(&session->reply) == 2;
 }
 
 /* Ends an opening that failed. */
-static bool give_up(struct session *session, enum stage stage)
+static bool fail_to_open(struct session *session, enum stage stage)
 {
-	if (session->failure.letter)
-		return false;
 	if (reply_class(&session->reply) >= 4)
-		session_refused(session, stage);
+		session_fail_refused(session, stage);
 	else
-		session_unexpected(session, stage);
+		session_fail_unexpected(session, stage);
 	return false;
 }
 
@@ -260,30 +268,36 @@ static bool say_ehlo(struct session *session)
 
 bool session_hello(struct session *session)
 {
-	return say_ehlo(session) || give_up(session, STAGE_EHLO);
+	return say_ehlo(session) || fail_to_open(session, STAGE_EHLO);
 }
 
 bool session_open(struct session *session)
 {
 	if (!session_read_reply(session, STAGE_GREETING) || reply_class(&session->reply) != 2)
-		return give_up(session, STAGE_GREETING);
+		return fail_to_open(session, STAGE_GREETING);
 	if (say_ehlo(session))
 		return true;
-	if (session->failure.letter || reply_class(&session->reply) != 5)
-		return give_up(session, STAGE_EHLO);
+	if (session_has_failed(session) || reply_class(&session->reply) != 5)
+		return fail_to_open(session, STAGE_EHLO);
 	/* RFC 5321 section 3.2: an older server.  If HELO fails too, what it said to EHLO tells why. */
 	if (!reply_is_unknown_command(&session->reply))
-		session_refused(session, STAGE_EHLO);
+		session_fail_refused(session, STAGE_EHLO);
 	if (!say_hello(session, STAGE_HELO, "HELO "))
-		return give_up(session, STAGE_HELO);
-	report_free(&session->failure);
+		return fail_to_open(session, STAGE_HELO);
+	report_free(&session->outcome.report);
 	return true;
+}
+
+/* Whether what the server hears next is taken for a command. */
+static bool may_quit(const struct session *session)
+{
+	return !session->broken && !session->stream.error && stream_pending(&session->stream) == 0;
 }
 
 static void quit(struct session *session)
 {
 	static const struct span nothing = {"", 0};
-	if (session->out_of_step || session->stream.error || stream_pending(&session->stream) > 0)
+	if (!may_quit(session))
 		return;
 	session_put(session, span_of("QUIT"), nothing, nothing);
 	stream_try_write(&session->stream);

@@ -33,17 +33,12 @@ struct attempt {
 
 static const char nothing_allowed[] = "the server accepts nothing that control/tlsclientciphers allows";
 
-/* Something of ours is broken, and the failure says what: no server gets the mail before somebody mended it. */
-static bool stop(struct attempt *attempt)
+/* Something of ours is broken: no server gets the mail before somebody mended it. */
+static bool fail_locally(struct attempt *attempt, const char *who, const char *what)
 {
-	attempt->session->settled = true;
+	report_write(&attempt->session->outcome.report, 'Z', "4.3.0", who, what);
+	attempt->session->outcome.next = NEXT_NOTHING;
 	return false;
-}
-
-static bool stop_for(struct attempt *attempt, const char *who, const char *what)
-{
-	report_write(&attempt->session->failure, 'Z', "4.3.0", who, what);
-	return stop(attempt);
 }
 
 /* This server does not get the mail; the next one may. */
@@ -62,10 +57,12 @@ static bool distrust(struct attempt *attempt, const char *why, const struct repl
 static void plan_another(struct attempt *attempt, const char *why, bool unlisted)
 {
 	struct starttls *starttls = attempt->starttls;
-	bool narrower = unlisted && starttls->offer == OFFER_ALL;
+	enum next *next = &attempt->session->outcome.next;
 	snprintf(starttls->failed, sizeof starttls->failed, "%s", why);
-	starttls->again = narrower || !attempt->demanded;
-	starttls->offer = narrower ? OFFER_LISTED : OFFER_NONE;
+	if (unlisted && starttls->offer == OFFER_ALL)
+		*next = NEXT_NARROWER;
+	else if (!attempt->demanded)
+		*next = NEXT_CLEAR;
 }
 
 /* Nothing more can be said on this connection. */
@@ -73,7 +70,7 @@ static bool fail_handshake(struct attempt *attempt, const char *why)
 {
 	char text[200];
 	snprintf(text, sizeof text, "the TLS handshake failed: %s", why);
-	attempt->session->out_of_step = true;
+	attempt->session->broken = true;
 	plan_another(attempt, why, false);
 	return distrust(attempt, text, NULL);
 }
@@ -81,7 +78,10 @@ static bool fail_handshake(struct attempt *attempt, const char *why)
 static bool read_file(struct attempt *attempt, const char *file, struct buf *contents, bool *present)
 {
 	struct session *session = attempt->session;
-	return config_read(session->config, file, contents, present, &session->failure) || stop(attempt);
+	if (config_read(session->config, file, contents, present, &session->outcome.report))
+		return true;
+	session->outcome.next = NEXT_NOTHING;
+	return false;
 }
 
 /* Whether a certificate is demanded of the server, and which. */
@@ -94,7 +94,7 @@ static bool read_demand(struct attempt *attempt)
 	return read_file(attempt, file, &attempt->trusted, &attempt->demanded);
 }
 
-static bool stop_for_ciphers(struct attempt *attempt, const struct cipherlist_fault *fault)
+static bool fail_for_ciphers(struct attempt *attempt, const struct cipherlist_fault *fault)
 {
 	enum { WORD_SHOWN = 60 };
 	char who[64] = "control/tlsclientciphers";
@@ -104,7 +104,7 @@ static bool stop_for_ciphers(struct attempt *attempt, const struct cipherlist_fa
 		snprintf(who, sizeof who, "control/tlsclientciphers line %zu", fault->line);
 		snprintf(what, sizeof what, "is malformed: `%.*s` %s", shown, fault->word.data, fault->wrong);
 	}
-	return stop_for(attempt, who, what);
+	return fail_locally(attempt, who, what);
 }
 
 /* What tlsclientciphers says, as GnuTLS understands it. */
@@ -115,9 +115,9 @@ static bool read_ciphers(struct attempt *attempt)
 	struct cipherlist_fault fault;
 	ciphers_default(&attempt->ciphers);
 	if (attempt->has_list && !ciphers_read(&attempt->ciphers, list, &fault))
-		return stop_for_ciphers(attempt, &fault);
+		return fail_for_ciphers(attempt, &fault);
 	ciphers_print(&attempt->ciphers, narrow ? CIPHERS_NARROW : CIPHERS_WIDE, &attempt->priority);
-	return !attempt->priority.failed || stop_for(attempt, "Qremote", "is out of memory.");
+	return !attempt->priority.failed || fail_locally(attempt, "Qremote", "is out of memory.");
 }
 
 /* All that is needed from here, before the server learns of it. */
@@ -128,7 +128,7 @@ static bool prepare(struct attempt *attempt)
 	    !read_file(attempt, "tlsclientciphers", &attempt->list, &attempt->has_list) || !read_ciphers(attempt))
 		return false;
 	attempt->module = module_load(why, sizeof why);
-	return attempt->module || stop_for(attempt, "Qremote", why);
+	return attempt->module || fail_locally(attempt, "Qremote", why);
 }
 
 static struct tls_pem pem_of(const struct buf *contents, bool present)
@@ -160,29 +160,33 @@ static bool open_tls(struct attempt *attempt, int descriptor)
 	else if (failure.trouble != TLS_CERTIFICATE)
 		snprintf(who, sizeof who, failure.trouble == TLS_PRIORITY ? "control/tlsclientciphers" : "GnuTLS");
 	snprintf(what, sizeof what, "cannot be used: %s.", failure.text);
-	return stop_for(attempt, who, what);
+	return fail_locally(attempt, who, what);
 }
 
-/* Says STARTTLS.  False where the session does not go on to a handshake; `failure` then says whether it goes on. */
-static bool say_starttls(struct attempt *attempt)
+/* How the session goes on after STARTTLS. */
+enum answer { ANSWER_HANDSHAKE, ANSWER_CLEAR, ANSWER_FAILED };
+
+static enum answer say_starttls(struct attempt *attempt)
 {
 	static const struct span nothing = {"", 0};
 	struct session *session = attempt->session;
-	if (!session_is_in_step(session, STAGE_STARTTLS))
-		return false;
+	if (!session_demand_silence(session, STAGE_STARTTLS))
+		return ANSWER_FAILED;
 	session_put(session, span_of("STARTTLS"), nothing, nothing);
 	if (!session_read_reply(session, STAGE_STARTTLS))
-		return false;
+		return ANSWER_FAILED;
 	int class = reply_class(&session->reply);
 	if (class == 2)
-		return true;
+		return ANSWER_HANDSHAKE;
 	if (class == 3)
-		session_unexpected(session, STAGE_STARTTLS);
+		session_fail_unexpected(session, STAGE_STARTTLS);
 	else if (session_is_closing(session))
-		session_refused(session, STAGE_STARTTLS);
+		session_fail_refused(session, STAGE_STARTTLS);
 	else if (attempt->demanded)
 		distrust(attempt, "it refused STARTTLS", &session->reply);
-	return false;
+	else
+		return ANSWER_CLEAR;
+	return ANSWER_FAILED;
 }
 
 /* From here on the session speaks within TLS. */
@@ -213,7 +217,7 @@ static bool fail_as(struct attempt *attempt, const struct tls_failure *failure)
 	bool refused = attempt->has_list && failure->trouble == TLS_REFUSED;
 	if (failure->trouble == TLS_UNTRUSTED) {
 		snprintf(why, sizeof why, "its certificate %s", failure->text);
-		attempt->session->out_of_step = true;
+		attempt->session->broken = true;
 		return distrust(attempt, why, NULL);
 	}
 	/* Where a suite came out before that is not listed, the list is the cause, however the server says so. */
@@ -252,7 +256,7 @@ static bool greet_again(struct attempt *attempt)
 	bool greeted = session_hello(session);
 	stream_has_input(&session->stream);
 	if (session->stream.error == STREAM_END || session->stream.error == STREAM_BROKEN) {
-		report_free(&session->failure);
+		report_free(&session->outcome.report);
 		return fail_handshake(attempt, "the server broke it off");
 	}
 	return greeted;
@@ -260,13 +264,11 @@ static bool greet_again(struct attempt *attempt)
 
 static bool secure(struct attempt *attempt, int descriptor)
 {
-	struct session *session = attempt->session;
-	if (!prepare(attempt))
+	if (!prepare(attempt) || !open_tls(attempt, descriptor))
 		return false;
-	if (!open_tls(attempt, descriptor))
-		return false;
-	if (!say_starttls(attempt))
-		return !session->failure.letter; /* refused: on in the clear */
+	enum answer answer = say_starttls(attempt);
+	if (answer != ANSWER_HANDSHAKE)
+		return answer == ANSWER_CLEAR;
 	return shake_hands(attempt) && greet_again(attempt);
 }
 

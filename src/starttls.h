@@ -13,19 +13,17 @@ enum starttls_offer {
 	OFFER_NONE    /* no TLS: it failed (RFC 7435 section 3) */
 };
 
-/* What is to become of TLS with one server; it outlives the connections to it.  A zeroed struct, with its host, for the
- * first. */
+/* What is to become of TLS with one server; it outlives the connections to it. */
 struct starttls {
 	const char *host; /* the server's name, empty where there is only an address */
 	enum starttls_offer offer;
-	bool again;       /* this connection failed in a way that makes another one to the same address worth it */
 	char failed[160]; /* why TLS failed on an earlier connection; empty: it did not */
 };
 
 /*
  * Secures a session that was opened, if both sides offer TLS (RFC 3207): what was learned in the clear is forgotten,
  * and EHLO said anew.  `descriptor` is the connected socket.  True: go on, within TLS or, where that may be, in the
- * clear. False: see the failure, and `again`.
+ * clear.  False: it failed.
  */
 bool starttls_run(struct starttls *starttls, struct session *session, int descriptor);
 

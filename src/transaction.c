@@ -3,170 +3,132 @@
  *
  * deliver.c runs one in each session that it could open.  RFC 5321 sections 3.3 and 4.1.1, RFC 2920, RFC 3030.
  *
- * Commands form a queue: MAIL, a RCPT for each undecided recipient, then DATA, or a BDAT with its octets for each
- * chunk.  They leave in groups: MAIL, RCPT and DATA are one, all chunks are another.  `sent` and `answered` are two
- * positions in the queue.  With PIPELINING the first runs ahead, up to the end of the group; without, it is never more
- * than one ahead.  So there is one loop for both, and a server that answers while it still reads cannot stop it.
+ * A transaction is two groups of commands.  The envelope is MAIL, a RCPT for each open recipient and, unless the
+ * message goes by BDAT, DATA.  The content is the message after a 354, or all its chunks.  The commands have positions,
+ * from MAIL at 0 on; `sent` and `answered` are two of them.  With PIPELINING the first runs ahead to the end of the
+ * group; without, it is never more than one ahead.  So there is one loop for both, and a server that answers while it
+ * still reads cannot stop it.
  */
 #include "transaction.h"
 
-#include "handover.h"
+#include "content.h"
 
 #include <inttypes.h>
 #include <stdio.h>
-#include <string.h>
 
 static const struct span nothing = {"", 0};
 
 struct transaction {
 	struct session *session;
 	struct envelope *envelope;
-	struct handover handover;
-	struct report *accepted; /* the message report, if it is K */
-	char parameters[120];    /* of MAIL */
-	uint64_t content;        /* the position of DATA, or of the first BDAT, in the queue */
-	uint64_t end;            /* of the group that is being sent */
+	struct content content;
+	struct recipient **open; /* those that are not decided yet, and how many */
+	size_t open_count;
+	char parameters[120]; /* of MAIL */
 	uint64_t sent;
 	uint64_t answered;
-	size_t next_sent; /* recipients before these were sent, or answered */
-	size_t next_answered;
 	bool mail_accepted;
+	size_t recipients_accepted;
 	bool data_accepted; /* 354 */
-	size_t recipients;  /* that were accepted */
+};
+
+/* One command, as its position makes it. */
+struct command {
+	enum stage stage; /* STAGE_MESSAGE for a chunk */
+	struct recipient *recipient;
+	bool last; /* of the recipients, or of the chunks */
 };
 
 static bool is_chunked(const struct transaction *transaction)
 {
-	return transaction->handover.form.chunked;
+	return transaction->content.form.chunked;
 }
 
-static enum stage stage_of(const struct transaction *transaction, uint64_t position)
+/* The position after the last RCPT: that of DATA, or of the first chunk. */
+static uint64_t content_position(const struct transaction *transaction)
 {
-	if (position == 0)
-		return STAGE_MAIL;
-	if (position < transaction->content)
-		return STAGE_RCPT;
-	return is_chunked(transaction) ? STAGE_MESSAGE : STAGE_DATA;
+	return transaction->open_count + 1;
 }
 
-/* The next undecided recipient at or behind a position, which moves behind it. */
-static struct recipient *take_recipient(struct envelope *envelope, size_t *position)
+static struct command command_at(const struct transaction *transaction, uint64_t position)
 {
-	while (envelope->recipients[*position].report.letter)
-		++*position;
-	return &envelope->recipients[(*position)++];
+	uint64_t content = content_position(transaction);
+	struct command command = {.stage = STAGE_MAIL};
+	if (position >= content) {
+		command.stage = is_chunked(transaction) ? STAGE_MESSAGE : STAGE_DATA;
+		command.last = position + 1 == content + content_chunks(&transaction->content);
+	} else if (position > 0) {
+		command.stage = STAGE_RCPT;
+		command.recipient = transaction->open[position - 1];
+		command.last = position + 1 == content;
+	}
+	return command;
 }
-
-/* RFC 1870 section 6, RFC 6152 section 3, RFC 6531 section 3.4 */
-static void print_parameters(struct transaction *transaction)
-{
-	const struct session *session = transaction->session;
-	const struct form *form = &transaction->handover.form;
-	char size[40] = "";
-	if (session->offers.size)
-		snprintf(size, sizeof size, " SIZE=%" PRIu64, form->size);
-	snprintf(transaction->parameters, sizeof transaction->parameters, "%s%s%s", size, form->body,
-		 form->smtputf8 || envelope_needs_utf8(transaction->envelope) ? " SMTPUTF8" : "");
-}
-
-static const char mail_verb[] = "MAIL FROM:";
-static const char rcpt_verb[] = "RCPT TO:";
 
 static struct span span_of_buf(const struct buf *buf)
 {
 	return (struct span){buf->data, buf->length};
 }
 
+static enum put put_line(struct transaction *transaction, const char *verb, struct span argument)
+{
+	return session_put(transaction->session, span_of(verb), argument, nothing) ? PUT_WHOLE : PUT_PART;
+}
+
+static enum put put_mail(struct transaction *transaction, const struct command *command)
+{
+	(void)command;
+	return session_put(transaction->session, span_of("MAIL FROM:"), span_of_buf(&transaction->envelope->sender),
+			   span_of(transaction->parameters))
+		       ? PUT_WHOLE
+		       : PUT_PART;
+}
+
+static enum put put_recipient(struct transaction *transaction, const struct command *command)
+{
+	return put_line(transaction, "RCPT TO:", span_of_buf(&command->recipient->path));
+}
+
+static enum put put_data(struct transaction *transaction, const struct command *command)
+{
+	(void)command;
+	return put_line(transaction, "DATA", nothing);
+}
+
 /* From here on, nothing must be lost for want of memory. */
 static bool reserve(struct transaction *transaction)
 {
 	struct session *session = transaction->session;
-	if (envelope_reserve(transaction->envelope) && buf_reserve(&transaction->accepted->text, REPORT_MAX))
+	if (envelope_reserve(transaction->envelope) && buf_reserve(&session->outcome.report.text, REPORT_MAX))
 		return true;
-	session->out_of_step = true;
-	session_fail(session, 'Z', "4.3.0", "was not sent the message: Qremote is out of memory.", NULL);
+	session_break(session, 'Z', "4.3.0", "was not sent the message: Qremote is out of memory.", NULL);
 	return false;
 }
 
-static bool put_chunk(struct transaction *transaction)
+static enum put put_chunk(struct transaction *transaction, const struct command *command)
 {
-	bool last = transaction->sent + 1 == transaction->content + handover_chunks(&transaction->handover);
-	if (last && !transaction->handover.in_chunk && !reserve(transaction))
-		return false;
-	return handover_put_chunk(&transaction->handover, last);
+	if (command->last && !transaction->content.in_chunk && !reserve(transaction))
+		return PUT_FAILED;
+	return content_put_chunk(&transaction->content, command->last);
 }
 
-/* Puts the next command of the queue, as far as there is room; false where that is not all of it. */
-static bool put_next(struct transaction *transaction)
-{
-	struct session *session = transaction->session;
-	const struct envelope *envelope = transaction->envelope;
-	size_t position = transaction->next_sent;
-	bool put;
-	switch (stage_of(transaction, transaction->sent)) {
-	case STAGE_MAIL:
-		put = session_put(session, span_of(mail_verb), span_of_buf(&envelope->sender),
-				  span_of(transaction->parameters));
-		break;
-	case STAGE_RCPT:
-		put = session_put(session, span_of(rcpt_verb),
-				  span_of_buf(&take_recipient(transaction->envelope, &position)->path), nothing);
-		break;
-	case STAGE_DATA:
-		put = session_put(session, span_of("DATA"), nothing, nothing);
-		break;
-	default:
-		put = put_chunk(transaction);
-		break;
-	}
-	if (put) {
-		transaction->sent++;
-		transaction->next_sent = position;
-	}
-	return put;
-}
-
-/* Whether the next command may be put before another reply was read. */
-static bool may_send(const struct transaction *transaction)
-{
-	uint64_t unanswered = transaction->sent - transaction->answered;
-	if (transaction->sent == transaction->end || transaction->session->failure.letter)
-		return false;
-	return unanswered == 0 || transaction->session->offers.pipelining;
-}
-
-/*
- * Puts as many commands as the server allows.  Where the buffer is full it is written, since a server may answer only
- * when it has all of them; but once the server speaks it must be heard, or both sides would wait for room, and it may
- * have refused the message of which we would go on to write megabytes.
- */
-static void put_commands(struct transaction *transaction)
-{
-	struct stream *stream = &transaction->session->stream;
-	while (may_send(transaction)) {
-		if (put_next(transaction) || transaction->session->failure.letter)
-			continue;
-		if (session_has_input(transaction->session) || !stream_advance(stream))
-			return;
-	}
-}
-
-static void judge_mail(struct transaction *transaction)
+static void judge_mail(struct transaction *transaction, const struct command *command)
 {
 	struct session *session = transaction->session;
 	int class = reply_class(&session->reply);
 	if (class == 2) {
 		transaction->mail_accepted = true;
 	} else if (class == 3) {
-		session_unexpected(session, STAGE_MAIL);
+		session_fail_unexpected(session, command->stage);
 	} else {
-		session->settled = class == 5;
-		session_refused(session, STAGE_MAIL);
+		if (class == 5)
+			session->outcome.next = NEXT_NOTHING;
+		session_fail_refused(session, command->stage);
 	}
 }
 
 /* Every recipient was refused: the message report tells so once, with the code of the last one that decides it. */
-static void report_refusal(struct transaction *transaction)
+static void fail_all_refused(struct transaction *transaction)
 {
 	struct session *session = transaction->session;
 	const struct envelope *envelope = transaction->envelope;
@@ -177,171 +139,186 @@ static void report_refusal(struct transaction *transaction)
 			decisive = report;
 	}
 	session_fail(session, decisive->letter == 's' ? 'Z' : 'D', decisive->code, "accepted no recipient.", NULL);
-	report_give_up(&session->failure, session->host);
+	report_give_up(&session->outcome.report, session->host);
 }
 
-static void judge_recipient(struct transaction *transaction)
+static void judge_recipient(struct transaction *transaction, const struct command *command)
 {
 	struct session *session = transaction->session;
 	int class = reply_class(&session->reply);
-	struct recipient *recipient = take_recipient(transaction->envelope, &transaction->next_answered);
-	if (!transaction->mail_accepted) {
-		if (session_is_closing(session))
-			session_refused(session, STAGE_RCPT);
+	bool closing = session_is_closing(session);
+	if (!transaction->mail_accepted && !closing)
 		return;
-	}
 	if (class == 3) {
-		session_unexpected(session, STAGE_RCPT);
-		return;
+		session_fail_unexpected(session, command->stage);
+	} else if (closing && transaction->recipients_accepted == 0) {
+		/* It says nothing about the recipient (MX-2). */
+		if (!session_has_failed(session))
+			session->outcome.next = NEXT_SERVER;
+		session_fail_refused(session, command->stage);
+	} else {
+		session->outcome.next = NEXT_NOTHING;
+		session_report_recipient(session, &command->recipient->report);
+		transaction->recipients_accepted += class == 2;
+		if (closing)
+			session_fail_ended(session, NULL);
+		else if (command->last && transaction->recipients_accepted == 0)
+			fail_all_refused(transaction);
 	}
-	if (session_is_closing(session) && transaction->recipients == 0) {
-		session->settled = false; /* it says nothing about the recipient (MX-2) */
-		session_refused(session, STAGE_RCPT);
-		return;
-	}
-	session->settled = true;
-	session_report_recipient(session, &recipient->report);
-	if (class == 2)
-		transaction->recipients++;
-	if (session_is_closing(session))
-		session_ended(session, NULL);
-	else if (transaction->answered + 1 == transaction->content && transaction->recipients == 0)
-		report_refusal(transaction);
 }
 
-static void judge_data(struct transaction *transaction)
+static void judge_data(struct transaction *transaction, const struct command *command)
 {
 	struct session *session = transaction->session;
 	int class = reply_class(&session->reply);
 	if (session->reply.code == 354)
 		transaction->data_accepted = true;
 	else if (class == 2 || class == 3)
-		session_unexpected(session, STAGE_DATA);
+		session_fail_unexpected(session, command->stage);
 	else
-		session_refused(session, STAGE_DATA); /* no news where all recipients were refused */
+		session_fail_refused(session, command->stage); /* no news where all recipients were refused */
 }
 
-/* RES-9: how it went. */
-static void print_acceptance(const struct transaction *transaction, char *what, size_t room)
-{
-	const char *how = transaction->handover.form.how;
-	const char *secured = transaction->session->secured;
-	if (*how || *secured)
-		snprintf(what, room, "accepted message (%s%s%s).", how, *how && *secured ? ", " : "", secured);
-	else
-		snprintf(what, room, "accepted message.");
-}
-
-/* Whether the server offers CHUNKING and does not know BDAT: the first one is answered like an unknown command. */
-static bool lacks_bdat(const struct transaction *transaction)
-{
-	return is_chunked(transaction) && transaction->answered == transaction->content &&
-	       reply_is_unknown_command(&transaction->session->reply);
-}
-
-/* The reply to the end of the message, or to one that was cut short. */
-static void judge_message(struct transaction *transaction, bool whole)
+/* RES-9: whom the message went to, and how. */
+static void report_acceptance(struct transaction *transaction)
 {
 	struct session *session = transaction->session;
-	struct report *accepted = transaction->accepted;
+	struct report *report = &session->outcome.report;
+	const char *how = transaction->content.form.how;
+	const char *secured = session->secured;
+	char who[sizeof session->name + sizeof session->where + 1];
+	char what[300] = "accepted message.";
+	snprintf(who, sizeof who, "%s%s%s", session->name, *session->name ? " " : "", session->where);
+	if (*how || *secured)
+		snprintf(what, sizeof what, "accepted message (%s%s%s).", how, *how && *secured ? ", " : "", secured);
+	report_write(report, 'K', "", who, what);
+	report_add_reply(report, &session->reply);
+}
+
+/* The reply to the end of the message; or, if the server did not get it `whole`, to what there was of it. */
+static void judge_message(struct transaction *transaction, bool whole, enum stage refused)
+{
+	struct session *session = transaction->session;
 	int class = reply_class(&session->reply);
-	char what[300];
-	if (!whole)
-		session->out_of_step = true;
-	if (class == 4 || class == 5) {
-		session_refused(session, lacks_bdat(transaction) ? STAGE_BDAT : STAGE_MESSAGE);
-	} else if (class != 2 || !whole) {
-		session_unexpected(session, STAGE_MESSAGE);
-	} else if (session->failure.letter) {
-		session->settled = true; /* whatever it took there, it must not come twice */
-	} else {
-		print_acceptance(transaction, what, sizeof what);
-		report_write(accepted, 'K', "", session->full, what);
-		report_add_reply(accepted, &session->reply);
-	}
+	session->broken = session->broken || !whole;
+	if (class == 4 || class == 5)
+		session_fail_refused(session, refused);
+	else if (class != 2 || !whole)
+		session_fail_unexpected(session, STAGE_MESSAGE);
+	else if (session_has_failed(session))
+		session->outcome.next = NEXT_NOTHING; /* whatever it took there, it must not come twice */
+	else
+		report_acceptance(transaction);
 }
 
 /* RFC 3030 section 2: every chunk is answered, and the last one answers for the message. */
-static void judge_chunk(struct transaction *transaction)
+static void judge_chunk(struct transaction *transaction, const struct command *command)
 {
 	struct session *session = transaction->session;
-	uint64_t chunks = handover_chunks(&transaction->handover);
-	/* The end may have been put and not have left: a reply to it is early. */
-	bool early = session->end_put && transaction->answered + 1 == transaction->sent &&
-		     stream_pending(&session->stream) > 0;
-	bool whole = transaction->answered < transaction->sent && !early;
-	if (whole && transaction->answered + 1 < transaction->content + chunks && reply_class(&session->reply) == 2)
+	/* A server that offers CHUNKING and does not know BDAT says so at the first one. */
+	bool unknown =
+		transaction->answered == content_position(transaction) && reply_is_unknown_command(&session->reply);
+	/* The reply is early if this chunk has not left, or the last one not to its end. */
+	bool whole = transaction->answered < transaction->sent && (!command->last || session_end_has_left(session));
+	if (whole && !command->last && reply_class(&session->reply) == 2)
 		return;
-	judge_message(transaction, whole);
+	judge_message(transaction, whole, unknown ? STAGE_BDAT : STAGE_MESSAGE);
 	/* Of a message that was refused nothing more must leave, above all not its last chunk. */
-	if (session->failure.letter && (transaction->handover.in_chunk || stream_pending(&session->stream) > 0))
-		session->out_of_step = true;
+	if (session_has_failed(session) && (transaction->content.in_chunk || stream_pending(&session->stream) > 0))
+		session->broken = true;
 }
 
-static void judge(struct transaction *transaction, enum stage stage)
+/* How a command is put, and how its reply is judged; what each is called is in session.c. */
+static const struct {
+	enum put (*put)(struct transaction *transaction, const struct command *command);
+	void (*judge)(struct transaction *transaction, const struct command *command);
+} commands[] = {
+	[STAGE_MAIL] = {put_mail, judge_mail},           /* RFC 5321 section 4.1.1.2 */
+	[STAGE_RCPT] = {put_recipient, judge_recipient}, /* section 4.1.1.3 */
+	[STAGE_DATA] = {put_data, judge_data},           /* section 4.1.1.4 */
+	[STAGE_MESSAGE] = {put_chunk, judge_chunk},      /* RFC 3030 section 2 */
+};
+
+/* Whether the next command may be put before another reply was read. */
+static bool may_send(const struct transaction *transaction, uint64_t end)
 {
-	if (stage == STAGE_MAIL)
-		judge_mail(transaction);
-	else if (stage == STAGE_RCPT)
-		judge_recipient(transaction);
-	else if (stage == STAGE_DATA)
-		judge_data(transaction);
-	else
-		judge_chunk(transaction);
+	return transaction->sent < end && !session_has_failed(transaction->session) &&
+	       (transaction->sent == transaction->answered || transaction->session->offers.pipelining);
 }
 
-/* Sends the next group of the queue, up to `end`, and judges the replies; false where the session broke off. */
+/*
+ * Puts as many commands as the server allows.  Where the buffer is full it is written, since a server may answer only
+ * when it has all of them; but once the server speaks it must be heard, or both sides would wait for room, and it may
+ * have refused the message of which we would go on to write megabytes.
+ */
+static void put_commands(struct transaction *transaction, uint64_t end)
+{
+	struct session *session = transaction->session;
+	while (may_send(transaction, end)) {
+		struct command command = command_at(transaction, transaction->sent);
+		switch (commands[command.stage].put(transaction, &command)) {
+		case PUT_WHOLE:
+			transaction->sent++;
+			break;
+		case PUT_PART:
+			if (session_look_for_input(session) || !stream_advance(&session->stream))
+				return;
+			break;
+		case PUT_FAILED:
+			return;
+		}
+	}
+}
+
+/* Sends the commands up to `end`, and judges the replies; false where the session broke off. */
 static bool send_group(struct transaction *transaction, uint64_t end)
 {
 	struct session *session = transaction->session;
-	transaction->end = end;
-	while (transaction->answered < transaction->end) {
-		if (transaction->answered == transaction->sent && !transaction->handover.in_chunk &&
-		    !session_is_in_step(session, stage_of(transaction, transaction->sent)))
+	while (transaction->answered < end) {
+		struct command command = command_at(transaction, transaction->answered);
+		bool idle = transaction->answered == transaction->sent && !transaction->content.in_chunk;
+		if (idle && !session_demand_silence(session, command.stage))
 			return false;
-		put_commands(transaction);
-		if (session->out_of_step)
+		put_commands(transaction, end);
+		if (session->broken || !session_read_reply(session, command.stage))
 			return false;
-		enum stage stage = stage_of(transaction, transaction->answered);
-		if (!session_read_reply(session, stage))
-			return false;
-		judge(transaction, stage);
+		commands[command.stage].judge(transaction, &command);
 		transaction->answered++;
-		if (session->out_of_step)
+		if (session->broken)
 			return false;
-		if (session->failure.letter) /* the rest is not worth asking, nor, of a message, worth waiting for */
-			transaction->end = stage == STAGE_MESSAGE ? transaction->answered : transaction->sent;
+		if (session_has_failed(session)) /* what was not sent is not worth asking, nor a message waiting for */
+			end = command.stage == STAGE_MESSAGE ? transaction->answered : transaction->sent;
 	}
 	return true;
 }
 
-/* The message behind a 354. */
-static void hand_over(struct transaction *transaction)
+/* The message after a 354. */
+static void send_message(struct transaction *transaction)
 {
 	struct session *session = transaction->session;
-	if (!session_is_in_step(session, STAGE_MESSAGE) || !reserve(transaction))
+	if (!session_demand_silence(session, STAGE_MESSAGE) || !reserve(transaction))
 		return;
-	bool whole = handover_send(&transaction->handover);
-	if (!session->failure.letter && session_read_reply(session, STAGE_MESSAGE))
-		judge_message(transaction, whole);
+	enum put put = content_send(&transaction->content);
+	if (put != PUT_FAILED && session_read_reply(session, STAGE_MESSAGE))
+		judge_message(transaction, put == PUT_WHOLE, STAGE_MESSAGE);
 }
 
 /* RFC 2920 section 3.1: a server that says 354 although nobody is to get the message waits for its end. */
 static void send_lone_dot(struct transaction *transaction)
 {
 	struct session *session = transaction->session;
-	if (!session_is_in_step(session, STAGE_MESSAGE))
+	if (!session_demand_silence(session, STAGE_MESSAGE))
 		return;
-	session_put(session, span_of("."), nothing, nothing);
+	put_line(transaction, ".", nothing);
 	if (session_read_reply(session, STAGE_MESSAGE))
-		judge_message(transaction, true);
+		judge_message(transaction, true, STAGE_MESSAGE);
 }
 
-/* What the server does not offer may be offered by the next one. */
-static bool is_possible(struct transaction *transaction, const struct message *message)
+/* Chooses how the message goes to this server; false where it cannot, but perhaps to the next one. */
+static bool choose_form(struct transaction *transaction, const struct message *message)
 {
 	struct session *session = transaction->session;
-	struct form *form = &transaction->handover.form;
+	struct form *form = &transaction->content.form;
 	const struct capabilities *offers = &session->offers;
 	char what[120];
 	if (envelope_needs_utf8(transaction->envelope) && !offers->smtputf8) {
@@ -355,33 +332,61 @@ static bool is_possible(struct transaction *transaction, const struct message *m
 			 offers->size_limit, form->size);
 		session_fail(session, 'D', "5.3.4", what, NULL);
 	}
-	return !session->failure.letter;
+	return !session_has_failed(session);
 }
 
-/* Lays out the queue. */
-static void prepare(struct transaction *transaction, const struct message *message)
+/* RFC 1870 section 6, RFC 6152 section 3, RFC 6531 section 3.4 */
+static void print_parameters(struct transaction *transaction)
 {
-	handover_open(&transaction->handover, transaction->session, message);
-	print_parameters(transaction);
-	transaction->content = (uint64_t)envelope_open_count(transaction->envelope) + 1;
+	const struct form *form = &transaction->content.form;
+	char size[40] = "";
+	if (transaction->session->offers.size)
+		snprintf(size, sizeof size, " SIZE=%" PRIu64, form->size);
+	snprintf(transaction->parameters, sizeof transaction->parameters, "%s%s%s", size, form->body,
+		 form->smtputf8 || envelope_needs_utf8(transaction->envelope) ? " SMTPUTF8" : "");
 }
 
-void transaction_run(struct session *session, struct envelope *envelope, const struct message *message,
-		     struct report *accepted)
+/* Collects the open recipients. */
+static bool collect(struct transaction *transaction)
+{
+	struct envelope *envelope = transaction->envelope;
+	transaction->open = mem_array(envelope->count, sizeof(struct recipient *));
+	if (!transaction->open) {
+		session_fail(transaction->session, 'Z', "4.3.0", "was not sent the message: Qremote is out of memory.",
+			     NULL);
+		return false;
+	}
+	for (size_t i = 0; i < envelope->count; i++)
+		if (!envelope->recipients[i].report.letter)
+			transaction->open[transaction->open_count++] = &envelope->recipients[i];
+	return true;
+}
+
+/* The envelope as one group, then what the replies to it leave to be said. */
+static void run(struct transaction *transaction)
+{
+	uint64_t content = content_position(transaction);
+	bool chunked = is_chunked(transaction);
+	if (!send_group(transaction, chunked ? content : content + 1))
+		return;
+	if (session_has_failed(transaction->session)) {
+		if (transaction->data_accepted)
+			send_lone_dot(transaction);
+	} else if (chunked) {
+		send_group(transaction, content + content_chunks(&transaction->content));
+	} else {
+		send_message(transaction);
+	}
+}
+
+void transaction_run(struct session *session, struct envelope *envelope, const struct message *message)
 {
 	struct mime mime;
-	struct transaction transaction = {
-		.session = session, .envelope = envelope, .accepted = accepted, .handover.mime = &mime};
-	if (!is_possible(&transaction, message))
+	struct transaction transaction = {.session = session, .envelope = envelope, .content.mime = &mime};
+	if (!choose_form(&transaction, message) || !collect(&transaction))
 		return;
-	prepare(&transaction, message);
-	bool chunked = is_chunked(&transaction);
-	if (!send_group(&transaction, transaction.content + (chunked ? 0 : 1)))
-		return;
-	if (transaction.data_accepted && session->failure.letter)
-		send_lone_dot(&transaction);
-	else if (transaction.data_accepted)
-		hand_over(&transaction);
-	else if (chunked && !session->failure.letter)
-		send_group(&transaction, transaction.content + handover_chunks(&transaction.handover));
+	content_open(&transaction.content, session, message);
+	print_parameters(&transaction);
+	run(&transaction);
+	mem_free(transaction.open);
 }

@@ -7,10 +7,8 @@
 
 /*
  * Hands the message over in an open session (RFC 5321 section 3.3).  Decides every recipient that the server answered
- * for, and gives the message report: in `session->failure` where it is Z or D, else, K, in `accepted`.
- * `session->settled` says whether another server may be tried.
+ * for, and the session's outcome.
  */
-void transaction_run(struct session *session, struct envelope *envelope, const struct message *message,
-		     struct report *accepted);
+void transaction_run(struct session *session, struct envelope *envelope, const struct message *message);
 
 #endif
