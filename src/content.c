@@ -1,7 +1,7 @@
 /*
  * content - the octets of the message, after DATA or in chunks
  *
- * transaction.c says when.  RFC 5321 section 4.1.1.4, RFC 3030.  The octets leave by the out buffer, into which body.c
+ * transaction.c says when.  RFC 5321 section 4.1.1.4, RFC 3030.  The octets leave by the out buffer, into which encoder.c
  * writes them from the mapped file.  Whoever takes the end of a message takes the message: before it is put, the file
  * must be as it was (IN-4).
  */
@@ -18,7 +18,7 @@ void content_open(struct content *content, struct session *session, const struct
 	content->message = message;
 	content->chunk_size = most > 0 && most < size ? most : size;
 	content->in_chunk = false;
-	form_open(&content->form, &content->body, content->mime);
+	form_open(&content->form, &content->encoder, content->mime);
 }
 
 uint64_t content_chunks(const struct content *content)
@@ -29,8 +29,8 @@ uint64_t content_chunks(const struct content *content)
 
 static bool has_changed(const struct content *content)
 {
-	return !message_is_unchanged(content->message) || !body_is_done(&content->body) ||
-	       content->body.size != content->form.size;
+	return !message_is_unchanged(content->message) || !encoder_is_done(&content->encoder) ||
+	       content->encoder.size != content->form.size;
 }
 
 static enum put fail_to_end(struct session *session)
@@ -44,7 +44,7 @@ static bool put_command(struct content *content, bool last)
 {
 	static const struct span nothing = {"", 0};
 	char command[40];
-	uint64_t left = content->form.size - content->body.size;
+	uint64_t left = content->form.size - content->encoder.size;
 	uint64_t octets = last || left < content->chunk_size ? left : content->chunk_size;
 	snprintf(command, sizeof command, "BDAT %" PRIu64 "%s", octets, last ? " LAST" : "");
 	if (!session_put(content->session, span_of(command), nothing, nothing))
@@ -63,7 +63,7 @@ enum put content_put_chunk(struct content *content, bool last)
 	char *space = stream_space(&session->stream, &room);
 	if (room > content->chunk_left)
 		room = (size_t)content->chunk_left;
-	size_t length = body_encode(&content->body, space, room);
+	size_t length = encoder_write(&content->encoder, space, room);
 	content->chunk_left -= length;
 	bool whole = content->chunk_left == 0;
 	if (whole ? last && has_changed(content) : length < room)
@@ -71,7 +71,7 @@ enum put content_put_chunk(struct content *content, bool last)
 	stream_commit(&session->stream, length);
 	if (!whole)
 		return PUT_PART;
-	trace_note(session->trace, 'C', "(a chunk; %" PRIu64 " octets of the message so far)", content->body.size);
+	trace_note(session->trace, 'C', "(a chunk; %" PRIu64 " octets of the message so far)", content->encoder.size);
 	content->in_chunk = false;
 	session->end_put = last;
 	return PUT_WHOLE;
@@ -101,8 +101,8 @@ static bool put_message(struct content *content)
 	size_t room;
 	for (;;) {
 		char *space = stream_space(stream, &room);
-		stream_commit(stream, body_encode(&content->body, space, room));
-		if (body_is_done(&content->body) && stream_put(stream, ".\r\n", 3))
+		stream_commit(stream, encoder_write(&content->encoder, space, room));
+		if (encoder_is_done(&content->encoder) && stream_put(stream, ".\r\n", 3))
 			return true;
 		if (!flush(session) || session_look_for_input(session) || stream->error)
 			return false;

@@ -1,7 +1,7 @@
 #ifndef CONTENT_H
 #define CONTENT_H
 
-#include "body.h"
+#include "encoder.h"
 #include "form.h"
 #include "message.h"
 #include "session.h"
@@ -15,7 +15,7 @@ struct content {
 	struct session *session;
 	const struct message *message;
 	struct form form;
-	struct body body;
+	struct encoder encoder;
 	struct mime *mime;   /* room for the walk through a message that is recoded: the caller's, for it is large */
 	uint64_t chunk_size; /* of every chunk but the last, which may be smaller */
 	uint64_t chunk_left; /* octets of the chunk that is being put */

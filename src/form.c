@@ -45,16 +45,16 @@ bool form_choose(struct form *form, const struct capabilities *offers, struct sp
 	form->recoded = form->recoding.needed;
 	if (!form->recoded)
 		return true;
-	form->size = body_recoded_size(&form->recoding);
+	form->size = encoder_recoded_size(&form->recoding);
 	if (form->recoding.quoted_printable)
 		form->how = "quoted-printable";
 	return true;
 }
 
-void form_open(struct form *form, struct body *body, struct mime *mime)
+void form_open(struct form *form, struct encoder *encoder, struct mime *mime)
 {
 	if (form->recoded)
-		body_open_recoded(body, mime, &form->recoding);
+		encoder_open_recoded(encoder, mime, &form->recoding);
 	else
-		body_open(body, form->recoding.message, !form->chunked);
+		encoder_open(encoder, form->recoding.message, !form->chunked);
 }

@@ -1,7 +1,7 @@
 #ifndef FORM_H
 #define FORM_H
 
-#include "body.h"
+#include "encoder.h"
 #include "ehlo.h"
 #include "mime.h"
 
@@ -27,6 +27,6 @@ bool form_choose(struct form *form, const struct capabilities *offers, struct sp
 		 const struct line_facts *facts, const char *helohost);
 
 /* Begins with the octets of the message in its form; `mime` is room for the walk through one that is recoded. */
-void form_open(struct form *form, struct body *body, struct mime *mime);
+void form_open(struct form *form, struct encoder *encoder, struct mime *mime);
 
 #endif

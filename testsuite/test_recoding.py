@@ -18,12 +18,12 @@ from mocksrv.octets import canonical
 from testsuite import mimetrees, pure
 from testsuite.mimecheck import REFUSED, SERVERS, check, described, result_of, run
 from testsuite.mimerules import Server
-from testsuite.pure import BODY_ROOM_MIN, ROOT, Octets, lib
+from testsuite.pure import ENCODER_ROOM_MIN, ROOT, Octets, lib
 
 MESSAGES = ROOT / "fixtures/messages"
 ANY_SERVER = st.sampled_from(SERVERS)
 # Rooms around the one that brings progress, and the sizes of a line of quoted-printable.
-ROOMS = st.lists(st.sampled_from([0, 1, 2, 3, 76, 77, 78, 79, BODY_ROOM_MIN, 81, 160, 1000, 5000]), max_size=6)
+ROOMS = st.lists(st.sampled_from([0, 1, 2, 3, 76, 77, 78, 79, ENCODER_ROOM_MIN, 81, 160, 1000, 5000]), max_size=6)
 # These find most; `settings.default` is what the profile says.
 MANY = settings(max_examples=4 * settings.default.max_examples)
 
@@ -41,7 +41,7 @@ def test_a_file_that_is_rewritten_meanwhile_leads_nowhere_else(later: bytes) -> 
     """What leaves is nonsense, and thrown away by the caller; but all of it stood in the file, or is our own."""
     other = (later * len(REWRITTEN))[: len(REWRITTEN)]
     for when in range(70):
-        wire = pure.recode_while_rewritten(REWRITTEN, other, BODY_ROOM_MIN, when)
+        wire = pure.recode_while_rewritten(REWRITTEN, other, ENCODER_ROOM_MIN, when)
         assert set(wire) <= set(REWRITTEN + other) | set(range(0x20, 0x7F)) | {9, 10, 13}
 
 
@@ -83,7 +83,7 @@ def test_no_room_changes_the_octets(message: bytes, server: Server, rooms: list[
     """Whatever room there is each time, the same octets leave, as many as were announced."""
     recoded = run(message, server)
     if not recoded.trouble:
-        assert run(message, server, itertools.cycle([*rooms, BODY_ROOM_MIN])) == recoded
+        assert run(message, server, itertools.cycle([*rooms, ENCODER_ROOM_MIN])) == recoded
 
 
 # Why `email` must not judge these: it does not read comments in parameters, nor quoted pairs in boundaries; it keeps

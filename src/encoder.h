@@ -1,5 +1,5 @@
-#ifndef BODY_H
-#define BODY_H
+#ifndef ENCODER_H
+#define ENCODER_H
 
 #include "mime.h"
 
@@ -7,11 +7,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Room in which a body makes progress, whatever it is. */
-enum { BODY_ROOM_MIN = 80 };
+/* Room in which an encoder makes progress, whatever it is. */
+enum { ENCODER_ROOM_MIN = 80 };
 
 /* A message on its way out. */
-struct body {
+struct encoder {
 	struct mime *mime; /* names the pieces of one that is recoded, else NULL */
 	struct lines rest; /* what is left of the message, or of the piece that leaves now */
 	enum manner manner;
@@ -28,21 +28,21 @@ struct body {
  * non-empty message without (RFC 5321 section 2.3.8).  With `dots` in the form that DATA asks for (section 4.5.2), but
  * for the final dot.
  */
-void body_open(struct body *body, struct span message, bool dots);
+void encoder_open(struct encoder *encoder, struct span message, bool dots);
 
 /* Begins with a message that is recoded for DATA; `recoding` was surveyed, and `mime` is room for the walk. */
-void body_open_recoded(struct body *body, struct mime *mime, struct recoding *recoding);
+void encoder_open_recoded(struct encoder *encoder, struct mime *mime, struct recoding *recoding);
 
 /*
- * Writes as much of the message as fits into `room` octets, and returns how many it wrote.  A room of BODY_ROOM_MIN
+ * Writes as much of the message as fits into `room` octets, and returns how many it wrote.  A room of ENCODER_ROOM_MIN
  * makes progress, and any room is filled to its last octet by a message that leaves as it is.
  */
-size_t body_encode(struct body *body, char *out, size_t room);
+size_t encoder_write(struct encoder *encoder, char *out, size_t room);
 
 /* Whether all of it was written. */
-bool body_is_done(const struct body *body);
+bool encoder_is_done(const struct encoder *encoder);
 
-/* The octets that a recoded message has, doubled dots not counted: body.size in the end. */
-uint64_t body_recoded_size(struct recoding *recoding);
+/* The octets that a recoded message has, doubled dots not counted: encoder.size in the end. */
+uint64_t encoder_recoded_size(struct recoding *recoding);
 
 #endif
