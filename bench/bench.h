@@ -1,7 +1,7 @@
 #ifndef BENCH_H
 #define BENCH_H
 
-#include "lines.h"
+#include "base/lines.h"
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -4,7 +4,7 @@
  * All go through one room of 64 KiB, as large as the out buffer of a stream, and leave what is in it to nobody.
  */
 #include "bench.h"
-#include "encoder.h"
+#include "smtp/encoder.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -6,11 +6,11 @@
  */
 #include "deliver.h"
 
-#include "conn.h"
-#include "route.h"
-#include "session.h"
-#include "starttls.h"
-#include "transaction.h"
+#include "base/conn.h"
+#include "qmail/route.h"
+#include "smtp/session.h"
+#include "smtp/starttls.h"
+#include "smtp/transaction.h"
 
 #include <errno.h>
 #include <stdio.h>

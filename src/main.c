@@ -6,13 +6,13 @@
  * /dev/null before anything else happens, and the reports leave by a descriptor that nobody else knows, in one write at
  * the end.
  */
-#include "config.h"
-#include "conn.h"
+#include "base/conn.h"
 #include "deliver.h"
-#include "envelope.h"
-#include "message.h"
-#include "report.h"
-#include "resolve.h"
+#include "dns/resolve.h"
+#include "qmail/config.h"
+#include "qmail/envelope.h"
+#include "qmail/message.h"
+#include "qmail/report.h"
 #include "trace.h"
 
 #include <errno.h>

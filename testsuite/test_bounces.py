@@ -18,8 +18,8 @@ from tempfile import TemporaryDirectory
 import flufl.bounce
 import pytest
 
-from mocksrv.case import read_case
-from mocksrv.rfc import recipients
+from mocksrv.case.file import read_case
+from mocksrv.judge.rfc import recipients
 
 ROOT = Path(__file__).parent.parent
 CASES = ROOT / "fixtures/cases"

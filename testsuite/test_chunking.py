@@ -8,11 +8,11 @@ from typing import BinaryIO
 
 import pytest
 
-from mocksrv import sandbox
-from mocksrv.case import read_case
-from mocksrv.home import default_program
-from mocksrv.show import explain
-from mocksrv.world import check
+from mocksrv.case.file import read_case
+from mocksrv.tell.show import explain
+from mocksrv.world import sandbox
+from mocksrv.world.home import default_program
+from mocksrv.world.run import check
 from testsuite.peer import PATIENCE, Outcome, furnish, qremote, serving
 
 pytestmark = [

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from mocksrv import sandbox
-from mocksrv.nameserver import DnsServer
+from mocksrv.world import sandbox
+from mocksrv.world.nameserver import DnsServer
 from testsuite.peer import ADDRESS, MESSAGE, RECIPIENT, SENDER, Outcome, Peer, qremote
 
 pytestmark = [

@@ -16,6 +16,13 @@ ENUMS = (
     "ENCODING_QUOTED_PRINTABLE", "ENCODING_BASE64", "SUITES", "CIPHERS_WIDE", "CIPHERS_NARROW", "ALIASES_MAX", "CHAIN_MAX",
     "DNS_FOUND", "DNS_NO_DATA", "DNS_NO_NAME", "DNS_ALIAS", "DNS_NOWHERE", "DNS_NULL_MX", "DNS_NO_ANSWER", "DNS_NO_MEMORY",
 )  # fmt: skip
+SRC = pure.ROOT / "src"
+
+
+def header(name: str) -> Path:
+    """The header of that name, in whichever folder it is."""
+    (found,) = SRC.rglob(f"{name}.h")
+    return found
 
 
 def layout(struct: type[ctypes.Structure]) -> list[int]:
@@ -34,9 +41,9 @@ def compiler_view(directory: Path) -> dict[str, list[int]]:
         prints.append(f'printf("{tag}{" %zu" * len(sizes)}\\n", {", ".join(sizes)});')
     headers = ["encoder", "heading", "qp", "form", "ehlo", "route"]
     headers += ["ciphers", "cipherlist", "answer", "exchangers", "envelope", "stream"]
-    includes = "\n".join([*(f'#include "{name}.h"' for name in headers), "#include <stdio.h>"])
+    includes = "\n".join([*(f'#include "{header(name)}"' for name in headers), "#include <stdio.h>"])
     (directory / "view.c").write_text(f"{includes}\nint main(void)\n{{\n{chr(10).join(prints)}\n}}\n")
-    compiler = ["cc", "-std=c11", "-D_GNU_SOURCE", "-I", pure.ROOT / "src"]
+    compiler = ["cc", "-std=c11", "-D_GNU_SOURCE", "-iquote", SRC]
     subprocess.run([*compiler, "-o", directory / "view", directory / "view.c"], check=True)
     lines = subprocess.run([directory / "view"], capture_output=True, text=True, check=True).stdout.splitlines()
     return {line.split()[0]: [int(word) for word in line.split()[1:]] for line in lines}
@@ -54,7 +61,7 @@ def test_no_member_is_missing() -> None:
         "text", "buf", "lines", "header", "words", "nest", "heading", "entity", "mime", "encoder", "form", "reply",
         "report", "ehlo", "address", "route", "suites", "cipherlist", "ciphers", "answer", "exchangers", "envelope",
     )  # fmt: skip
-    text = "".join((pure.ROOT / "src" / f"{name}.h").read_text() for name in headers)
+    text = "".join(header(name).read_text() for name in headers)
     text = re.sub(r"/\*.*?\*/", "", text, flags=re.S)
     for tag, body in re.findall(r"^struct (\w+) \{\n(.*?)^\};", text, re.M | re.S):
         members = re.findall(r"(\w+)(?:\[[\w +]+\])*;", re.sub(r"\{.*?\}", "", body))

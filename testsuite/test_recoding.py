@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 # Before it is imported, so that its assertions tell what they compare.
 pytest.register_assert_rewrite("testsuite.mimecheck")
 
-from mocksrv.mime import is_base64
-from mocksrv.octets import canonical
+from mocksrv.case.octets import canonical
+from mocksrv.judge.mime import is_base64
 from testsuite import mimetrees, pure
 from testsuite.mimecheck import REFUSED, SERVERS, check, described, result_of, run
 from testsuite.mimerules import Server
@@ -383,8 +383,8 @@ def test_a_field_that_ends_with_white_space() -> None:
 def counted(tmp_path_factory: pytest.TempPathFactory) -> ctypes.CDLL:
     """The pure floors, compiled so that they count what they do (effort.c)."""
     made = tmp_path_factory.mktemp("effort")
-    names = re.findall(r"^[a-z]\w*$", (ROOT / "src/LAYERS").read_text().partition("---- pure")[2], re.M)
-    compiler = ["cc", "-std=c11", "-D_GNU_SOURCE", "-U_FORTIFY_SOURCE", "-O1", "-fPIC"]
+    names = re.findall(r"^[a-z][\w/]*$", (ROOT / "src/LAYERS").read_text().partition("---- pure")[2], re.M)
+    compiler = ["cc", "-std=c11", "-D_GNU_SOURCE", "-U_FORTIFY_SOURCE", "-O1", "-fPIC", "-iquote", ROOT / "src"]
     subprocess.run([*compiler, "-c", "-o", made / "effort.o", ROOT / "testsuite/effort.c"], check=True)
     counting = ["-fsanitize-coverage=trace-pc"]
     counting += [f"-D{name}=counted_{name}" for name in ("memchr", "memcmp", "snprintf")]

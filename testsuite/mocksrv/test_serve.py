@@ -15,9 +15,9 @@ from pathlib import Path
 
 import pytest
 
-from mocksrv import serve
 from mocksrv.__main__ import main
-from mocksrv.tape import event_lines, read_tapes
+from mocksrv.play.tape import event_lines, read_tapes
+from mocksrv.serve import command as serve
 from testsuite.mocksrv.serving import COMMAND, ENVIRONMENT, PATIENCE, ROOT, serving, talk
 
 CASES = ROOT / "testsuite/mocksrv/cases"

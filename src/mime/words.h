@@ -1,0 +1,47 @@
+#ifndef WORDS_H
+#define WORDS_H
+
+#include "mime/header.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/* White space, and what follows it: either goes as it is, or becomes encoded-words. */
+struct unit {
+	struct span white;
+	struct span text; /* what is left of it */
+	bool encoded;
+	bool quoted; /* it is a quoted-string, whose quotes and backslashes mean nothing to a reader */
+};
+
+/* A field on its way to a form in ASCII (RFC 2047). */
+struct words {
+	struct span start; /* name and colon, until they have left */
+	struct span rest;  /* of the body, after the unit */
+	struct unit unit;
+	bool pending; /* the unit did not fit into the last line, or not all of it */
+	enum { AFTER_SEPARATOR, AFTER_TEXT, AFTER_OLD_WORD, AFTER_NEW_WORD } place;
+	bool utf8;       /* the field is; else its charset is unknown-8bit (RFC 1428) */
+	bool addresses;  /* its body is a list of them; else unstructured text */
+	bool judged;     /* it is known of the address that we are in whether it is */
+	bool bare;       /* without brackets, and so without a display name */
+	size_t comments; /* that we are in, one within the other */
+	bool stuck;      /* 8-bit octets stand where no encoded-word may, or a line would be too long */
+	bool is_long;    /* the latter */
+};
+
+/* Begins with a field that has 8-bit octets.  False where no encoded-word may stand in a field of that name. */
+bool words_open(struct words *words, const struct field *field);
+
+/*
+ * Writes the next line of the field, without its end, and returns its length: at most LINE_MAX_TEXT octets, and at most
+ * 76 if it has an encoded-word.  0 at the end, or where it is stuck.
+ *
+ * Words with 8-bit octets become encoded-words of at most 75 octets, in the encoding Q and in characters as whole as
+ * they were: of unstructured text, of display names (a quoted-string as a whole), and of comments in address fields.
+ * The field is unfolded and folded anew; white space at its end is left out, and a single space put where RFC 2047
+ * section 5 wants one.  What a reader is shown stays otherwise the same.
+ */
+size_t words_next(struct words *words, char *out);
+
+#endif
