@@ -27,7 +27,8 @@ VERSION = $(shell sed -n 's/^__version__ = "\([^"]*\)".*/\1/p' mocksrv/__init__.
 PROGRAM = $(BUILD)/Qremote
 # TLS is a separate module, so that only a delivery that uses it loads GnuTLS.
 MODULE = $(BUILD)/qremote-tls.so
-OBJECTS = $(patsubst src/%.c,$(BUILD)/obj/%.o,$(filter-out src/tls.c,$(wildcard src/*.c)))
+HEADERS = $(wildcard src/*.h src/*/*.h)
+OBJECTS = $(patsubst src/%.c,$(BUILD)/obj/%.o,$(filter-out src/tls/tls.c,$(wildcard src/*.c src/*/*.c)))
 PURE = $(shell sed -n '/^---- pure/,$$s|^[a-z].*|src/&.c|p' src/LAYERS)
 # The manual page of the program.  Those of mocksrv belong to its package: see pyproject.toml.
 MAN = man/Qremote.8
@@ -35,8 +36,8 @@ MAN = man/Qremote.8
 WARNINGS = -Wall -Wextra -Wconversion -Wshadow -Wmissing-prototypes -Wstrict-prototypes -Wformat=2 -Wvla \
 	$(if $(filter 1,$(WERROR)),-Werror)
 FORTIFY = -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2
-COMPILE = $(CC) -std=c11 -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 $(FORTIFY) $(WARNINGS) -fstack-protector-strong \
-	$(CPPFLAGS) $(CFLAGS)
+COMPILE = $(CC) -std=c11 -iquote src -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 $(FORTIFY) $(WARNINGS) \
+	-fstack-protector-strong $(CPPFLAGS) $(CFLAGS)
 # One line per file; with V=1 the whole command.
 run = $(if $(filter 1,$(V)),,@printf '%-8s%s\n' '$(1)' '$@' &&)
 LINK = -Wl,-z,relro -Wl,-z,now -Wl,--as-needed $(LDFLAGS)
@@ -50,21 +51,21 @@ $(BUILD)/obj/%.o: src/%.c Makefile $(BUILD)/flags | libraries
 	@mkdir -p $(@D)
 	$(call run,compile) $(COMPILE) -fPIE -MMD -MP $(FILE_FLAGS) -c -o $@ $<
 
-$(MODULE): src/tls.c src/buf.c $(wildcard src/*.h) Makefile $(BUILD)/flags | libraries
+$(MODULE): src/tls/tls.c src/base/buf.c $(HEADERS) Makefile $(BUILD)/flags | libraries
 	@mkdir -p $(@D)
-	$(call run,link) $(COMPILE) -fPIC -shared -Wl,-z,defs $(LINK) -o $@ src/tls.c src/buf.c $(shell pkg-config --cflags --libs gnutls)
+	$(call run,link) $(COMPILE) -fPIC -shared -Wl,-z,defs $(LINK) -o $@ src/tls/tls.c src/base/buf.c $(shell pkg-config --cflags --libs gnutls)
 
 -include $(OBJECTS:.o=.d)
 
 # Only the files that need these get them; a plain `make` after `make QMAIL=/elsewhere` must compile config.c again.
-$(BUILD)/obj/dns.o: FILE_FLAGS = $(shell pkg-config --cflags libcares)
-$(BUILD)/obj/config.o: FILE_FLAGS = -DQMAIL_HOME='"$(QMAIL)"'
-$(BUILD)/obj/config.o: $(BUILD)/qmail-home
+$(BUILD)/obj/dns/dns.o: FILE_FLAGS = $(shell pkg-config --cflags libcares)
+$(BUILD)/obj/qmail/config.o: FILE_FLAGS = -DQMAIL_HOME='"$(QMAIL)"'
+$(BUILD)/obj/qmail/config.o: $(BUILD)/qmail-home
 $(BUILD)/qmail-home: SETTING = $(QMAIL)
 $(BUILD)/obj/main.o: FILE_FLAGS = -DVERSION='"$(VERSION)"'
 $(BUILD)/obj/main.o: mocksrv/__init__.py
-$(BUILD)/obj/module.o: FILE_FLAGS = -DMODULE_DIRECTORY='"$(MODULES)"'
-$(BUILD)/obj/module.o: $(BUILD)/module-directory
+$(BUILD)/obj/tls/module.o: FILE_FLAGS = -DMODULE_DIRECTORY='"$(MODULES)"'
+$(BUILD)/obj/tls/module.o: $(BUILD)/module-directory
 $(BUILD)/module-directory: SETTING = $(MODULES)
 $(BUILD)/qmail-home $(BUILD)/module-directory: FORCE
 	@mkdir -p $(@D)
@@ -81,14 +82,14 @@ libraries:
 		echo "pkg-config does not find $$library" >&2; ci/install-deps -n build; exit 1; }; done
 
 # The pure floors for the tests, which call them through ctypes.  With -z defs it fails if they need anything above.
-$(BUILD)/libpure.so: $(PURE) $(wildcard src/*.h) src/LAYERS Makefile $(BUILD)/flags
+$(BUILD)/libpure.so: $(PURE) $(HEADERS) src/LAYERS Makefile $(BUILD)/flags
 	@mkdir -p $(@D)
 	$(call run,link) $(COMPILE) -fPIC -shared -Wl,-z,defs $(LINK) -o $@ $(PURE)
 
 # From the same objects of the pure floors as the program.  An empty program shows the cost of a process.
 $(BUILD)/bench: $(wildcard bench/*.[ch]) $(PURE:src/%.c=$(BUILD)/obj/%.o) Makefile $(BUILD)/flags | libraries
 	@echo 'int main(void) { return 0; }' | $(COMPILE) -fPIE -pie $(LINK) -o $(BUILD)/empty -x c -
-	$(call run,link) $(COMPILE) -fPIE -pie -iquote src $(LINK) -o $@ $(filter %.c %.o,$^) $(shell pkg-config --cflags --libs gnutls)
+	$(call run,link) $(COMPILE) -fPIE -pie $(LINK) -o $@ $(filter %.c %.o,$^) $(shell pkg-config --cflags --libs gnutls)
 
 demo: deps ## one delivery, shown line by line (seconds)
 	@$(MAKE) all
@@ -117,7 +118,7 @@ lint: deps-ci ## the style and the structure of the sources (20 s)
 	ci/check-functions
 	ci/check-globals
 	ci/check-purity
-	clang-format --dry-run --Werror src/*.[ch] bench/*.[ch]
+	clang-format --dry-run --Werror src/*.[ch] src/*/*.[ch] bench/*.[ch]
 	shellcheck .ci/run $$(grep -l '^#!/bin/sh' admin/* ci/*)
 	for page in man/*.[1-8]; do mandoc -T lint -W warning $$page || exit; done
 	mypy --python-version 3.11 --cache-dir=/dev/null mocksrv
@@ -180,7 +181,7 @@ restore-qmail-remote: ## restore qmail's own qmail-remote
 	@admin/qmail-remote restore '$(QMAIL)/bin' '$(PREFIX)/bin/Qremote'
 
 format: ## format the C sources (.clang-format)
-	clang-format -i src/*.[ch] bench/*.[ch]
+	clang-format -i src/*.[ch] src/*/*.[ch] bench/*.[ch]
 
 clean: ## remove everything that was built
 	rm -rf build

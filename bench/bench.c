@@ -56,7 +56,7 @@ static void bench_body(const char *what, enum kind kind, const char *line_end)
 
 static void bench_bodies(void)
 {
-	print_head("body_encode, 64 KiB at a time, dots doubled", "GB/s", "byte loop  ratio   memcpy  of it");
+	print_head("encoder_write, 64 KiB at a time, dots doubled", "GB/s", "byte loop  ratio   memcpy  of it");
 	bench_body("base64, LF", BASE64, "\n");
 	bench_body("base64, CR LF", BASE64, "\r\n");
 	bench_body("base64, CR", BASE64, "\r");
@@ -145,7 +145,7 @@ static void bench_hard_ones(void)
 {
 	static const char label[] = "Content-Transfer-Encoding: 8bit\n";
 	print_head("hard messages, next to plain ones", "MB/s", "the other   cost of an octet");
-	bench_hard("body_encode, a line of 100 MB | of 76 octets", run_body, make("", ONE_LINE, 100),
+	bench_hard("encoder_write, a line of 100 MB | of 76 octets", run_body, make("", ONE_LINE, 100),
 		   make("", BASE64, 100));
 	bench_hard("lines_examine, the same", run_examine, make("", ONE_LINE, 100), make("", BASE64, 100));
 	bench_hard("base64 in a line of 100 MB | of 10 MB, wrapped", run_three_walks,

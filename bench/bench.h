@@ -1,7 +1,7 @@
 #ifndef BENCH_H
 #define BENCH_H
 
-#include "lines.h"
+#include "base/lines.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -58,7 +58,7 @@ void job_end(struct job *job);
 
 size_t job_octets(const struct job *job);
 
-void run_body(void *job);             /* body_encode(), dots doubled */
+void run_body(void *job);             /* encoder_write(), dots doubled */
 void run_bytewise(void *job);         /* the same, as a byte loop does it */
 void run_copy(void *job);             /* memcpy() through the same room */
 void run_examine(void *job);          /* lines_examine() */

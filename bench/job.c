@@ -4,7 +4,7 @@
  * All write into the same 64 KiB, the size of a stream's out buffer, and drop the result.
  */
 #include "bench.h"
-#include "body.h"
+#include "smtp/encoder.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,7 +16,7 @@ struct job {
 	struct span message;
 	struct recoding recoding;
 	struct mime mime;
-	struct body body;
+	struct encoder encoder;
 	struct bytewise bytewise;
 	bool checking;   /* what is written is added to the digest */
 	size_t skipped;  /* octets that are not */
@@ -52,7 +52,7 @@ typedef size_t writer(struct job *job);
 
 static size_t write_body(struct job *job)
 {
-	return body_encode(&job->body, job->room, ROOM);
+	return encoder_write(&job->encoder, job->room, ROOM);
 }
 
 static size_t write_bytewise(struct job *job)
@@ -98,7 +98,7 @@ static void begin_bytewise(struct job *job, struct span octets)
 void run_body(void *context)
 {
 	struct job *job = context;
-	body_open(&job->body, job->message, true);
+	encoder_open(&job->encoder, job->message, true);
 	drain(job, write_body);
 }
 
@@ -131,7 +131,7 @@ void run_bytewise_examine(void *context)
 void run_recoded(void *context)
 {
 	struct job *job = context;
-	body_open_recoded(&job->body, &job->mime, &job->recoding);
+	encoder_open_recoded(&job->encoder, &job->mime, &job->recoding);
 	drain(job, write_body);
 }
 
@@ -154,7 +154,7 @@ void run_three_walks(void *context)
 {
 	struct job *job = context;
 	mime_survey(&job->recoding);
-	job->digest = body_recoded_size(&job->recoding);
+	job->digest = encoder_recoded_size(&job->recoding);
 	run_recoded(job);
 }
 
@@ -180,7 +180,7 @@ static uint64_t digest_of(struct job *job, void run(void *), size_t skipped)
 /* The length of the header of a recoded message. */
 static size_t header_length(struct job *job)
 {
-	body_open_recoded(&job->body, &job->mime, &job->recoding);
+	encoder_open_recoded(&job->encoder, &job->mime, &job->recoding);
 	const char *blank = memmem(job->room, write_body(job), "\r\n\r\n", 4);
 	return blank ? (size_t)(blank + 4 - job->room) : 0;
 }

@@ -5,9 +5,11 @@ import os
 import signal
 import sys
 
-from mocksrv import __version__, commands, serve
-from mocksrv.octets import harmless
-from mocksrv.script import CaseError
+from mocksrv import __version__, commands
+
+from mocksrv.case.octets import harmless
+from mocksrv.case.script import CaseError
+from mocksrv.serve import command as serve
 
 
 def main(arguments: list[str]) -> int:

@@ -6,19 +6,23 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from mocksrv import bless, clients, home, page, peers, rfc, show, verdicts
+from mocksrv.judge import clients, rfc
+
+from mocksrv.tell import bless, page, peers, show, verdicts
+
 from mocksrv.adapters import ADAPTERS
 from mocksrv.audit import audit, findings_text, rules_text
-from mocksrv.case import Case, read_case
-from mocksrv.clients import Client
-from mocksrv.home import default_program
-from mocksrv.octets import harmless
-from mocksrv.pattern import Facts
-from mocksrv.sandbox import SandboxError
-from mocksrv.script import CaseError
-from mocksrv.tape import read_tapes
-from mocksrv.templates import find_cases
-from mocksrv.world import Result, check
+from mocksrv.case.file import Case, read_case
+from mocksrv.case.octets import harmless
+from mocksrv.case.pattern import Facts
+from mocksrv.case.script import CaseError
+from mocksrv.case.templates import find_cases
+from mocksrv.judge.clients import Client
+from mocksrv.play.tape import read_tapes
+from mocksrv.world import home
+from mocksrv.world.home import default_program
+from mocksrv.world.run import Result, check
+from mocksrv.world.sandbox import SandboxError
 
 FAILED, NOT_UNDERSTOOD = 1, 2  # exit statuses
 _Run = Callable[[Path, Client, argparse.Namespace], tuple[Result, str]]  # plays a case; the text is for people

@@ -9,12 +9,14 @@ from typing import Any
 
 import pytest
 
-from mocksrv import bless, clients, rfc, show, verdicts
-from mocksrv.case import read_case
-from mocksrv.home import default_program
-from mocksrv.script import CaseError
-from mocksrv.templates import TEMPLATE, made_by
-from mocksrv.world import Result, check
+from mocksrv.judge import clients, rfc
+
+from mocksrv.case.file import read_case
+from mocksrv.case.script import CaseError
+from mocksrv.case.templates import TEMPLATE, made_by
+from mocksrv.tell import bless, show, verdicts
+from mocksrv.world.home import default_program
+from mocksrv.world.run import Result, check
 
 
 class CaseFailed(Exception):

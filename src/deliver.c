@@ -1,16 +1,16 @@
 /*
  * deliver - walks the candidates until one gives a final outcome
  *
- * main.c calls it once everything local is in order.  RFC 5321 section 5.1: every address of every exchanger is tried;
- * which failures let the next one have its turn is said in session.h, at `settled`.
+ * main.c calls it once everything local is in order.  RFC 5321 section 5.1: every address of every exchanger is tried.
+ * Whether another one follows is part of each session's outcome (session.h).
  */
 #include "deliver.h"
 
-#include "conn.h"
-#include "route.h"
-#include "session.h"
-#include "starttls.h"
-#include "transaction.h"
+#include "base/conn.h"
+#include "qmail/route.h"
+#include "smtp/session.h"
+#include "smtp/starttls.h"
+#include "smtp/transaction.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -31,24 +31,22 @@ struct walk {
 };
 
 /* RES-8: a temporary failure anywhere means that trying again makes sense. */
-static void keep_failure(struct walk *walk, struct report *failure)
+static void keep_report(struct walk *walk, struct report *report)
 {
-	if (walk->settled || failure->letter == 'Z' || walk->result->letter != 'Z')
-		report_move(walk->result, failure);
+	if (walk->settled || report->letter == 'Z' || walk->result->letter != 'Z')
+		report_move(walk->result, report);
 	else
-		report_free(failure);
+		report_free(report);
 }
 
 static void name_server(struct session *session, const struct candidate *candidate, uint16_t port)
 {
 	char address[ADDRESS_TEXT_SIZE];
-	char where[ADDRESS_TEXT_SIZE + 10];
 	const char *name = candidate->name;
 	address_print(&candidate->address, address);
-	snprintf(where, sizeof where, port == SMTP_PORT ? "[%s]" : "[%s]:%u", address, port);
+	snprintf(session->name, sizeof session->name, "%s", name);
 	snprintf(session->host, sizeof session->host, "%s", *name ? name : address);
-	snprintf(session->full, sizeof session->full, "%s%s%s", name, *name ? " " : "", where);
-	snprintf(session->who, sizeof session->who, "%s%s", name, where);
+	snprintf(session->where, sizeof session->where, port == SMTP_PORT ? "[%s]" : "[%s]:%u", address, port);
 }
 
 /* Sets the parts of a session that belong to one server; its buffers need none. */
@@ -60,7 +58,8 @@ static void begin(struct walk *walk, const struct candidate *candidate)
 	session->offers = (struct capabilities){0};
 	session->tls = NULL;
 	session->secured[0] = '\0';
-	session->settled = session->lacks_smtputf8 = session->out_of_step = session->end_put = false;
+	session->outcome = (struct outcome){.next = NEXT_SERVER};
+	session->lacks_smtputf8 = session->broken = session->end_put = false;
 	name_server(session, candidate, walk->delivery->destination->port);
 }
 
@@ -70,25 +69,24 @@ static bool is_local(int error)
 	return error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM;
 }
 
-/* One connection to a server; what became of the message is in `accepted` or in session->failure. */
-static void try_connection(struct walk *walk, const struct candidate *candidate, struct starttls *starttls,
-			   struct report *accepted)
+/* One connection to a server. */
+static void try_connection(struct walk *walk, const struct candidate *candidate, struct starttls *starttls)
 {
 	const struct delivery *delivery = walk->delivery;
 	struct session *session = walk->session;
-	char what[sizeof session->who + 128];
+	char what[NAME_SIZE + 256];
 	begin(walk, candidate);
-	trace_note(delivery->trace, '*', "connecting to %s port %u", session->full, delivery->destination->port);
+	trace_note(delivery->trace, '*', "connecting to %s%s", session->name, session->where);
 	int descriptor = conn_open(&candidate->address, delivery->destination->port, delivery->config->timeout_connect);
 	if (descriptor < 0) {
-		snprintf(what, sizeof what, "I wasn't able to establish an SMTP connection to %s: %s.", session->who,
-			 strerror(errno));
-		report_write(&session->failure, 'Z', is_local(errno) ? "4.3.0" : "4.4.1", "Sorry,", what);
+		snprintf(what, sizeof what, "I wasn't able to establish an SMTP connection to %s%s: %s.", session->name,
+			 session->where, strerror(errno));
+		report_write(&session->outcome.report, 'Z', is_local(errno) ? "4.3.0" : "4.4.1", "Sorry,", what);
 		return;
 	}
 	stream_open(&session->stream, &conn_transport, &descriptor, delivery->config->timeout_remote);
 	if (session_open(session) && starttls_run(starttls, session, descriptor))
-		transaction_run(session, delivery->envelope, delivery->message, accepted);
+		transaction_run(session, delivery->envelope, delivery->message);
 	session_close(session);
 	close(descriptor);
 }
@@ -96,18 +94,17 @@ static void try_connection(struct walk *walk, const struct candidate *candidate,
 static void try_candidate(struct walk *walk, const struct candidate *candidate)
 {
 	struct session *session = walk->session;
-	struct report accepted = {0};
-	struct starttls starttls = {.host = candidate->name};
-	do {
-		starttls.again = false;
-		report_free(&session->failure);
-		try_connection(walk, candidate, &starttls, &accepted);
-	} while (starttls.again);
-	walk->settled = session->settled;
+	struct outcome *outcome = &session->outcome;
+	struct starttls starttls = {.host = candidate->name, .offer = OFFER_ALL};
+	try_connection(walk, candidate, &starttls);
+	while (outcome->next == NEXT_NARROWER || outcome->next == NEXT_CLEAR) {
+		starttls.offer = outcome->next == NEXT_CLEAR ? OFFER_NONE : OFFER_LISTED;
+		report_free(&outcome->report);
+		try_connection(walk, candidate, &starttls);
+	}
+	walk->settled = outcome->next == NEXT_NOTHING;
 	walk->lacking_smtputf8 = walk->lacking_smtputf8 || session->lacks_smtputf8;
-	keep_failure(walk, accepted.letter ? &accepted : &session->failure);
-	report_free(&session->failure);
-	report_free(&accepted);
+	keep_report(walk, &outcome->report);
 }
 
 /* Time is up: whatever the others said, these might have taken the message. */

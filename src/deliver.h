@@ -1,10 +1,10 @@
 #ifndef DELIVER_H
 #define DELIVER_H
 
-#include "config.h"
-#include "envelope.h"
-#include "message.h"
-#include "resolve.h"
+#include "dns/resolve.h"
+#include "qmail/config.h"
+#include "qmail/envelope.h"
+#include "qmail/message.h"
 #include "trace.h"
 
 /* What goes out, and what is known about the world. */

@@ -5,13 +5,13 @@
  * 2 a copy of that pipe.  A library that writes to 1 or 2 would turn a success into a bounce, so both become /dev/null
  * before anything else happens, and the reports are written to a private descriptor, in one write at the end.
  */
-#include "config.h"
-#include "conn.h"
+#include "base/conn.h"
 #include "deliver.h"
-#include "envelope.h"
-#include "message.h"
-#include "report.h"
-#include "resolve.h"
+#include "dns/resolve.h"
+#include "qmail/config.h"
+#include "qmail/envelope.h"
+#include "qmail/message.h"
+#include "qmail/report.h"
 #include "trace.h"
 
 #include <errno.h>

@@ -1,7 +1,7 @@
 #ifndef TRACE_H
 #define TRACE_H
 
-#include "text.h"
+#include "base/text.h"
 
 /* A record of the dialogue, for a person to read.  A descriptor of -1 writes nothing. */
 struct trace {

@@ -1,7 +1,7 @@
 """What TR-8 promises of a message and its recoded form, for any message and any server.
 
 Two judges read source and result: Python's `email`, for trees that it reads as the manual page does, and the reader in
-mocksrv.mime with what mimerules.py says, for all others.
+mocksrv.judge.mime with what mimerules.py says, for all others.
 """
 
 import email
@@ -11,13 +11,13 @@ import re
 from collections.abc import Iterable, Iterator
 from email.message import Message
 
-from mocksrv import mime
-from mocksrv.mime import Entity, Field
-from mocksrv.octets import canonical, dot_stuffed
+from mocksrv.case.octets import canonical, dot_stuffed
+from mocksrv.judge import mime
+from mocksrv.judge.mime import Entity, Field
 from testsuite import mimerules
 from testsuite.mimerules import Server
 from testsuite.pure import LINE_MAX_TEXT, QP_LINE_MAX, Recoded, recode
-from testsuite.test_body import received
+from testsuite.test_encoder import received
 
 SERVERS = [Server(eightbitmime, smtputf8) for eightbitmime in (False, True) for smtputf8 in (False, True)]
 REFUSED = "cannot take this message: "

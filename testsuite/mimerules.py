@@ -1,4 +1,4 @@
-"""The rules of TR-8 for a message, independent of src/, on top of the reader in mocksrv.mime.
+"""The rules of TR-8 for a message, independent of src/, on top of the reader in mocksrv.judge.mime.
 
 mimecheck.py judges with it what Python's `email` reads otherwise than the manual page. Everything here works on canonical
 messages: lines that end with CR LF.
@@ -8,7 +8,7 @@ import re
 from bisect import bisect_left
 from dataclasses import dataclass
 
-from mocksrv.mime import IDENTITY, LONGEST, Entity, Field, is_base64, may_be_encoded
+from mocksrv.judge.mime import IDENTITY, LONGEST, Entity, Field, is_base64, may_be_encoded
 
 SHORT = 76
 UNFOLDABLE = "has a line of more than 998 octets that cannot be folded"

@@ -1,7 +1,7 @@
 """Strategies for messages: trees of MIME entities, and heaps of parts of such trees.
 
 A tree is a list of lines. A tame one is what `email` and the manual page read alike; a wild one has also what only the
-reader in mocksrv.mime reads as the page says, and what cannot be made legal.
+reader in mocksrv.judge.mime reads as the page says, and what cannot be made legal.
 """
 
 import base64

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Self
 
-from mocksrv import sandbox
+from mocksrv.world import sandbox
 from testsuite.peer import ADDRESS, PATIENCE, SENDER
 
 DOMAIN = "example.org"

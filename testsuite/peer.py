@@ -14,9 +14,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
-from mocksrv import sandbox
-from mocksrv.home import default_program
-from mocksrv.nameserver import bound_socket
+from mocksrv.world import sandbox
+from mocksrv.world.home import default_program
+from mocksrv.world.nameserver import bound_socket
 
 ADDRESS = "192.0.2.25"
 HOST = f"[{ADDRESS}]"

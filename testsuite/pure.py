@@ -26,7 +26,7 @@ REPLY_INCOMPLETE, REPLY_COMPLETE, REPLY_MALFORMED = range(3)
 STREAM_OUT, STREAM_IN = 65536, 8192
 STREAM_AGAIN, STREAM_FAILED = -1, -2
 STREAM_READABLE, STREAM_WRITABLE = 1, 2
-LINE_MAX_TEXT, QP_LINE_MAX, BOUNDARY_MAX, BODY_ROOM_MIN = 998, 76, 994, 80
+LINE_MAX_TEXT, QP_LINE_MAX, BOUNDARY_MAX, ENCODER_ROOM_MIN = 998, 76, 994, 80
 NEST_MAX, NEST_BOUNDARIES_MAX, NEST_PLACE_SIZE = 100, 8192, 80
 ENCODING_7BIT, ENCODING_8BIT, ENCODING_BINARY, ENCODING_QUOTED_PRINTABLE, ENCODING_BASE64 = range(5)
 SUITES = 66
@@ -123,7 +123,7 @@ class Mime(Structure):  # mime.h
     ]  # fmt: skip
 
 
-class Body(Structure):  # body.h
+class Encoder(Structure):  # encoder.h
     _fields_ = [
         ("mime", POINTER(Mime)), ("rest", Lines), ("manner", c_int), ("dots", c_bool), ("in_line", c_bool),
         ("text_end", c_void_p), ("owes_lf", c_bool), ("done", c_bool), ("size", c_uint64),
@@ -248,7 +248,7 @@ class Stream(Structure):  # stream.h
 STRUCTS: dict[str, type[Structure]] = {
     "span": Span, "buf": Buf, "lines": Lines, "line_facts": LineFacts, "field": Field,
     "content_type": ContentType, "level": Level, "nest": Nest, "heading": Heading,
-    "unit": Unit, "words": Words, "recoding": Recoding, "entity": Entity, "piece": Piece, "mime": Mime, "body": Body, "form": Form,
+    "unit": Unit, "words": Words, "recoding": Recoding, "entity": Entity, "piece": Piece, "mime": Mime, "encoder": Encoder, "form": Form,
     "reply": Reply, "report": Report,
     "capabilities": Capabilities, "address": Address, "route": Route, "parts": Parts, "suite": Suite,
     "cipherlist_fault": CipherlistFault, "cipherlist": Cipherlist,
@@ -285,12 +285,12 @@ _PROTOTYPES: dict[str, tuple[type | None, list[type]]] = {
     "qp_mend": (c_size_t, [_P(c_void_p), c_void_p, c_char_p]),
     "mime_survey": (None, [_P(Recoding)]),
     "form_choose": (c_bool, [_P(Form), _P(Capabilities), Span, _P(LineFacts), c_char_p]),
-    "form_open": (None, [_P(Form), _P(Body), _P(Mime)]),
-    "body_open": (None, [_P(Body), Span, c_bool]),
-    "body_open_recoded": (None, [_P(Body), _P(Mime), _P(Recoding)]),
-    "body_recoded_size": (c_uint64, [_P(Recoding)]),
-    "body_encode": (c_size_t, [_P(Body), c_void_p, c_size_t]),
-    "body_is_done": (c_bool, [_P(Body)]),
+    "form_open": (None, [_P(Form), _P(Encoder), _P(Mime)]),
+    "encoder_open": (None, [_P(Encoder), Span, c_bool]),
+    "encoder_open_recoded": (None, [_P(Encoder), _P(Mime), _P(Recoding)]),
+    "encoder_recoded_size": (c_uint64, [_P(Recoding)]),
+    "encoder_write": (c_size_t, [_P(Encoder), c_void_p, c_size_t]),
+    "encoder_is_done": (c_bool, [_P(Encoder)]),
     "reply_begin": (None, [_P(Reply)]),
     "reply_feed": (c_int, [_P(Reply), Span, _P(c_size_t)]),
     "reply_class": (c_int, [_P(Reply)]),
@@ -375,24 +375,24 @@ def examine(message: bytes) -> LineFacts:
 
 
 def encode(message: bytes, rooms: Iterable[int], dots: bool = True) -> bytes:
-    """Everything that body_encode() writes for an unchanged message, with these rooms in turn."""
-    memory, body = Octets(message), Body()
-    lib.body_open(byref(body), memory.span, dots)
-    return _written(body, rooms, 1)
+    """Everything that encoder_write() writes for an unchanged message, with these rooms in turn."""
+    memory, encoder = Octets(message), Encoder()
+    lib.encoder_open(byref(encoder), memory.span, dots)
+    return _written(encoder, rooms, 1)
 
 
-def _written(body: Body, rooms: Iterable[int], least: int) -> bytes:
+def _written(encoder: Encoder, rooms: Iterable[int], least: int) -> bytes:
     """The output. Fails if it exceeds the rooms, or if a room of at least `least` brings no progress."""
     written = b""
     for room in rooms:
-        if lib.body_is_done(byref(body)):
+        if lib.encoder_is_done(byref(encoder)):
             return written
         out = ctypes.create_string_buffer(b"\xa5" * (room + 8))
-        length = lib.body_encode(byref(body), ctypes.addressof(out), room)
+        length = lib.encoder_write(byref(encoder), ctypes.addressof(out), room)
         assert length <= room and out.raw[room:-1] == b"\xa5" * 8, "written beyond the room"
-        assert room < least or length > 0 or lib.body_is_done(byref(body)), "no progress"
+        assert room < least or length > 0 or lib.encoder_is_done(byref(encoder)), "no progress"
         written += out.raw[:length]
-    assert lib.body_is_done(byref(body)), "not done"
+    assert lib.encoder_is_done(byref(encoder)), "not done"
     return written
 
 
@@ -423,11 +423,11 @@ def recode(
     if not trouble and not recoding.needed:
         wire, size = encode(message, [2 * len(message) + 2]), examine(message).size
     elif not trouble:
-        size = lib.body_recoded_size(byref(recoding))
-        body, mime = Body(), Mime()
-        lib.body_open_recoded(byref(body), byref(mime), byref(recoding))
-        wire = _written(body, [3 * size + 100000] if rooms is None else rooms, BODY_ROOM_MIN)
-        assert body.size == size, "another number of octets than was announced"
+        size = lib.encoder_recoded_size(byref(recoding))
+        encoder, mime = Encoder(), Mime()
+        lib.encoder_open_recoded(byref(encoder), byref(mime), byref(recoding))
+        wire = _written(encoder, [3 * size + 100000] if rooms is None else rooms, ENCODER_ROOM_MIN)
+        assert encoder.size == size, "another number of octets than was announced"
         assert found == (recoding.quoted_printable, recoding.utf8_header, recoding.eightbit, ""), "not repeatable"
     return Recoded(wire, size, *found)
 
@@ -439,15 +439,15 @@ def recode_while_rewritten(message: bytes, later: bytes, room: int, when: int) -
     recoding = Recoding(message=memory.span, message_eightbit=True, helohost=b"client.example")
     lib.mime_survey(byref(recoding))
     assert not recoding.trouble
-    body, mime = Body(), Mime()
-    lib.body_open_recoded(byref(body), byref(mime), byref(recoding))
+    encoder, mime = Encoder(), Mime()
+    lib.encoder_open_recoded(byref(encoder), byref(mime), byref(recoding))
     wire, out = b"", ctypes.create_string_buffer(room)
     for step in range(100000):
-        if lib.body_is_done(byref(body)):
+        if lib.encoder_is_done(byref(encoder)):
             return wire
         if step == when:
             memory.rewrite(later)
-        length = lib.body_encode(byref(body), ctypes.addressof(out), room)
+        length = lib.encoder_write(byref(encoder), ctypes.addressof(out), room)
         wire += out.raw[:length]
     raise AssertionError("no end")
 

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from mocksrv.octets import unescape
+from mocksrv.case.octets import unescape
 
 _TABLES = Path(__file__).parent.parent / "fixtures/tables"
 

@@ -8,9 +8,9 @@ import pytest
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
-from mocksrv import sandbox
-from mocksrv.nameserver import DnsServer
-from mocksrv.octets import canonical
+from mocksrv.case.octets import canonical
+from mocksrv.world import sandbox
+from mocksrv.world.nameserver import DnsServer
 from testsuite.peer import ADDRESS, RECIPIENT, SENDER, Outcome, qremote
 from testsuite.pure import recode
 

@@ -8,11 +8,11 @@ from typing import BinaryIO
 
 import pytest
 
-from mocksrv import sandbox
-from mocksrv.case import read_case
-from mocksrv.home import default_program
-from mocksrv.show import explain
-from mocksrv.world import check
+from mocksrv.case.file import read_case
+from mocksrv.tell.show import explain
+from mocksrv.world import sandbox
+from mocksrv.world.home import default_program
+from mocksrv.world.run import check
 from testsuite.peer import PATIENCE, Outcome, furnish, qremote, serving
 
 pytestmark = [
@@ -170,3 +170,28 @@ def test_replies_that_come_amid_the_next_chunk() -> None:
     """Each is for its own chunk, wherever the client is by then."""
     outcome, chunks = sandbox.run(answered_chunk_by_chunk)
     assert (outcome.letters, chunks) == ("rK", [50000] * 4)
+
+
+def taken_for_commands(recipient: bytes) -> tuple[Outcome, list[bytes]]:
+    """A server that refuses BDAT and does not read the chunk: each line that comes is a command to it; and the lines."""
+    heard: list[bytes] = []
+    answers = {b"EHLO": b"250-mx\r\n250-PIPELINING\r\n250 CHUNKING\r\n", b"MAIL": b"250 ok\r\n", b"RCPT": recipient}
+
+    def serve(connection: socket.socket, stream: BinaryIO) -> None:
+        connection.sendall(b"220 mx\r\n")
+        while line := stream.readline():
+            heard.append(line[:4].strip())
+            connection.sendall(answers.get(heard[-1], b"503 5.5.1 bad sequence\r\n"))
+
+    with serving(serve):
+        outcome = qremote(message=b"RSET\nMAIL FROM:<ceo@example.org>\nRCPT TO:<victim@example.org>\nDATA\n")
+    return outcome, heard
+
+
+@pytest.mark.spec("RES-8")
+def test_a_chunk_is_not_taken_for_commands() -> None:
+    """It does not leave before a recipient was accepted; a BDAT refused then is temporary."""
+    outcome, heard = sandbox.run(taken_for_commands, b"550 5.1.1 no such user\r\n")
+    assert (outcome.letters, heard) == ("hD", [b"EHLO", b"MAIL", b"RCPT", b"QUIT"])
+    outcome, heard = sandbox.run(taken_for_commands, b"250 ok\r\n")
+    assert outcome.letters == "rZ" and "CHUNKING, but refused BDAT. (#4.5.1)" in outcome.report

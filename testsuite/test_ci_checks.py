@@ -14,18 +14,18 @@ main
 ---- pure
 route
 ---- ground
-buf
+base/buf
 """
-MAIN = '#include "buf.h"\n#include "route.h"\n\n#include <unistd.h>\n\nint main(void)\n{\n\treturn route(getpid());\n}\n'
-ROUTE = '#include "route.h"\n\n#include "buf.h"\n\nint route(int n)\n{\n\treturn buf(n) != NULL;\n}\n'
-BUF = '#include "buf.h"\n\n#include <stdlib.h>\n\nvoid *buf(int n)\n{\n\treturn malloc((size_t)n);\n}\n'
+MAIN = '#include "base/buf.h"\n#include "route.h"\n\n#include <unistd.h>\n\nint main(void)\n{\n\treturn route(getpid());\n}\n'
+ROUTE = '#include "route.h"\n\n#include "base/buf.h"\n\nint route(int n)\n{\n\treturn buf(n) != NULL;\n}\n'
+BUF = '#include "base/buf.h"\n\n#include <stdlib.h>\n\nvoid *buf(int n)\n{\n\treturn malloc((size_t)n);\n}\n'
 SOUND = {
     "LAYERS": LAYERS,
     "main.c": MAIN,
     "route.c": ROUTE,
     "route.h": "int route(int n);\n",
-    "buf.c": BUF,
-    "buf.h": "#include <stddef.h>\nvoid *buf(int n);\n",
+    "base/buf.c": BUF,
+    "base/buf.h": "#include <stddef.h>\nvoid *buf(int n);\n",
 }
 
 
@@ -36,6 +36,7 @@ def run(check, *arguments):
 def write(directory, files):
     directory.mkdir()
     for name, text in files.items():
+        (directory / name).parent.mkdir(exist_ok=True)
         (directory / name).write_text(text)
     return directory
 
@@ -44,9 +45,11 @@ def compiled(tmp_path, files):
     """Writes the files into src and compiles them as the Makefile does; returns both directories."""
     src, obj = write(tmp_path / "src", files), tmp_path / "obj"
     obj.mkdir()
-    for file in src.glob("*.c"):
-        command = ["cc", "-O2", "-fPIE", "-D_FORTIFY_SOURCE=2", "-fstack-protector-strong", "-c", file]
-        subprocess.run([*command, "-o", obj / f"{file.stem}.o"], check=True)
+    for file in src.rglob("*.c"):
+        command = ["cc", "-O2", "-fPIE", "-D_FORTIFY_SOURCE=2", "-fstack-protector-strong", "-iquote", src, "-c", file]
+        made = (obj / file.relative_to(src)).with_suffix(".o")
+        made.parent.mkdir(exist_ok=True)
+        subprocess.run([*command, "-o", made], check=True)
     return src, obj
 
 
@@ -68,11 +71,11 @@ def test_layers_accept_what_points_down(tmp_path):
 @pytest.mark.parametrize(
     ("file", "text", "complaint"),
     [
-        ("buf.c", BUF + '#include "route.h"\n', "buf.c:9: route.h"),
-        ("buf.h", '# include "main.h"\n', "buf.h:1: main.h"),
+        ("base/buf.c", BUF + '#include "route.h"\n', "buf.c:9: route.h"),
+        ("base/buf.h", '# include "main.h"\n', "buf.h:1: main.h"),
         ("route.c", '#include "stray.h"\n', "route.c:1: stray.h"),
         ("route.c", '#include "../src/main.h"\n', "route.c:1: ../src/main.h"),
-        ("stray.c", "", "stray.c: is not in"),
+        ("base/stray.c", "", "base/stray.c: is not in"),
         ("stray.h", "", "stray.h: is not in"),
         ("LAYERS", LAYERS + "gone\n", "gone has no gone.c"),
     ],
@@ -118,7 +121,7 @@ def test_purity_accepts_pure_floors(tmp_path):
         ("route.c", "#include <stdlib.h>\nvoid *f(void)\n{\n\treturn malloc(9);\n}\n", "malloc"),
         ("route.c", "int main(void);\nint f(void)\n{\n\treturn main();\n}\n", "main"),
         ("route.c", "int f(void)\n{\n\textern int errors;\n\treturn errors;\n}\n", "errors"),
-        ("buf.c", "#include <unistd.h>\nint f(void)\n{\n\treturn getpid();\n}\n", "getpid"),
+        ("base/buf.c", "#include <unistd.h>\nint f(void)\n{\n\treturn getpid();\n}\n", "getpid"),
     ],
 )
 def test_purity_refuses(tmp_path, file, call, symbol):

@@ -10,8 +10,8 @@ import dns.message
 import dns.query
 import pytest
 
-from mocksrv import sandbox
-from mocksrv.nameserver import DnsServer
+from mocksrv.world import sandbox
+from mocksrv.world.nameserver import DnsServer
 from testsuite.peer import ADDRESS, PATIENCE, RECIPIENT, SENDER, Outcome, Peer, qremote
 
 pytestmark = pytest.mark.skipif(sandbox.available() is not None, reason=f"{sandbox.available()}")

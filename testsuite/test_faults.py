@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from mocksrv import sandbox
-from mocksrv.nameserver import DnsServer
+from mocksrv.world import sandbox
+from mocksrv.world.nameserver import DnsServer
 from testsuite.peer import ADDRESS, MESSAGE, RECIPIENT, SENDER, Outcome, Peer, qremote
 
 pytestmark = [
@@ -57,6 +57,9 @@ def deliver(
     }  # fmt: skip
     with Peer(offers, REFUSAL) as peer:
         outcome = qremote(host, *ARGUMENTS, variables=variables)
+    if kind == "malloc" and not log.exists():  # c-ares 1.34 has a place where it does not look at what it got (SYN-2)
+        assert outcome.stdout == b"ZQremote or a library crashed: memory may be short. (#4.3.0)\n\0", outcome
+        return outcome, peer, nth
     return outcome, peer, int(log.read_text())
 
 

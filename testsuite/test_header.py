@@ -8,8 +8,8 @@ import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
-from mocksrv.mime import LONGEST
-from mocksrv.octets import canonical
+from mocksrv.case.octets import canonical
+from mocksrv.judge.mime import LONGEST
 from testsuite.mimerules import can_be_folded
 from testsuite.mimetrees import Draw
 from testsuite.pure import (

@@ -53,7 +53,7 @@ def test_install_and_uninstall(tmp_path: Path) -> None:
 @pytest.mark.spec("SYN-5")
 def test_the_qmail_home_is_compiled_in(tmp_path: Path) -> None:
     """/var/qmail, or QMAIL. A change is noticed although no file has changed; a plain make keeps the last value."""
-    made = tmp_path / "obj/config.o"
+    made = tmp_path / "obj/qmail/config.o"
     standard, other = b"/var/qmail\0", b"/srv/mail/qmail\0"
     steps = ("", standard), ("QMAIL=/srv/mail/qmail", other), ("", other), ("QMAIL=/var/qmail", standard)
     for argument, home in steps:

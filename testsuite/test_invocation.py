@@ -17,9 +17,9 @@ from pathlib import Path
 
 import pytest
 
-from mocksrv import sandbox
-from mocksrv.home import default_program
-from mocksrv.nameserver import DnsServer
+from mocksrv.world import sandbox
+from mocksrv.world.home import default_program
+from mocksrv.world.nameserver import DnsServer
 from testsuite.peer import (
     ADDRESS, HOST, MESSAGE, PATIENCE, RECIPIENT, SENDER, Outcome, Peer, command, environment, furnish, memory_file,
     qremote,

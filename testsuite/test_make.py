@@ -19,9 +19,9 @@ def made(*arguments: str) -> tuple[int, str]:
 
 def test_a_build_is_quiet_unless_asked(tmp_path: Path) -> None:
     """A line for each file; with V=1 the command that compiles it."""
-    quiet, loud = (made(f"BUILD={tmp_path}/{number}", f"V={number}", f"{tmp_path}/{number}/obj/buf.o") for number in (0, 1))
-    assert quiet == (0, f"compile {tmp_path}/0/obj/buf.o\n")
-    assert loud[0] == 0 and re.fullmatch(r"\S+ -std=c11 .* -c -o \S+/1/obj/buf\.o src/buf\.c\n", loud[1]), loud
+    quiet, loud = (made(f"BUILD={tmp_path}/{number}", f"V={number}", f"{tmp_path}/{number}/obj/base/buf.o") for number in (0, 1))
+    assert quiet == (0, f"compile {tmp_path}/0/obj/base/buf.o\n")
+    assert loud[0] == 0 and re.fullmatch(r"\S+ -std=c11 .* -c -o \S+/1/obj/base/buf\.o src/base/buf\.c\n", loud[1]), loud
 
 
 def test_compile_commands(tmp_path: Path) -> None:

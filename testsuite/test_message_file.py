@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from mocksrv import sandbox
+from mocksrv.world import sandbox
 from testsuite.peer import PATIENCE, Outcome, Peer, Session, command, environment, memory_file
 
 pytestmark = [

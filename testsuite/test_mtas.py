@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from mocksrv import sandbox
-from mocksrv.octets import canonical, first_difference, visible
+from mocksrv.case.octets import canonical, first_difference, visible
+from mocksrv.world import sandbox
 from testsuite.mtas import DOMAIN, Exim, Mta, Offers, Postfix, missing
 from testsuite.peer import HOST, SENDER, Outcome, qremote
 from testsuite.pure import recode

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from mocksrv import sandbox
-from mocksrv.certs import Recipes
+from mocksrv.case.certs import Recipes
+from mocksrv.world import sandbox
 from testsuite.pure import ROOT
 from testsuite.test_tls import NAME, delivered
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from mocksrv.mime import decode_quoted_printable
+from mocksrv.judge.mime import decode_quoted_printable
 from testsuite.pure import QP_LINE_MAX, quoted_printable
 
 

@@ -13,17 +13,17 @@ from hypothesis import strategies as st
 # Before the import, so that its assertions show what they compare.
 pytest.register_assert_rewrite("testsuite.mimecheck")
 
-from mocksrv.mime import is_base64
-from mocksrv.octets import canonical
+from mocksrv.case.octets import canonical
+from mocksrv.judge.mime import is_base64
 from testsuite import mimetrees, pure
 from testsuite.mimecheck import REFUSED, SERVERS, check, described, result_of, run
 from testsuite.mimerules import Server
-from testsuite.pure import BODY_ROOM_MIN, ROOT, Octets, lib
+from testsuite.pure import ENCODER_ROOM_MIN, ROOT, Octets, lib
 
 MESSAGES = ROOT / "fixtures/messages"
 ANY_SERVER = st.sampled_from(SERVERS)
 # Rooms around the one that brings progress, and the sizes of a line of quoted-printable.
-ROOMS = st.lists(st.sampled_from([0, 1, 2, 3, 76, 77, 78, 79, BODY_ROOM_MIN, 81, 160, 1000, 5000]), max_size=6)
+ROOMS = st.lists(st.sampled_from([0, 1, 2, 3, 76, 77, 78, 79, ENCODER_ROOM_MIN, 81, 160, 1000, 5000]), max_size=6)
 # These find most; `settings.default` is what the profile says.
 MANY = settings(max_examples=4 * settings.default.max_examples)
 
@@ -41,7 +41,7 @@ def test_a_file_that_is_rewritten_meanwhile_leads_nowhere_else(later: bytes) -> 
     """The output is nonsense, and the caller drops it; but all of it was in the file, or is our own."""
     other = (later * len(REWRITTEN))[: len(REWRITTEN)]
     for when in range(70):
-        wire = pure.recode_while_rewritten(REWRITTEN, other, BODY_ROOM_MIN, when)
+        wire = pure.recode_while_rewritten(REWRITTEN, other, ENCODER_ROOM_MIN, when)
         assert set(wire) <= set(REWRITTEN + other) | set(range(0x20, 0x7F)) | {9, 10, 13}
 
 
@@ -83,7 +83,7 @@ def test_no_room_changes_the_octets(message: bytes, server: Server, rooms: list[
     """With any sequence of rooms, the same octets are written, as many as were announced."""
     recoded = run(message, server)
     if not recoded.trouble:
-        assert run(message, server, itertools.cycle([*rooms, BODY_ROOM_MIN])) == recoded
+        assert run(message, server, itertools.cycle([*rooms, ENCODER_ROOM_MIN])) == recoded
 
 
 # Why `email` must not judge these: it does not read comments in parameters, nor quoted pairs in boundaries; it keeps
@@ -383,8 +383,8 @@ def test_a_field_that_ends_with_white_space() -> None:
 def counted(tmp_path_factory: pytest.TempPathFactory) -> ctypes.CDLL:
     """The pure floors, compiled so that they count what they do (effort.c)."""
     made = tmp_path_factory.mktemp("effort")
-    names = re.findall(r"^[a-z]\w*$", (ROOT / "src/LAYERS").read_text().partition("---- pure")[2], re.M)
-    compiler = ["cc", "-std=c11", "-D_GNU_SOURCE", "-U_FORTIFY_SOURCE", "-O1", "-fPIC"]
+    names = re.findall(r"^[a-z][\w/]*$", (ROOT / "src/LAYERS").read_text().partition("---- pure")[2], re.M)
+    compiler = ["cc", "-std=c11", "-D_GNU_SOURCE", "-U_FORTIFY_SOURCE", "-O1", "-fPIC", "-iquote", ROOT / "src"]
     subprocess.run([*compiler, "-c", "-o", made / "effort.o", ROOT / "testsuite/effort.c"], check=True)
     counting = ["-fsanitize-coverage=trace-pc"]
     counting += [f"-D{name}=counted_{name}" for name in ("memchr", "memcmp", "snprintf")]

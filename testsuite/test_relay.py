@@ -4,8 +4,8 @@ import pytest
 from aiosmtpd.controller import Controller
 from aiosmtpd.lmtp import LMTP
 
-from mocksrv import sandbox
-from mocksrv.octets import canonical
+from mocksrv.case.octets import canonical
+from mocksrv.world import sandbox
 from testsuite.mtas import DOMAIN, Offers, Postfix, missing
 from testsuite.peer import ADDRESS, HOST, SENDER, Outcome, qremote
 from testsuite.test_aiosmtpd import Handler

@@ -11,13 +11,13 @@ import threading
 
 import pytest
 
-from mocksrv import sandbox
-from mocksrv.certs import Recipes
-from mocksrv.oneline import Line
-from mocksrv.server import Role, Server
-from mocksrv.steps import Dialogue, Starttls
-from mocksrv.teller import Teller
-from mocksrv.terms import parse_terms
+from mocksrv.case.certs import Recipes
+from mocksrv.case.steps import Dialogue, Starttls
+from mocksrv.case.terms import parse_terms
+from mocksrv.serve.oneline import Line
+from mocksrv.serve.server import Role, Server
+from mocksrv.serve.teller import Teller
+from mocksrv.world import sandbox
 from testsuite.cipherlists import IANA, LISTS, TLS13
 from testsuite.peer import RECIPIENT, SENDER, Outcome, furnish, qremote
 from testsuite.pure import ROOT

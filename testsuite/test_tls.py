@@ -15,11 +15,13 @@ from typing import BinaryIO
 import pytest
 from aiosmtpd.controller import Controller
 
-from mocksrv import openssl, sandbox
-from mocksrv.certs import Recipes
-from mocksrv.home import default_program
-from mocksrv.nameserver import DnsServer
-from mocksrv.octets import canonical
+from mocksrv.play import openssl
+
+from mocksrv.case.certs import Recipes
+from mocksrv.case.octets import canonical
+from mocksrv.world import sandbox
+from mocksrv.world.home import default_program
+from mocksrv.world.nameserver import DnsServer
 from testsuite import mtas
 from testsuite.mtas import Exim, Mta, Offers, Postfix
 from testsuite.peer import (

@@ -17,8 +17,8 @@ import pytest
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
-from mocksrv import sandbox
-from mocksrv.nameserver import DnsServer
+from mocksrv.world import sandbox
+from mocksrv.world.nameserver import DnsServer
 from testsuite.peer import ADDRESS, PATIENCE, furnish
 from testsuite.test_install import make_environment
 from testsuite.test_tls import PINNED, RECIPES, context

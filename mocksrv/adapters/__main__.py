@@ -6,9 +6,9 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-from mocksrv import sandbox
 from mocksrv.adapters import ADAPTERS, adapter_named
 from mocksrv.adapters.base import Adapter, AdapterError, Job, Reports
+from mocksrv.world import sandbox
 
 # A case that is played has a shorter limit; this one is for calls by hand.
 _LIMIT = 3600.0

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, TypeVar
 
-from mocksrv import sandbox
+from mocksrv.world import sandbox
 
 _T = TypeVar("_T")
 _FETCHED = Path(__file__).parent.parent.parent / "build/mtas"

@@ -10,7 +10,7 @@ import socket
 import subprocess
 from pathlib import Path
 
-from mocksrv import sandbox
+from mocksrv.world import sandbox
 from mocksrv.adapters.base import (
     Adapter, AdapterError, Fate, Job, Reports, mount, quoted, read_log, run, tell, wait_for,
 )  # fmt: skip

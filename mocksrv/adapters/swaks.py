@@ -8,7 +8,7 @@ from swaks.
 import re
 
 from mocksrv.adapters.base import Adapter, AdapterError, Fate, Job, Reports, quoted, run
-from mocksrv.octets import dot_stuffed
+from mocksrv.case.octets import dot_stuffed
 
 # Its lines follow `<-` if swaks expects that reply, else `<**`; within TLS, `<~` or `<~*`.
 _REPLY = r"((?:^<.*\n)+)"

@@ -10,7 +10,7 @@ from mocksrv.audit import commands, paths, parameters, order, message, chunks, t
 from mocksrv.audit.conversation import converse
 from mocksrv.audit.rules import CHECKS, RULES, Finding, Rule
 from mocksrv.audit.show import findings_text, rules_text
-from mocksrv.tape import Tape
+from mocksrv.play.tape import Tape
 
 __all__ = ["RULES", "Finding", "Rule", "audit", "findings_text", "rules_text"]
 

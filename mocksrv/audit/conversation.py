@@ -15,8 +15,8 @@ from dataclasses import dataclass, field
 
 from mocksrv.audit.course import follow
 from mocksrv.audit.turns import Command, Reply, Response, Text, Turn
-from mocksrv.records import HELLO
-from mocksrv.tape import CLIENT, CLOSE, HANGUP, RESET, SERVER, STARTTLS, Tape
+from mocksrv.play.records import HELLO
+from mocksrv.play.tape import CLIENT, CLOSE, HANGUP, RESET, SERVER, STARTTLS, Tape
 
 _REPLY_LINE = re.compile(rb"([0-9]{3})(?:([ \t-])[^\n]*|\r{1,2})?\n")  # servers send TABs, and a CR too many
 _REPLY_LENGTH = 512  # 5321#4.5.3.1.5

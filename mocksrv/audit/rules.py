@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from mocksrv.audit.conversation import Conversation
 from mocksrv.audit.turns import Turn
-from mocksrv.octets import visible
+from mocksrv.case.octets import visible
 
 _EVIDENCE = 72  # octets that a finding shows at most
 

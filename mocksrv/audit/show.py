@@ -6,8 +6,8 @@ from itertools import accumulate, groupby
 from pathlib import Path
 
 from mocksrv.audit.rules import RULES, Finding
-from mocksrv.octets import split_lines
-from mocksrv.tape import CLIENT, SERVER, Event, Tape, event_lines
+from mocksrv.case.octets import split_lines
+from mocksrv.play.tape import CLIENT, SERVER, Event, Tape, event_lines
 
 _RUN = 12  # so many lines in a row without a finding are shown; of more, only the first and the last
 _WIDTH = 120  # octets of a line that are shown

@@ -5,9 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from mocksrv import player, sandbox
-from mocksrv.case import Case, read_case
-from mocksrv.world import Result, check
+from mocksrv.play import player
+
+from mocksrv.case.file import Case, read_case
+from mocksrv.world import sandbox
+from mocksrv.world.run import Result, check
 
 HERE = Path(__file__).parent
 CLIENT = HERE / "client.py"

@@ -7,10 +7,10 @@ import warnings
 from collections.abc import Callable
 from pathlib import Path
 
-from mocksrv.pattern import Facts
-from mocksrv.player import Player
-from mocksrv.script import parse_dialogue
-from mocksrv.transcript import Mismatch, Transcript
+from mocksrv.case.pattern import Facts
+from mocksrv.case.script import parse_dialogue
+from mocksrv.play.player import Player
+from mocksrv.play.transcript import Mismatch, Transcript
 
 HOST = "mx.example.org"
 _CASE = Path(__file__).parent / "a.case"  # the certificates are those that it would see

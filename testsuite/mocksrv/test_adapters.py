@@ -19,12 +19,12 @@ from typing import BinaryIO
 
 import pytest
 
-from mocksrv import sandbox
 from mocksrv.adapters import ADAPTERS, adapter_named, exim, opensmtpd
 from mocksrv.adapters.base import Fate, Reports, quoted
-from mocksrv.certs import Recipes
-from mocksrv.nameserver import DnsServer, bound_socket
-from mocksrv.octets import dot_stuffed
+from mocksrv.case.certs import Recipes
+from mocksrv.case.octets import dot_stuffed
+from mocksrv.world import sandbox
+from mocksrv.world.nameserver import DnsServer, bound_socket
 from testsuite.peer import ADDRESS, MESSAGE, PATIENCE, SENDER, Peer, Session, furnish, serving
 
 ZONE = f"example.org.  MX 10 mx.example.org.\nmx.example.org.  A {ADDRESS}\n"

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from mocksrv.audit import RULES, audit
-from mocksrv.tape import Tape, read_tapes
+from mocksrv.play.tape import Tape, read_tapes
 
 TAPES = Path(__file__).parent / "tapes"
 

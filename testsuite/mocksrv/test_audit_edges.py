@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from mocksrv.audit import RULES, audit, findings_text, rules_text
-from mocksrv.tape import Tape, read_tapes
+from mocksrv.play.tape import Tape, read_tapes
 
 HELLO = "S: 220 mx.example.org\nC: EHLO client.example\nS: 250-mx.example.org\n"
 PLAIN = HELLO + "S: 250 HELP\n"

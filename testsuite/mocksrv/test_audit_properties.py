@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mocksrv.audit import RULES, audit, findings_text
-from mocksrv.octets import dot_stuffed
-from mocksrv.tape import CLIENT, CLOSE, HANGUP, RESET, SERVER, STARTTLS, Event, Tape
+from mocksrv.case.octets import dot_stuffed
+from mocksrv.play.tape import CLIENT, CLOSE, HANGUP, RESET, SERVER, STARTTLS, Event, Tape
 
 PIECES = [
     b"EHLO a.example\r\n", b"HELO a\r\n", b"MAIL FROM:<a@b.example>", b" SIZE=1", b"\r\n", b"RCPT TO:<a@b.example>\r\n",

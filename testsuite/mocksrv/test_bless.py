@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from mocksrv import sandbox
-from mocksrv.bless import Refused, bless
+from mocksrv.tell.bless import Refused, bless
+from mocksrv.world import sandbox
 
 HERE = Path(__file__).parent
 CLIENT = HERE / "client.py"

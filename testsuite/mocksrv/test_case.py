@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from mocksrv.case import Case, Control, read_case
-from mocksrv.script import CaseError
-from mocksrv.steps import Say, Split
+from mocksrv.case.file import Case, Control, read_case
+from mocksrv.case.script import CaseError
+from mocksrv.case.steps import Say, Split
 
 Parse = Callable[[str], Case]
 

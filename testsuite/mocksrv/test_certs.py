@@ -13,8 +13,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 from cryptography.x509.oid import NameOID
 
-from mocksrv import certs
-from mocksrv.certs import Recipes
+from mocksrv.case import certs
+from mocksrv.case.certs import Recipes
 
 HERE = Path(__file__).parent
 FILE = HERE.parent.parent / "fixtures/certs/recipes.toml"

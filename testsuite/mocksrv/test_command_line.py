@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from mocksrv import sandbox
+from mocksrv.world import sandbox
 from testsuite.mocksrv.serving import ENVIRONMENT, PATIENCE, ROOT
 
 HERE = Path(__file__).parent

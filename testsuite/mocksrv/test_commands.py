@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from mocksrv import sandbox
+from mocksrv.world import sandbox
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent.parent

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from mocksrv import sandbox
-from mocksrv.case import Case
-from mocksrv.world import check
+from mocksrv.case.file import Case
+from mocksrv.world import sandbox
+from mocksrv.world.run import check
 
 HERE = Path(__file__).parent
 WHOLE = (HERE / "cases/pipelined.case").read_text()

@@ -5,13 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from mocksrv import home
-from mocksrv.case import read_case
-from mocksrv.clients import delivery
-from mocksrv.messages import difference
-from mocksrv.pattern import Facts
-from mocksrv.policy import of_dialogue
-from mocksrv.templates import find_cases
+from mocksrv.case.file import read_case
+from mocksrv.case.pattern import Facts
+from mocksrv.case.templates import find_cases
+from mocksrv.judge.clients import delivery
+from mocksrv.judge.messages import difference
+from mocksrv.play.policy import of_dialogue
+from mocksrv.world import home
 
 ROOT = Path(__file__).parent.parent.parent
 

@@ -4,7 +4,7 @@ import itertools
 
 import pytest
 
-from mocksrv.octets import canonical, dot_stuffed, first_difference, unescape, visible
+from mocksrv.case.octets import canonical, dot_stuffed, first_difference, unescape, visible
 
 
 def test_every_octet_survives_escaping() -> None:

@@ -2,9 +2,9 @@
 
 import pytest
 
-from mocksrv.oneline import OFFERS, Line, Offers, Recipient, Reply, handshake
-from mocksrv.policy import END, GREETING
-from mocksrv.steps import Close, Starttls
+from mocksrv.case.steps import Close, Starttls
+from mocksrv.play.policy import END, GREETING
+from mocksrv.serve.oneline import OFFERS, Line, Offers, Recipient, Reply, handshake
 
 REPLY = "not a reply"
 

@@ -9,13 +9,17 @@ from pathlib import Path
 
 import pytest
 
-from mocksrv import oneline, responder, script, serve, server, tape, terms, zone
-from mocksrv import case as case_format
+from mocksrv.case import script, terms, zone
+
+from mocksrv.play import responder, tape
+
 from mocksrv import commands as mocksrv_commands
-from mocksrv.case import Case, read_case
-from mocksrv.script import parse_dialogue
-from mocksrv.tape import read_tapes
-from mocksrv.templates import filled
+from mocksrv.case import file as case_format
+from mocksrv.case.file import Case, read_case
+from mocksrv.case.script import parse_dialogue
+from mocksrv.case.templates import filled
+from mocksrv.play.tape import read_tapes
+from mocksrv.serve import command as serve, oneline, server
 from testsuite.mocksrv.conftest import Play
 from testsuite.mocksrv.serving import ROOT, serving, talk
 

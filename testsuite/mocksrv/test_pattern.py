@@ -2,7 +2,7 @@
 
 import pytest
 
-from mocksrv.pattern import Facts, Pattern, parse_exact, parse_line
+from mocksrv.case.pattern import Facts, Pattern, parse_exact, parse_line
 
 FACTS = Facts(b"me.example", b".a\nb")
 

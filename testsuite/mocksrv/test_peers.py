@@ -6,12 +6,16 @@ from pathlib import Path
 
 import pytest
 
-from mocksrv import clients, page, peers, rfc, sandbox, verdicts
-from mocksrv.case import Case
-from mocksrv.clients import Client
-from mocksrv.pattern import Facts
-from mocksrv.peers import Cell, Line
-from mocksrv.tape import CLIENT, SERVER, Event, Tape
+from mocksrv.judge import clients, rfc
+
+from mocksrv.tell import page, peers, verdicts
+
+from mocksrv.case.file import Case
+from mocksrv.case.pattern import Facts
+from mocksrv.judge.clients import Client
+from mocksrv.play.tape import CLIENT, SERVER, Event, Tape
+from mocksrv.tell.peers import Cell, Line
+from mocksrv.world import sandbox
 
 HERE = Path(__file__).parent
 CLIENTS = [Client("one", "one", Path("one")), Client("two", "two", Path("two"))]

@@ -7,11 +7,11 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from mocksrv import player
-from mocksrv.pattern import Facts
-from mocksrv.player import Player
-from mocksrv.script import parse_dialogue
-from mocksrv.transcript import Mismatch, Transcript
+from mocksrv.case.pattern import Facts
+from mocksrv.case.script import parse_dialogue
+from mocksrv.play import player
+from mocksrv.play.player import Player
+from mocksrv.play.transcript import Mismatch, Transcript
 from testsuite.mocksrv.shaking import Recorder
 
 

@@ -2,10 +2,10 @@
 
 import pytest
 
-from mocksrv.pattern import Facts
-from mocksrv.policy import CHUNK, END, GREETING, LAST_CHUNK, Policy, Reaction, Unfit, folded, mailbox, of_dialogue, undotted
-from mocksrv.script import parse_dialogue
-from mocksrv.steps import Close, Delay, Stall
+from mocksrv.case.pattern import Facts
+from mocksrv.case.script import parse_dialogue
+from mocksrv.case.steps import Close, Delay, Stall
+from mocksrv.play.policy import CHUNK, END, GREETING, LAST_CHUNK, Policy, Reaction, Unfit, folded, mailbox, of_dialogue, undotted
 
 BURST = """\
 S: 220 hello

@@ -9,14 +9,14 @@ from contextlib import contextmanager, suppress
 
 import pytest
 
-from mocksrv import player, responder
-from mocksrv.pattern import Facts
-from mocksrv.policy import Policy, Reaction, of_dialogue
-from mocksrv.responder import Responder
-from mocksrv.script import parse_dialogue
-from mocksrv.steps import Dialogue
-from mocksrv.tape import Tape, event_lines
-from mocksrv.transcript import Transcript
+from mocksrv.case.pattern import Facts
+from mocksrv.case.script import parse_dialogue
+from mocksrv.case.steps import Dialogue
+from mocksrv.play import player, responder
+from mocksrv.play.policy import Policy, Reaction, of_dialogue
+from mocksrv.play.responder import Responder
+from mocksrv.play.tape import Tape, event_lines
+from mocksrv.play.transcript import Transcript
 
 ENVELOPE = [b"MAIL FROM:<a@b.example>\r\n", b"RCPT TO:<c@d.example>\r\n"]
 Served = tuple[socket.socket, Tape]

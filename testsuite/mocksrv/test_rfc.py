@@ -5,14 +5,18 @@ from pathlib import Path
 
 import pytest
 
-from mocksrv import clients, player, rfc, sandbox, world
+from mocksrv.judge import clients, rfc
+
+from mocksrv.play import player
+
 from mocksrv.adapters import ADAPTERS
 from mocksrv.audit import RULES
-from mocksrv.case import Case, read_case
-from mocksrv.clients import Client, delivery
-from mocksrv.rfc import Verdict, outcomes
-from mocksrv.script import CaseError
-from mocksrv.templates import find_cases
+from mocksrv.case.file import Case, read_case
+from mocksrv.case.script import CaseError
+from mocksrv.case.templates import find_cases
+from mocksrv.judge.clients import Client, delivery
+from mocksrv.judge.rfc import Verdict, outcomes
+from mocksrv.world import run as world, sandbox
 
 HERE = Path(__file__).parent
 CASES = sorted((HERE / "cases").glob("*.case"))

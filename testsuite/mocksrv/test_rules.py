@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from mocksrv.world import Result
+from mocksrv.world.run import Result
 
 Play = Callable[[str], Result]
 CASES = Path(__file__).parent / "cases"

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from mocksrv import sandbox
-from mocksrv.nameserver import DnsServer, bound_socket
-from mocksrv.sandbox import SCRATCH, SandboxError
+from mocksrv.world import sandbox
+from mocksrv.world.nameserver import DnsServer, bound_socket
+from mocksrv.world.sandbox import SCRATCH, SandboxError
 
 pytestmark = pytest.mark.skipif(sandbox.available() is not None, reason=f"sandbox: {sandbox.available()}")
 

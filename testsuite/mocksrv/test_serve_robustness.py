@@ -13,12 +13,12 @@ from pathlib import Path
 
 import pytest
 
-from mocksrv.oneline import Line
-from mocksrv.responder import LONGEST_LINE, LONGEST_MESSAGE, MOST_COMMANDS
-from mocksrv.server import Role, Server
-from mocksrv.steps import Dialogue
-from mocksrv.tape import Tape
-from mocksrv.teller import Teller
+from mocksrv.case.steps import Dialogue
+from mocksrv.play.responder import LONGEST_LINE, LONGEST_MESSAGE, MOST_COMMANDS
+from mocksrv.play.tape import Tape
+from mocksrv.serve.oneline import Line
+from mocksrv.serve.server import Role, Server
+from mocksrv.serve.teller import Teller
 from testsuite.mocksrv.serving import PATIENCE, Serving, serving, talk
 
 ENVELOPE = b"MAIL FROM:<a@b.example>\r\n", b"RCPT TO:<bob@example.org>\r\n"

@@ -4,11 +4,13 @@ from pathlib import Path
 
 import pytest
 
-from mocksrv import sandbox, teeth
-from mocksrv.case import Case, read_case
-from mocksrv.home import default_program
-from mocksrv.templates import TEMPLATE, made_by
-from mocksrv.world import play
+from mocksrv.judge import teeth
+
+from mocksrv.case.file import Case, read_case
+from mocksrv.case.templates import TEMPLATE, made_by
+from mocksrv.world import sandbox
+from mocksrv.world.home import default_program
+from mocksrv.world.run import play
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent.parent

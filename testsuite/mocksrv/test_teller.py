@@ -6,10 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mocksrv import player, teller
-from mocksrv.tape import CLIENT, CLOSE, HANGUP, RESET, SERVER, Event, event_lines
-from mocksrv.teller import Excerpt, LiveTape, Teller
-from mocksrv.transport import Breach
+from mocksrv.play import player
+
+from mocksrv.play.tape import CLIENT, CLOSE, HANGUP, RESET, SERVER, Event, event_lines
+from mocksrv.play.transport import Breach
+from mocksrv.serve import teller
+from mocksrv.serve.teller import Excerpt, LiveTape, Teller
 
 PIECES = st.lists(st.lists(st.sampled_from([b"\n", b"a", b"bc\r\n", b"\r", b"x" * 400])).map(b"".join))
 

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from mocksrv.bless import Refused, bless
-from mocksrv.case import read_case
-from mocksrv.script import CaseError
-from mocksrv.show import explain
-from mocksrv.templates import TEMPLATE, find_cases, made_by
-from mocksrv.world import Result
+from mocksrv.case.file import read_case
+from mocksrv.case.script import CaseError
+from mocksrv.case.templates import TEMPLATE, find_cases, made_by
+from mocksrv.tell.bless import Refused, bless
+from mocksrv.tell.show import explain
+from mocksrv.world.run import Result
 
 ROOT = Path(__file__).parent.parent.parent
 TEXT = """\

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from mocksrv import player
-from mocksrv.certs import Recipes
+from mocksrv.case.certs import Recipes
+from mocksrv.play import player
 from testsuite.mocksrv.shaking import HOST, Client, Played, context, hear_all, shaking
 
 RECIPES = Recipes(Path(__file__))

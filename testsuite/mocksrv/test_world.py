@@ -5,9 +5,9 @@ from collections.abc import Callable
 
 import pytest
 
-from mocksrv import world
-from mocksrv.case import Case
-from mocksrv.world import Result
+from mocksrv.case.file import Case
+from mocksrv.world import run as world
+from mocksrv.world.run import Result
 
 Play = Callable[[str], Result]
 

@@ -9,8 +9,8 @@ import dns.rcode
 import dns.rdatatype
 import pytest
 
-from mocksrv.nameserver import DnsServer
-from mocksrv.zone import ZoneError, parse_zone
+from mocksrv.case.zone import ZoneError, parse_zone
+from mocksrv.world.nameserver import DnsServer
 
 ZONE = """\
 ; a comment

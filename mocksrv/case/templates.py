@@ -1,0 +1,53 @@
+"""Cases that differ only in their message: one template makes a case for each message of the corpus.
+
+A folder with the file `each-message.template` has a case NAME.case for each message NAME.eml of the corpus; a file
+NAME.case takes its place. `{name}`, `{size}` and `{body}` in the template stand for the name of the message, for the
+number of octets that SIZE and BDAT announce, and for the parameter BODY of MAIL where 8BITMIME is offered.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from mocksrv.case.octets import canonical, decode
+
+TEMPLATE = "each-message.template"
+
+
+def find_cases(folder: Path) -> list[Path]:
+    """The paths of all cases below a folder, including those made from templates, which are not files."""
+    made = (path for template in folder.rglob(TEMPLATE) for path in made_by(template))
+    return sorted([*folder.rglob("*.case"), *made])
+
+
+def made_by(template: Path) -> Iterator[Path]:
+    """The paths of the cases made from a template."""
+    messages = message_file(template, "")
+    for message in sorted(messages.glob("*.eml")) if messages else ():
+        path = template.with_name(f"{message.stem}.case")
+        if not path.exists():
+            yield path
+
+
+def message_file(path: Path, name: str) -> Path | None:
+    """The message of that name in the corpus that a case belongs to, if there is one."""
+    for parent in path.absolute().parents:
+        if parent.name == "fixtures" and (parent / "messages" / name).exists():
+            return parent / "messages" / name
+    return None
+
+
+def case_text(path: Path) -> str:
+    """The text of a case: its file, or made from the template beside it. Raises OSError if there is neither."""
+    template = path.with_name(TEMPLATE)
+    message = message_file(path, f"{path.stem}.eml")
+    if path.exists() or not template.exists() or message is None:
+        return decode(path.read_bytes())
+    return filled(decode(template.read_bytes()), path.stem, message.read_bytes())
+
+
+def filled(text: str, name: str, octets: bytes) -> str:
+    """The text of a template, filled in for a message."""
+    body = "" if octets.isascii() else " BODY=8BITMIME"
+    for hole, what in (("{name}", name), ("{size}", str(len(canonical(octets)))), ("{body}", body)):
+        text = text.replace(hole, what)
+    return text

@@ -1,0 +1,1 @@
+"""What came of a case with a client, at the level of the RFCs."""

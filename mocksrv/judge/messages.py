@@ -1,0 +1,116 @@
+"""Whether the message that arrived is the one that was given, though a client may have changed its form.
+
+A client may add trace fields and complete the header, recode parts, and refold fields. It must not change what a
+reader sees, nor drop a field. The same goes for parts, and for messages within the message.
+"""
+
+import binascii
+import re
+from collections.abc import Iterator
+
+from mocksrv.case.octets import canonical
+from mocksrv.judge import mime
+from mocksrv.judge.mime import Entity, Field
+
+# What recoding may change or add; and what may be taken away (RFC 5321, section 4.4; RFC 5322, section 3.6.3).
+# `From ` lines are no fields, and many leave them out or make fields of them.
+_FREE = {"mime-version", "content-transfer-encoding", "content-type", "return-path", "bcc", "from ", ">from "}
+# RFC 5322, section 3.6, and RFC 2045: of which a second one would be at odds with the first.
+_ONCE = {
+    "date", "from", "sender", "reply-to", "to", "cc", "message-id", "in-reply-to", "references", "subject",
+    "content-type", "content-transfer-encoding",
+}  # fmt: skip
+_PLAIN = ("text", "plain")
+
+
+def difference(given: bytes, arrived: bytes) -> str | None:
+    """How the message that arrived differs; None if it does not."""
+    given, arrived = canonical(given), canonical(arrived)
+    return None if given == arrived else next(_differences(mime.read(given), mime.read(arrived)), None)
+
+
+def _differences(one: Entity, other: Entity) -> Iterator[str]:
+    where = f" in {one.place}" if one.numbers else ""
+    lost = _first_lost(one.fields, other.fields)
+    if lost is not None:
+        yield f"the field {lost.name} is gone, changed or out of order{where}"
+    for name in _ONCE:
+        if 0 < _count(one, name) < _count(other, name):
+            yield f"the field {name} arrived more than once{where}"
+    if lost_type := _lost_type(one, other):
+        yield f"the {lost_type} is gone or changed{where}"
+    if len(one.inside) != len(other.inside):
+        yield f"{len(other.inside)} parts arrived{where}, {len(one.inside)} were given"
+    for part, came in zip(one.inside, other.inside):
+        yield from _differences(part, came)
+    if not (one.inside or other.inside or _same_content(one, other)):
+        yield f"the content of {one.place} differs" if one.numbers else "the body differs"
+
+
+def _first_lost(given: list[Field], arrived: list[Field]) -> Field | None:
+    rest = iter(arrived)
+    wanted = (field for field in given if field.name not in _FREE)
+    return next((field for field in wanted if not any(_same_field(field, other) for other in rest)), None)
+
+
+def _same_field(given: Field, arrived: Field) -> bool:
+    """Where a field is folded may change: there white space may come, as any may be more or less.
+
+    What is not ASCII may become encoded-words.
+    """
+    if given.name == arrived.name and given.is_eightbit() and not arrived.is_eightbit():
+        return mime.readable(given) == mime.readable(arrived)
+    first, *more = (b" ".join(line.split()) for line in arrived.lines)
+    pieces = [re.sub(rb"^[^:]*: ?", b"", first), *more]
+    return given.name == arrived.name and bool(
+        re.fullmatch(rb" ?".join(map(re.escape, pieces)), b" ".join(given.body.split()))
+    )
+
+
+def _count(entity: Entity, name: str) -> int:
+    return sum(field.name == name for field in entity.fields)
+
+
+def _lost_type(one: Entity, other: Entity) -> str | None:
+    """The type, or its parameter, that has changed. What was left out may have been added."""
+    known, now = (one.main_type, one.subtype), (other.main_type, other.subtype)
+    if known != now and (known, now) != (("", ""), _PLAIN):
+        return f"type {'/'.join(known if any(known) else _PLAIN)}"
+    given, arrived = mime.parameters(one), mime.parameters(other)
+    names = (name for name in given if not name.startswith("boundary"))
+    return next((f"parameter {name} of the type" for name in names if arrived.get(name) != given[name]), None)
+
+
+def _same_content(one: Entity, other: Entity) -> bool:
+    given, arrived = _content(one), _content(other)
+    encodings = {one.encoding, other.encoding}
+    if encodings <= {*mime.IDENTITY} and not mime.may_be_encoded(one):
+        given, arrived = _masked(given), _masked(arrived)
+    if len(encodings) == 1 or encodings <= {*mime.IDENTITY}:
+        return given == arrived
+    if not encodings <= {*mime.IDENTITY, "quoted-printable", "base64"}:
+        return False
+    # A line end before a delimiter belongs to the delimiter; at the end of the message it belongs to the text.
+    return given in (arrived, arrived + b"\r\n") or given + b"\r\n" == arrived
+
+
+def _masked(octets: bytes) -> bytes:
+    """Where nothing can be encoded, what a server does not take may become `?`, and a long line two."""
+    return re.sub(rb"[\0\x80-\xff]", b"?", octets.replace(b"\r\n ", b""))
+
+
+def _content(entity: Entity) -> bytes:
+    """The decoded content of a leaf."""
+    content = mime.content(entity)
+    content = _decoded(content) if entity.encoding == "base64" else content
+    text = entity.main_type in ("", "text") or entity.encoding != "base64"
+    return canonical(content) if text else content
+
+
+def _decoded(base64: bytes) -> bytes:
+    """Base64 decoded; unchanged if it is not valid base64."""
+    digits = re.sub(rb"[^A-Za-z0-9+/]", b"", base64)
+    try:
+        return binascii.a2b_base64(digits + b"=" * (-len(digits) % 4))
+    except binascii.Error:
+        return base64

@@ -1,0 +1,254 @@
+"""The level of the RFCs: a case played with a client whose commands may differ from those in the case.
+
+The servers answer by policy. Judged are the outcome for each recipient, the message that arrived, and the findings of
+the auditor.
+"""
+
+import select
+import socket
+import subprocess
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from itertools import groupby
+from pathlib import Path
+
+from mocksrv.play import policy
+
+from mocksrv.audit import Finding, audit
+from mocksrv.case.file import Case, Expectation
+from mocksrv.case.octets import decode, encode
+from mocksrv.case.script import CaseError
+from mocksrv.case.steps import Dialogue
+from mocksrv.judge.clients import Client, delivery
+from mocksrv.judge.messages import difference
+from mocksrv.play.player import Player
+from mocksrv.play.responder import Responder
+from mocksrv.play.tape import Delivery, Tape
+from mocksrv.play.transcript import Failure, Transcript
+from mocksrv.world import home, sandbox
+from mocksrv.world.claims import LooseClaims, is_reachable
+from mocksrv.world.run import Result, World, patience
+from mocksrv.world.sniffer import Attempt
+
+_FAREWELL = 1.0  # seconds from the end of the client to the end of its last conversation
+_RECIPIENT_LETTERS = {"r": None, "h": "refused", "s": "deferred"}
+_MESSAGE_LETTERS = {"K": "delivered", "D": "refused", "Z": "deferred"}
+
+
+@dataclass
+class Verdict(Result):
+    """The result of a case at this level."""
+
+    client: Client | None = None
+    outcomes: tuple[str, ...] = ()  # for each recipient, or for each report if the case is more than one delivery
+    findings: list[tuple[Tape, Finding]] = field(default_factory=list)
+
+    @property
+    def breaches(self) -> list[tuple[Tape, Finding]]:
+        """The findings of the auditor that are not just advice."""
+        return [(tape, finding) for tape, finding in self.findings if not finding.rule.advice]
+
+    @property
+    def cell(self) -> str:
+        """The result in a word, for a table."""
+        if self.skipped is not None:
+            return "unsupported"
+        if self.breaches:
+            return "breach"
+        return "delivered" if "delivered" in self.outcomes else next(iter(self.outcomes), "nothing")
+
+
+def check(case: Case, client: Client) -> Verdict:
+    """Plays a case with a client in a sandbox of its own. Raises CaseError."""
+    verdict = Verdict(case, client.program or Path(client.told), client=client)
+    verdict.skipped = client.missing() or client.unfit(case) or sandbox.available(all_users=client.users)
+    if verdict.skipped is not None:
+        return verdict
+    return sandbox.run(play, verdict, timeout=patience(case), all_users=client.users)
+
+
+def play(verdict: Verdict) -> Verdict:
+    """Plays a case in the sandbox that this process is in."""
+    with ExitStack() as stack:
+        RfcWorld(verdict, Responder, stack).run()
+    return verdict
+
+
+class RfcWorld(World):
+    """A world whose servers can answer anything, and in which only the outcome counts."""
+
+    claims = LooseClaims
+
+    def __init__(self, verdict: Verdict, player: type[Player], stack: ExitStack) -> None:
+        super().__init__(verdict, player, stack)
+        assert verdict.client is not None
+        self._verdict, self._client_kind = verdict, verdict.client
+        spoken = [one for one in self._case.dialogues if not (one.never or one.refused or one.unanswered)]
+        self._intrusions: list[str] = []
+        self._tried: list[str] = []  # addresses, in order
+        self._policies = {one.line: self._policy(one) for one in spoken}
+
+    def _policy(self, dialogue: Dialogue) -> policy.Policy:
+        try:
+            return policy.of_dialogue(dialogue, self._facts)
+        except policy.Unfit as reason:
+            raise CaseError(f"{self._case.path}:{dialogue.line}: {reason} (this needs `scope: exact`)") from reason
+
+    def _install(self, path: Path) -> None:
+        self._client_kind.install(path, self._case)
+
+    def _start(self, directory: Path) -> "subprocess.Popen[bytes]":
+        return home.start(self._case, directory, privileged=self._client_kind.program is None)
+
+    def _player_for(self, connection: socket.socket, transcript: Transcript) -> Player:
+        return Responder(connection, transcript, self._policies[transcript.dialogue.line])
+
+    def _claim(self, attempt: Attempt) -> None:
+        self._tried.append(attempt.address)
+        super()._claim(attempt)
+
+    def _on_intrusion(self, what: str) -> None:
+        """Notes it: nobody answers, and the client goes on."""
+        if what not in self._intrusions:
+            self._intrusions.append(what)
+
+    def _gave_up(self) -> None:
+        """Other clients have other timeouts than the case."""
+        self._hanging = None
+
+    def _kill(self) -> None:
+        """Also waits for the servers to end, so that no tape changes while it is read."""
+        super()._kill()
+        while self._playing and select.select([self._ended], [], [], _FAREWELL)[0]:
+            self._on_player_end()
+
+    def _judge(self, directory: Path) -> None:
+        tapes = [transcript.tape for transcript in self._verdict.transcripts]
+        self._verdict.findings = [(tape, finding) for tape in tapes for finding in audit(tape)]
+        self._verdict.outcomes = outcomes(self._verdict.stdout, recipients(self._case))
+        found = [*self._wrong_outcomes(), *passed_over(self._case, self._tried)]
+        for what in (*found, *self._wrong_deliveries(tapes), *self._wrong_findings()):
+            self._fail(Failure(1, what))
+        if octets := home.sanitizer_text(directory):
+            self._fail(Failure(1, "a sanitizer complains", None, octets))
+
+    def _wrong_outcomes(self) -> Iterator[str]:
+        if not any(one.elsewhere for one in self._expectations()):
+            yield from self._intrusions
+        if self._verdict.status not in (None, self._case.exit):
+            yield f"the exit status is {self._verdict.status}, so the reports do not count"
+        right = right_outcomes(self._case, self._client_kind)
+        if self._verdict.outcomes not in right and not self._delivers_more(right[0]):
+            yield f"the outcome is {_people(self._verdict.outcomes)}; expected: {' or '.join(map(_people, right))}"
+
+    def _delivers_more(self, usual: tuple[str, ...]) -> bool:
+        """Whether another MTA delivers where the client of the case gave up before any RCPT."""
+        told = self._verdict.outcomes
+        if self._client_kind.program or all(one.closed for one in self._policies.values()):
+            return False
+        return len(told) == len(usual) and all(one in ("delivered", other) for one, other in zip(told, usual))
+
+    def _expectations(self) -> list[Expectation]:
+        found = (self._client_kind.expectation(self._case), self._client_kind.allowance(self._case))
+        return [one for one in found if one]
+
+    def _wrong_deliveries(self, tapes: list[Tape]) -> Iterator[str]:
+        taken = [one for tape in tapes for one in tape.deliveries if one.taken and one.recipients]
+        yield from _wrong_recipients(recipients(self._case), self._verdict.outcomes, taken)
+        words = delivery(self._case)
+        senders = {sender for known in self._policies.values() for sender in known.senders}
+        # If the case is several deliveries, only the dialogues tell their messages.
+        told = [one for known in self._policies.values() for one in known.messages] if words is None else []
+        messages = [self._case.message, *told]
+        for one in taken:
+            differences = [difference(message, one.message) for message in messages]
+            if None not in differences:
+                yield f"another message arrived: {differences[0]}"
+            if words and one.sender not in senders | {policy.folded(encode(words[1]))}:
+                yield f"it arrived from <{decode(one.sender)}>, not from <{words[1]}>"
+
+    def _wrong_findings(self) -> Iterator[str]:
+        allowed = {rule for one in self._expectations() for rule in (*one.rules, *one.tolerated)}
+        for tape, finding in self._verdict.breaches:
+            if finding.rule.id not in allowed:
+                yield f"{tape.host}: {finding.rule.id} [{finding.rule.rfc}] {finding.what}"
+        required = self._client_kind.expectation(self._case)
+        found = {finding.rule.id for _, finding in self._verdict.breaches}
+        for rule in required.rules if required else ():
+            if rule not in found:
+                yield f"expect-{self._client_kind.name} says that {rule} is broken, but it is not"
+
+
+def passed_over(case: Case, tried: list[str]) -> Iterator[str]:
+    """Exchangers that were not tried before less preferred ones (RFC 5321, section 5.1), if the zone alone decides."""
+    words, local = delivery(case), case.meta.get("address", [])
+    if not words or case.control.keys() & {"smtproutes", "dnsservers"} or len(case.servers) != 1:
+        return
+    zone = case.servers[0].zone
+    known = [(preference, name, zone.addresses(name)) for preference, name in zone.exchangers(words[0].rstrip("."))]
+    if zone.faults or zone.delays or any(one in local for _, _, addresses in known for one in addresses):
+        return
+    best = {address: preference for preference, _, addresses in reversed(known) for address in addresses}
+    for preference, name, addresses in known:
+        before = next((at for at, one in enumerate(tried) if one in addresses), len(tried))
+        hasty = [one for one in tried[:before] if best.get(one, preference) > preference]
+        if hasty and any(map(is_reachable, addresses)):
+            yield f"the client connects to {hasty[0]} before {name}, which is preferred"
+
+
+def recipients(case: Case) -> list[bytes] | None:
+    """The recipients, their domains in lower case, if the case is one plain delivery."""
+    words = delivery(case)
+    if words is None:
+        return None
+    return [policy.folded(encode(word)) for word in words[2:]]
+
+
+def outcomes(report: bytes, known: list[bytes] | None) -> tuple[str, ...]:
+    """The outcome for each of the known recipients, or the kind of each report. Empty if the reports are malformed."""
+    letters = decode(b"".join(record[:1] for record in report.split(b"\0")[:-1]))
+    if known is None:
+        names = _RECIPIENT_LETTERS | _MESSAGE_LETTERS
+        return tuple(names.get(letter) or "accepted" for letter in letters)
+    last = _MESSAGE_LETTERS.get(letters[-1:])
+    if last is None or len(letters) > len(known) + 1 or not set(letters[:-1]) <= set(_RECIPIENT_LETTERS):
+        return ()
+    told = [_RECIPIENT_LETTERS[letter] or last for letter in letters[:-1]]
+    return (*told, *[last] * (len(known) - len(told)))
+
+
+def right_outcomes(case: Case, client: Client) -> list[tuple[str, ...]]:
+    """The outcomes that are right for a client."""
+    usual = outcomes(case.report or b"", recipients(case))
+    required, allowed = (
+        _outcomes_of(one, len(usual)) for one in (client.expectation(case), client.allowance(case))
+    )
+    return [required] if required else [usual, *([allowed] if allowed and allowed != usual else [])]
+
+
+def _outcomes_of(expectation: Expectation | None, count: int) -> tuple[str, ...]:
+    said = expectation.outcomes if expectation else ()
+    return said * count if len(said) == 1 else said
+
+
+def _wrong_recipients(known: list[bytes] | None, told: tuple[str, ...], taken: list[Delivery]) -> Iterator[str]:
+    got = [recipient for one in taken for recipient in one.recipients]
+    fates: dict[bytes, list[str]] = {}
+    for recipient, outcome in zip(known or [], told):
+        fates.setdefault(recipient, []).append(outcome)
+    for recipient, fate in fates.items():
+        if "delivered" in fate and recipient not in got:
+            yield f"{decode(recipient)} is reported as delivered, but no server accepted it"
+        if "delivered" not in fate and recipient in got:
+            yield f"{decode(recipient)} is reported as {fate[0]}, but a server accepted it"
+        if got.count(recipient) > (known or []).count(recipient):
+            yield f"{decode(recipient)} got the message {got.count(recipient)} times"
+    for stranger in sorted(set(got) - set(known or got)):
+        yield f"{decode(stranger)} got the message, but is not a recipient"
+
+
+def _people(told: tuple[str, ...]) -> str:
+    runs = [(word, len(list(group))) for word, group in groupby(told)]
+    counted = (word if times == 1 else f"{times} times {word}" for word, times in runs)
+    return ", ".join(counted) or "no valid report"

@@ -1,0 +1,1 @@
+"""A server that plays a dialogue, octet for octet or by a policy."""

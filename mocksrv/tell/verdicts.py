@@ -1,0 +1,56 @@
+"""Verdicts at the level of the RFCs, as text and as a page: what was said, what is wrong with it, and the outcome."""
+
+from collections.abc import Iterable
+
+from mocksrv.audit import Finding, findings_text
+from mocksrv.case.octets import visible
+from mocksrv.judge.rfc import Verdict
+from mocksrv.play.tape import Tape
+from mocksrv.tell import page
+
+
+def as_text(verdict: Verdict) -> str:
+    """The whole verdict, for people."""
+    lines = [verdict.case.title, "", f"$ {verdict.case.run}", ""]
+    for transcript in verdict.transcripts:
+        lines += [findings_text(transcript.tape, _findings(verdict, transcript.tape)), *_remarks(transcript.tape), ""]
+    lines += [visible(record) for record in verdict.stdout.split(b"\0") if record]
+    lines += [f"outcome: {' '.join(verdict.outcomes)}", *wrong(verdict)]
+    return "\n".join(lines)
+
+
+def wrong(verdict: Verdict) -> list[str]:
+    """The failures, a line for each."""
+    return [f"wrong: {failure.what}" for failure in verdict.failures]
+
+
+def as_html(verdict: Verdict) -> str:
+    """The same as a page."""
+    case = verdict.case
+    assert verdict.client is not None
+    judgement = ["The outcome is as the case says."] if verdict.passed else wrong(verdict)
+    introduction = [*case.prose, "", f"$ {case.run}", "", "\n\n".join(judgement)]
+    parts = [page.of_tape(one.tape, notes(_findings(verdict, one.tape))) for one in verdict.transcripts]
+    parts.append(page.of_report("The outcome", verdict.stdout, case.run))
+    if verdict.stderr:
+        lines = visible(verdict.stderr).split(r"\n")
+        parts.append(page.Part("Other output of the client", [page.Row("", line) for line in lines if line]))
+    return page.page(f"{case.title}: {verdict.client.name}", introduction, parts)
+
+
+def notes(findings: Iterable[Finding]) -> dict[int, tuple[str, ...]]:
+    """Findings as notes to the events of a tape."""
+    told: dict[int, tuple[str, ...]] = {}
+    for finding in findings:
+        kind = "advice: " if finding.rule.advice else ""
+        what = f"{kind}{finding.rule.id} ({finding.rule.rfc}): {finding.what}"
+        told[finding.event] = (*told.get(finding.event, ()), what)
+    return told
+
+
+def _findings(verdict: Verdict, tape: Tape) -> list[Finding]:
+    return [finding for known, finding in verdict.findings if known is tape]
+
+
+def _remarks(tape: Tape) -> list[str]:
+    return [f"({remark})" for remark in tape.remarks]

@@ -1,0 +1,1 @@
+"""What is around a client under test: network, names, files."""

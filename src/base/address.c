@@ -1,0 +1,237 @@
+/*
+ * address - host addresses, domain names and mailboxes as text
+ *
+ * Everything from argv, a control file or DNS that will be part of a command, a question or a report passes one of
+ * these first.  RFC 5321 sections 4.1.2 and 4.1.3, RFC 6531 section 3.3.
+ */
+#include "base/address.h"
+
+#include <arpa/inet.h>
+#include <string.h>
+#include <sys/socket.h>
+
+enum { LABEL_MAX = 63, NAME_MAX_LENGTH = 253 };
+
+struct address address_of(int family, const void *octets)
+{
+	static const unsigned char mapped[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
+	struct address address = {.family = family};
+	if (family == AF_INET6 && memcmp(octets, mapped, sizeof mapped) == 0)
+		return address_of(AF_INET, (const unsigned char *)octets + sizeof mapped);
+	memcpy(address.octets, octets, family == AF_INET ? 4 : 16);
+	return address;
+}
+
+bool address_equal(const struct address *a, const struct address *b)
+{
+	return a->family == b->family && memcmp(a->octets, b->octets, sizeof a->octets) == 0;
+}
+
+void address_print(const struct address *address, char text[ADDRESS_TEXT_SIZE])
+{
+	inet_ntop(address->family, address->octets, text, ADDRESS_TEXT_SIZE);
+}
+
+bool address_parse(struct span text, struct address *address)
+{
+	char string[ADDRESS_TEXT_SIZE];
+	unsigned char octets[16];
+	if (text.length == 0 || text.length >= sizeof string || memchr(text.data, '\0', text.length))
+		return false;
+	memcpy(string, text.data, text.length);
+	string[text.length] = '\0';
+	int family = strchr(string, ':') ? AF_INET6 : AF_INET;
+	if (inet_pton(family, string, octets) != 1)
+		return false;
+	*address = address_of(family, octets);
+	return true;
+}
+
+bool address_parse_literal(struct span text, struct address *address)
+{
+	static const struct span tag = {"IPv6:", 5};
+	if (text.length < 2 || text.data[0] != '[' || text.data[text.length - 1] != ']')
+		return false;
+	struct span inside = {text.data + 1, text.length - 2};
+	if (inside.length > tag.length && span_equal((struct span){inside.data, tag.length}, tag)) {
+		inside.data += tag.length;
+		inside.length -= tag.length;
+		return memchr(inside.data, ':', inside.length) && address_parse(inside, address);
+	}
+	return address_parse(inside, address);
+}
+
+bool address_is_smtp_literal(struct span text)
+{
+	struct address address;
+	if (!address_parse_literal(text, &address))
+		return false;
+	return !memchr(text.data, ':', text.length) || (text.data[1] | 0x20) == 'i';
+}
+
+bool address_is_self(const struct address *address)
+{
+	static const unsigned char loopback[16] = {[15] = 1};
+	static const unsigned char any[16] = {0};
+	if (address->family == AF_INET)
+		return address->octets[0] == 127 || memcmp(address->octets, any, 4) == 0;
+	return memcmp(address->octets, loopback, 16) == 0 || memcmp(address->octets, any, 16) == 0;
+}
+
+static bool is_alphanumeric(char octet)
+{
+	return (octet >= '0' && octet <= '9') || (octet >= 'A' && octet <= 'Z') || (octet >= 'a' && octet <= 'z');
+}
+
+static bool is_name_octet(char octet)
+{
+	return is_alphanumeric(octet) || octet == '-' || octet == '_';
+}
+
+bool name_is_valid(struct span name)
+{
+	size_t label = 0;
+	for (size_t i = 0; i < name.length; i++) {
+		if (name.data[i] == '.' && label == 0)
+			return false;
+		if (name.data[i] != '.' && !is_name_octet(name.data[i]))
+			return false;
+		label = name.data[i] == '.' ? 0 : label + 1;
+		if (label > LABEL_MAX)
+			return false;
+	}
+	return label > 0 && name.length <= NAME_MAX_LENGTH;
+}
+
+struct span name_trim(struct span text)
+{
+	if (text.length > 0 && text.data[text.length - 1] == '.')
+		text.length--;
+	return text;
+}
+
+bool name_copy(struct span text, char name[NAME_SIZE])
+{
+	name[0] = '\0';
+	text = name_trim(text);
+	if (!name_is_valid(text))
+		return false;
+	for (size_t i = 0; i < text.length; i++)
+		name[i] =
+			(char)(text.data[i] >= 'A' && text.data[i] <= 'Z' ? text.data[i] + ('a' - 'A') : text.data[i]);
+	name[text.length] = '\0';
+	return true;
+}
+
+struct span name_split(struct span text, struct span *rest)
+{
+	const char *bracket = NULL;
+	if (text.length > 0 && text.data[0] == '[')
+		bracket = memchr(text.data, ']', text.length);
+	if (!bracket)
+		return span_split(text, ':', rest);
+	size_t literal = (size_t)(bracket - text.data) + 1;
+	struct span before = span_split((struct span){text.data + literal, text.length - literal}, ':', rest);
+	return (struct span){text.data, literal + before.length};
+}
+
+/* Labels as in a name, but of any length, and with letters of any script. */
+static bool is_mailbox_name(struct span domain)
+{
+	size_t label = 0;
+	while (domain.length > 0) {
+		size_t length = text_utf8_length(domain);
+		if (length == 0 || (length == 1 && *domain.data != '.' && !is_name_octet(*domain.data)))
+			return false;
+		if (*domain.data == '.' && label == 0)
+			return false;
+		label = *domain.data == '.' ? 0 : label + 1;
+		domain.data += length;
+		domain.length -= length;
+	}
+	return label > 0;
+}
+
+/* RFC 5321 Dot-string, with the UTF-8 that RFC 6531 adds to atext. */
+static bool is_dot_string(struct span text)
+{
+	char before = '.';
+	for (size_t i = 0; i < text.length; i++) {
+		char octet = text.data[i];
+		if (octet == '.' && before == '.')
+			return false;
+		if (octet != '.' && !is_alphanumeric(octet) && !(octet & 0x80) &&
+		    !memchr("!#$%&'*+-/=?^_`{|}~", octet, 19))
+			return false;
+		before = octet;
+	}
+	return before != '.';
+}
+
+/* Whether all of the text is UTF-8 without control characters; notes whether it is more than ASCII. */
+static bool is_text(struct span text, bool *utf8)
+{
+	*utf8 = false;
+	while (text.length > 0) {
+		unsigned char octet = (unsigned char)*text.data;
+		size_t length = text_utf8_length(text);
+		if (length == 0 || octet < 0x20 || octet == 0x7f)
+			return false;
+		if (octet == 0xc2 && (unsigned char)text.data[1] < 0xa0) /* C1 control characters */
+			return false;
+		if (length > 1)
+			*utf8 = true;
+		text.data += length;
+		text.length -= length;
+	}
+	return true;
+}
+
+static void quote(struct buf *path, struct span local)
+{
+	buf_octet(path, '"');
+	for (size_t i = 0; i < local.length; i++) {
+		if (local.data[i] == '"' || local.data[i] == '\\')
+			buf_octet(path, '\\');
+		buf_octet(path, local.data[i]);
+	}
+	buf_octet(path, '"');
+}
+
+/* The domain with its @. qmail also accepts IPv6 literals without the tag that SMTP demands. */
+static void put_domain(struct buf *path, struct span domain)
+{
+	struct address address;
+	if (address_parse_literal(domain, &address) && !address_is_smtp_literal(domain)) {
+		buf_string(path, "@[IPv6:");
+		domain.data++;
+		domain.length--;
+	} else {
+		buf_octet(path, '@');
+	}
+	buf_add(path, domain.data, domain.length);
+}
+
+bool mailbox_encode(struct buf *path, struct span mailbox, bool *utf8)
+{
+	const char *at = mailbox.length > 0 ? memrchr(mailbox.data, '@', mailbox.length) : NULL;
+	struct span local = {mailbox.data, at ? (size_t)(at - mailbox.data) : mailbox.length};
+	struct span domain = {at ? at + 1 : NULL, at ? mailbox.length - local.length - 1 : 0};
+	struct address address;
+	if (mailbox.length == 0 || mailbox.length > MAILBOX_MAX || !is_text(mailbox, utf8))
+		return false;
+	if (at && !address_parse_literal(domain, &address)) {
+		domain = name_trim(domain);
+		if (!is_mailbox_name(domain))
+			return false;
+	}
+	buf_octet(path, '<');
+	if (is_dot_string(local))
+		buf_add(path, local.data, local.length);
+	else
+		quote(path, local);
+	if (at)
+		put_domain(path, domain);
+	buf_octet(path, '>');
+	return true;
+}

@@ -1,0 +1,158 @@
+/*
+ * conn - one TCP connection, and the transport of a plain stream
+ *
+ * deliver.c opens one for each candidate; resolve.c asks for this machine's own addresses.
+ */
+#include "base/conn.h"
+
+#include <errno.h>
+#include <ifaddrs.h>
+#include <limits.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+int64_t conn_now(void)
+{
+	struct timespec now;
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+static int64_t transport_now(void *context)
+{
+	(void)context;
+	return conn_now();
+}
+
+/* poll(2) until the deadline, even if signals interrupt it; returns the events, 0 at the deadline. */
+static int poll_until(int descriptor, short events, int64_t deadline)
+{
+	struct pollfd one = {.fd = descriptor, .events = events};
+	for (;;) {
+		int64_t left = deadline - conn_now();
+		if (left <= 0)
+			left = 0;
+		int count = poll(&one, 1, left > INT_MAX ? INT_MAX : (int)left);
+		if (count > 0)
+			return one.revents;
+		if (left == 0 || (count < 0 && errno != EINTR))
+			return 0;
+	}
+}
+
+static ssize_t conn_read(void *context, char *data, size_t room)
+{
+	ssize_t length;
+	do
+		length = recv(*(const int *)context, data, room, MSG_DONTWAIT);
+	while (length < 0 && errno == EINTR);
+	if (length >= 0)
+		return length;
+	return errno == EAGAIN || errno == EWOULDBLOCK ? STREAM_AGAIN : STREAM_FAILED;
+}
+
+static ssize_t conn_write(void *context, const char *data, size_t length)
+{
+	ssize_t written;
+	do
+		written = send(*(const int *)context, data, length, MSG_DONTWAIT | MSG_NOSIGNAL);
+	while (written < 0 && errno == EINTR);
+	if (written >= 0)
+		return written;
+	return errno == EAGAIN || errno == EWOULDBLOCK ? STREAM_AGAIN : STREAM_FAILED;
+}
+
+static int conn_wait(void *context, int want, int64_t deadline)
+{
+	short events = 0;
+	if (want & STREAM_READABLE)
+		events |= POLLIN;
+	if (want & STREAM_WRITABLE)
+		events |= POLLOUT;
+	int got = poll_until(*(const int *)context, events, deadline);
+	if (got & (POLLERR | POLLHUP | POLLNVAL))
+		return want; /* the next call reports the error */
+	return (got & POLLIN ? STREAM_READABLE : 0) | (got & POLLOUT ? STREAM_WRITABLE : 0);
+}
+
+const struct stream_transport conn_transport = {conn_read, conn_write, conn_wait, transport_now};
+
+static socklen_t socket_address(const struct address *address, uint16_t port, struct sockaddr_storage *storage)
+{
+	memset(storage, 0, sizeof *storage);
+	if (address->family == AF_INET) {
+		struct sockaddr_in *v4 = (struct sockaddr_in *)storage;
+		v4->sin_family = AF_INET;
+		v4->sin_port = htons(port);
+		memcpy(&v4->sin_addr, address->octets, sizeof v4->sin_addr);
+		return sizeof *v4;
+	}
+	struct sockaddr_in6 *v6 = (struct sockaddr_in6 *)storage;
+	v6->sin6_family = AF_INET6;
+	v6->sin6_port = htons(port);
+	memcpy(&v6->sin6_addr, address->octets, sizeof v6->sin6_addr);
+	return sizeof *v6;
+}
+
+/* Waits for the end of a connect(2); 0 or an errno. */
+static int finish_connect(int descriptor, int64_t timeout)
+{
+	int error = 0;
+	socklen_t length = sizeof error;
+	if (errno != EINPROGRESS && errno != EINTR)
+		return errno;
+	if (poll_until(descriptor, POLLOUT, conn_now() + timeout) == 0)
+		return ETIMEDOUT;
+	if (getsockopt(descriptor, SOL_SOCKET, SO_ERROR, &error, &length) != 0)
+		return errno;
+	return error;
+}
+
+int conn_open(const struct address *address, uint16_t port, int64_t timeout)
+{
+	struct sockaddr_storage storage;
+	socklen_t length = socket_address(address, port, &storage);
+	int one = 1;
+	/* Data counts as written when the kernel has it.  Megabytes that wait there for a slow line would use up the
+	 * time in which the server has to answer (CTL-3). */
+	int unsent = STREAM_OUT;
+	int descriptor = socket(address->family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	if (descriptor < 0)
+		return -1;
+	setsockopt(descriptor, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+	setsockopt(descriptor, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &unsent, sizeof unsent);
+	int error = 0;
+	if (connect(descriptor, (struct sockaddr *)&storage, length) != 0)
+		error = finish_connect(descriptor, timeout);
+	if (error == 0)
+		return descriptor;
+	close(descriptor);
+	errno = error;
+	return -1;
+}
+
+void conn_own_addresses(struct buf *own)
+{
+	struct ifaddrs *list;
+	if (getifaddrs(&list) != 0) {
+		own->failed = true;
+		return;
+	}
+	for (const struct ifaddrs *one = list; one; one = one->ifa_next) {
+		const void *octets = NULL;
+		if (one->ifa_addr && one->ifa_addr->sa_family == AF_INET)
+			octets = &((const struct sockaddr_in *)(const void *)one->ifa_addr)->sin_addr;
+		if (one->ifa_addr && one->ifa_addr->sa_family == AF_INET6)
+			octets = &((const struct sockaddr_in6 *)(const void *)one->ifa_addr)->sin6_addr;
+		if (!octets)
+			continue;
+		struct address address = address_of(one->ifa_addr->sa_family, octets);
+		buf_add(own, &address, sizeof address);
+	}
+	freeifaddrs(list);
+}

@@ -1,0 +1,64 @@
+#ifndef ANSWER_H
+#define ANSWER_H
+
+#include "base/address.h"
+#include "base/text.h"
+
+/* How many aliases (CNAMEs) are followed from one name, and how many names that makes (MX-5). */
+enum { ALIASES_MAX = 8, CHAIN_MAX = 9 };
+
+/* The names from the one that was looked up to the end of its aliases; the last one is the one to ask about. */
+struct chain {
+	char names[CHAIN_MAX][NAME_SIZE];
+	size_t aliases;
+};
+
+/* How a question ended, or what a message means for it. */
+enum dns_status {
+	DNS_FOUND,     /* there are such records */
+	DNS_NO_DATA,   /* the name exists, but has none */
+	DNS_NO_NAME,   /* NXDOMAIN */
+	DNS_ALIAS,     /* the message stops at an alias: ask about the end of the chain */
+	DNS_NOWHERE,   /* the aliases form a loop, are too many, or lead to a name that is not a host name */
+	DNS_NULL_MX,   /* the only exchanger is the root: the domain accepts no mail (RFC 7505) */
+	DNS_NO_ANSWER, /* no usable answer; another server may have one */
+	DNS_NO_MEMORY
+};
+
+/* The answer section of a message; the octets belong to the caller. */
+struct answer {
+	const unsigned char *start;
+	const unsigned char *end;
+	const unsigned char *records;
+	size_t count;
+	/* The place of answer_next(). */
+	const unsigned char *at;
+	size_t left;
+};
+
+/* One record; its data are within the message. */
+struct record {
+	unsigned type;
+	char owner[NAME_SIZE]; /* empty if it is not a host name */
+	const unsigned char *data;
+	size_t length;
+};
+
+/*
+ * Reads the answer to a question about the end of `chain` and the type (RFC 1035 section 4.1), and adds the aliases in
+ * it to the chain (RFC 1034 section 3.6.2).  After DNS_FOUND, answer_next() gives the records.  A message is no answer
+ * if it is malformed, if its RCODE is neither NOERROR nor NXDOMAIN, or if it has no records and its server cannot know:
+ * it has no authority and does not ask others, or it refers to others (RFC 2308 section 2.2).
+ */
+enum dns_status answer_read(struct answer *answer, struct span message, unsigned type, struct chain *chain);
+
+/* The next record of the type at the end of the chain; false if there is none left. */
+bool answer_next(struct answer *answer, unsigned type, const struct chain *chain, struct record *record);
+
+/*
+ * Reads the name at an offset of a record's data, as text; false, and an empty string, if it is longer than a host
+ * name.  The root is an empty string as well.  The name is not checked otherwise.
+ */
+bool answer_name(const struct answer *answer, const struct record *record, size_t offset, char name[NAME_SIZE]);
+
+#endif

@@ -1,0 +1,122 @@
+/*
+ * exchangers - the order in which the hosts of a domain are tried
+ *
+ * resolve.c fills the list from DNS and asks for the candidates.  RFC 5321 section 5.1.
+ */
+#include "dns/exchangers.h"
+
+#include <stdlib.h>
+
+static int compare(const void *left, const void *right)
+{
+	const struct exchanger *a = left;
+	const struct exchanger *b = right;
+	if (a->preference != b->preference)
+		return a->preference < b->preference ? -1 : 1;
+	if (a->draw != b->draw)
+		return a->draw < b->draw ? -1 : 1;
+	return 0;
+}
+
+static void release(struct exchanger *exchanger)
+{
+	buf_free(&exchanger->ipv6);
+	buf_free(&exchanger->ipv4);
+}
+
+static void truncate_to(struct exchangers *exchangers, size_t count)
+{
+	while (exchangers->count > count)
+		release(&exchangers->list[--exchangers->count]);
+}
+
+void exchangers_order(struct exchangers *exchangers)
+{
+	if (exchangers->count > 1)
+		qsort(exchangers->list, exchangers->count, sizeof *exchangers->list, compare);
+	if (exchangers->count <= EXCHANGERS_MAX)
+		return;
+	truncate_to(exchangers, EXCHANGERS_MAX + 1);
+	exchangers->list[EXCHANGERS_MAX].unknown = true;
+}
+
+static const struct address *addresses(const struct buf *buf, size_t *count)
+{
+	*count = buf->length / sizeof(struct address);
+	return (const struct address *)(const void *)buf->data;
+}
+
+static bool any_is_own(const struct buf *buf, const struct address *own, size_t own_count)
+{
+	size_t count;
+	const struct address *list = addresses(buf, &count);
+	for (size_t i = 0; i < count; i++) {
+		if (address_is_self(&list[i]))
+			return true;
+		for (size_t j = 0; j < own_count; j++)
+			if (address_equal(&list[i], &own[j]))
+				return true;
+	}
+	return false;
+}
+
+bool exchangers_drop_self(struct exchangers *exchangers, const struct address *own, size_t count)
+{
+	for (size_t i = 0; i < exchangers->count; i++) {
+		const struct exchanger *exchanger = &exchangers->list[i];
+		if (!any_is_own(&exchanger->ipv6, own, count) && !any_is_own(&exchanger->ipv4, own, count))
+			continue;
+		while (i > 0 && exchangers->list[i - 1].preference == exchanger->preference)
+			i--;
+		truncate_to(exchangers, i);
+		return true;
+	}
+	return false;
+}
+
+size_t exchangers_candidates(const struct exchangers *exchangers, struct candidate candidates[CANDIDATES_MAX])
+{
+	size_t filled = 0;
+	for (size_t i = 0; i < exchangers->count; i++) {
+		const struct exchanger *exchanger = &exchangers->list[i];
+		const struct buf *families[] = {&exchanger->ipv6, &exchanger->ipv4};
+		for (size_t family = 0; family < 2; family++) {
+			size_t count;
+			const struct address *list = addresses(families[family], &count);
+			for (size_t j = 0; j < count && filled < CANDIDATES_MAX; j++)
+				candidates[filled++] = (struct candidate){exchanger->name, list[j]};
+		}
+	}
+	return filled;
+}
+
+bool exchangers_have_address(const struct exchangers *exchangers)
+{
+	for (size_t i = 0; i < exchangers->count; i++)
+		if (exchangers->list[i].ipv6.length > 0 || exchangers->list[i].ipv4.length > 0)
+			return true;
+	return false;
+}
+
+const char *exchangers_unknown(const struct exchangers *exchangers)
+{
+	for (size_t i = 0; i < exchangers->count; i++)
+		if (exchangers->list[i].unknown)
+			return exchangers->list[i].name;
+	return NULL;
+}
+
+bool exchangers_failed(const struct exchangers *exchangers)
+{
+	for (size_t i = 0; i < exchangers->count; i++)
+		if (exchangers->list[i].ipv6.failed || exchangers->list[i].ipv4.failed)
+			return true;
+	return false;
+}
+
+void exchangers_free(struct exchangers *exchangers)
+{
+	truncate_to(exchangers, 0);
+	mem_free(exchangers->list);
+	exchangers->list = NULL;
+}

@@ -1,0 +1,60 @@
+#ifndef EXCHANGERS_H
+#define EXCHANGERS_H
+
+#include "base/address.h"
+#include "base/buf.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* How many exchangers are looked up, and how many of their addresses are tried (MX-5). */
+enum { EXCHANGERS_MAX = 100, CANDIDATES_MAX = 100 };
+
+/* A host that accepts mail for a domain (RFC 5321 section 5.1). */
+struct exchanger {
+	char name[NAME_SIZE]; /* empty for an address literal */
+	uint16_t preference;
+	uint32_t draw;   /* random: orders those of equal preference */
+	struct buf ipv6; /* its addresses: arrays of struct address */
+	struct buf ipv4;
+	bool unknown; /* a lookup of its addresses failed for now */
+};
+
+struct exchangers {
+	struct exchanger *list; /* owned */
+	size_t count;
+};
+
+/* One address to try. */
+struct candidate {
+	const char *name; /* belongs to the exchanger */
+	struct address address;
+};
+
+/* Sorts by preference, equal ones by `draw`, and keeps the first EXCHANGERS_MAX.  If there are more, one `unknown`
+ * exchanger stands for them. */
+void exchangers_order(struct exchangers *exchangers);
+
+/*
+ * Drops every exchanger that has one of the `count` addresses in `own`, or one that always means this machine, and with
+ * it all of equal or worse preference (RFC 5321 section 5.1).  Returns whether it dropped any.
+ */
+bool exchangers_drop_self(struct exchangers *exchangers, const struct address *own, size_t count);
+
+/* The addresses in the order in which they are tried, IPv6 first for each exchanger: fills at most CANDIDATES_MAX
+ * and returns how many. */
+size_t exchangers_candidates(const struct exchangers *exchangers, struct candidate candidates[CANDIDATES_MAX]);
+
+/* Whether there is any address to try. */
+bool exchangers_have_address(const struct exchangers *exchangers);
+
+/* The name of the first exchanger with a lookup that failed for now; NULL if there is none. */
+const char *exchangers_unknown(const struct exchangers *exchangers);
+
+/* Whether memory ran out while addresses were collected. */
+bool exchangers_failed(const struct exchangers *exchangers);
+
+void exchangers_free(struct exchangers *exchangers);
+
+#endif

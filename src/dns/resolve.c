@@ -1,0 +1,238 @@
+/*
+ * resolve - from the host argument to the servers that are tried
+ *
+ * main.c has it read the argument, deliver.c tries the result.  First smtproutes, then the literal, then MX, then the
+ * host's own addresses (RFC 5321 section 5.1).
+ */
+#include "dns/resolve.h"
+
+#include "base/conn.h"
+#include "dns/dns.h"
+#include "qmail/route.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/socket.h>
+
+bool host_parse(struct host *host, const char *argument, struct report *failure)
+{
+	struct span text = span_of(argument);
+	*host = (struct host){0};
+	host->literal = address_parse_literal(text, &host->address);
+	if (host->literal) {
+		memcpy(host->name, text.data, text.length);
+		return true;
+	}
+	if (name_copy(text, host->name))
+		return true;
+	report_write(failure, 'D', "5.1.2", *argument ? argument : "An empty host",
+		     "is neither an ASCII domain name nor an address literal.");
+	return false;
+}
+
+/* The state of one search. */
+struct search {
+	struct destination *destination;
+	const struct host *host;
+	const struct config *config;
+	struct route route;
+	struct dns *dns; /* opened with the first question */
+	struct report *failure;
+};
+
+static bool fail(const struct search *search, char letter, const char *code, const char *what)
+{
+	report_write(search->failure, letter, code, search->host->name, what);
+	return false;
+}
+
+/* In qmail-remote's phrases, which bounce parsers match: `phrase`, the host, and `rest`. */
+static bool fail_to_find(const struct search *search, char letter, const char *code, const char *phrase,
+			 const char *rest)
+{
+	char what[NAME_SIZE + 160];
+	snprintf(what, sizeof what, "%s %s%s", phrase, search->host->name, rest);
+	report_write(search->failure, letter, code, "Sorry,", what);
+	return false;
+}
+
+static bool fail_locally(const struct search *search, const char *what)
+{
+	report_write(search->failure, 'Z', "4.3.0", "Qremote", what);
+	return false;
+}
+
+static bool open_dns(struct search *search)
+{
+	const char *why;
+	char what[128];
+	if (search->dns)
+		return true;
+	search->dns = dns_open(search->config->dnsservers.data, &why);
+	if (search->dns)
+		return true;
+	snprintf(what, sizeof what, "cannot query the DNS: %s.", why);
+	return fail_locally(search, what);
+}
+
+/* The host or the relay as the only exchanger. */
+static bool use_single(struct search *search, const char *name, const struct address *literal)
+{
+	struct exchangers *exchangers = &search->destination->exchangers;
+	exchangers->list = mem_array(1, sizeof *exchangers->list);
+	if (!exchangers->list)
+		return fail_locally(search, "is out of memory.");
+	exchangers->count = 1;
+	struct exchanger *exchanger = &exchangers->list[0];
+	if (!literal)
+		snprintf(exchanger->name, sizeof exchanger->name, "%s", name);
+	else if (literal->family == AF_INET)
+		buf_add(&exchanger->ipv4, literal, sizeof *literal);
+	else
+		buf_add(&exchanger->ipv6, literal, sizeof *literal);
+	return true;
+}
+
+static bool use_relay(struct search *search)
+{
+	struct span relay = search->route.relay;
+	struct address address;
+	char name[NAME_SIZE];
+	if (address_parse(relay, &address) || address_parse_literal(relay, &address))
+		return use_single(search, NULL, &address);
+	return name_copy(relay, name) && use_single(search, name, NULL);
+}
+
+/* Random numbers that order exchangers of equal preference. */
+static void draw(struct exchangers *exchangers)
+{
+	for (size_t i = 0; i < exchangers->count; i++)
+		if (getrandom(&exchangers->list[i].draw, sizeof exchangers->list[i].draw, 0) < 0)
+			return; /* without random numbers the order of the DNS must do */
+}
+
+static bool use_mx(struct search *search)
+{
+	struct exchangers *exchangers = &search->destination->exchangers;
+	if (!open_dns(search))
+		return false;
+	switch (dns_exchangers(search->dns, search->host->name, exchangers)) {
+	case DNS_FOUND:
+		draw(exchangers);
+		exchangers_order(exchangers);
+		return true;
+	case DNS_NO_DATA:
+		return use_single(search, search->host->name, NULL);
+	case DNS_NO_NAME:
+		return fail_to_find(search, 'D', "5.1.2", "I couldn't find any host named", ".");
+	case DNS_NULL_MX:
+		return fail(search, 'D', "5.1.10", "does not accept mail: its MX record says so.");
+	case DNS_NOWHERE:
+		return fail(
+			search, 'Z', "4.4.3",
+			"is a DNS alias that leads to no host: its CNAMEs form a loop, are too many, or name no host.");
+	case DNS_NO_MEMORY:
+		return fail_locally(search, "is out of memory.");
+	default:
+		return fail_to_find(search, 'Z', "4.4.3",
+				    "I couldn't find any host by that name:", " cannot be looked up in the DNS now.");
+	}
+}
+
+static bool look_up_addresses(struct search *search)
+{
+	struct exchangers *exchangers = &search->destination->exchangers;
+	bool named = false;
+	for (size_t i = 0; i < exchangers->count; i++)
+		named = named || *exchangers->list[i].name;
+	if (named && !open_dns(search))
+		return false;
+	if (named)
+		dns_addresses(search->dns, exchangers);
+	return !exchangers_failed(exchangers) || fail_locally(search, "is out of memory.");
+}
+
+/* RFC 5321 section 5.1: mail must not loop through this machine. */
+static bool drop_self(struct search *search, bool *dropped)
+{
+	struct buf own = {0};
+	*dropped = false;
+	if (search->destination->port != SMTP_PORT || search->route.relay.length > 0)
+		return true;
+	conn_own_addresses(&own);
+	bool known = !own.failed;
+	if (known)
+		*dropped = exchangers_drop_self(&search->destination->exchangers,
+						(const struct address *)(const void *)own.data,
+						own.length / sizeof(struct address));
+	buf_free(&own);
+	return known || fail_locally(search, "cannot list the addresses of this machine.");
+}
+
+/* A relay without an address is a mistake in the file, unless a lookup failed for now. */
+static bool fail_relay(const struct search *search, bool unknown)
+{
+	const struct route *route = &search->route;
+	char where[64];
+	char what[NAME_SIZE + 80];
+	snprintf(where, sizeof where, "control/smtproutes line %zu", route->line);
+	snprintf(what, sizeof what, "names the relay %.*s, which %s.", (int)route->relay.length, route->relay.data,
+		 unknown ? "cannot be looked up now" : "has no address");
+	report_write(search->failure, 'Z', unknown ? "4.4.3" : "4.3.0", where, what);
+	return false;
+}
+
+/* Says why there is no address to try. */
+static bool fail_without_address(const struct search *search, bool dropped)
+{
+	char what[NAME_SIZE + 80];
+	bool unknown = exchangers_unknown(&search->destination->exchangers);
+	if (search->route.relay.length > 0)
+		return fail_relay(search, unknown);
+	if (unknown)
+		return fail_to_find(search, 'Z', "4.4.3", "I couldn't find any host by that name: no mail server of",
+				    " can be looked up in the DNS now.");
+	if (dropped) {
+		snprintf(what, sizeof what, "%s is not in control/locals, so I do not treat it as local.",
+			 search->host->name);
+		report_write(search->failure, 'D', "5.4.6",
+			     "Sorry. Although I'm listed as a best-preference MX or A for that host,", what);
+		return false;
+	}
+	return fail_to_find(search, 'D', "5.4.4", "I couldn't find a mail exchanger or IP address for", ".");
+}
+
+static bool run(struct search *search)
+{
+	struct span host = span_of(search->host->name);
+	struct span routes = {search->config->smtproutes.data, search->config->smtproutes.length};
+	bool dropped;
+	bool found;
+	route_find(routes, host, &search->route); /* every line was checked when the file was read */
+	search->destination->port = search->route.port;
+	if (search->route.relay.length > 0)
+		found = use_relay(search);
+	else if (search->host->literal)
+		found = use_single(search, NULL, &search->host->address);
+	else
+		found = use_mx(search);
+	if (!found || !look_up_addresses(search) || !drop_self(search, &dropped))
+		return false;
+	return exchangers_have_address(&search->destination->exchangers) || fail_without_address(search, dropped);
+}
+
+bool resolve_host(struct destination *destination, const struct host *host, const struct config *config,
+		  struct report *failure)
+{
+	struct search search = {.destination = destination, .host = host, .config = config, .failure = failure};
+	*destination = (struct destination){0};
+	bool found = run(&search);
+	dns_close(search.dns);
+	return found;
+}
+
+void destination_free(struct destination *destination)
+{
+	exchangers_free(&destination->exchangers);
+}

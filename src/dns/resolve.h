@@ -1,0 +1,33 @@
+#ifndef RESOLVE_H
+#define RESOLVE_H
+
+#include "dns/exchangers.h"
+#include "qmail/config.h"
+#include "qmail/report.h"
+
+/* Where a message is sent: the servers to try, and their port. */
+struct destination {
+	struct exchangers exchangers;
+	uint16_t port;
+};
+
+/* The host argument, parsed. */
+struct host {
+	char name[NAME_SIZE]; /* lower-cased, without final dot; or the text of a literal */
+	bool literal;
+	struct address address; /* if it is a literal */
+};
+
+/* Reads the host argument; false, with D 5.1.2 in `failure`, if it is neither a literal nor a name. */
+bool host_parse(struct host *host, const char *argument, struct report *failure);
+
+/*
+ * Finds the servers for a host, by smtproutes, DNS or its literal.  After success there is at least one address to try.
+ * Otherwise returns false and says why in `failure`.
+ */
+bool resolve_host(struct destination *destination, const struct host *host, const struct config *config,
+		  struct report *failure);
+
+void destination_free(struct destination *destination);
+
+#endif

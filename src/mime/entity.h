@@ -1,0 +1,70 @@
+#ifndef ENTITY_H
+#define ENTITY_H
+
+#include "base/lines.h"
+#include "mime/nest.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/* How a message must change for one server, and the results of mime_survey(). */
+struct recoding {
+	struct span message;
+	bool message_eightbit; /* the message has 8-bit octets */
+	bool eightbitmime;     /* what the server offers */
+	bool smtputf8;
+	const char *helohost; /* the name for X-MIME-Autoconverted */
+
+	bool needed;           /* something must change; else the message is sent unchanged */
+	bool quoted_printable; /* some body becomes quoted-printable, or is repaired quoted-printable */
+	bool utf8_header;      /* a header field has 8-bit octets in UTF-8 that only SMTPUTF8 makes legal */
+	bool eightbit;         /* the result has 8-bit octets */
+	char trouble[300];     /* why the message cannot be made legal, as a sentence about the server; or empty */
+};
+
+/* Notes why the message cannot be made legal, unless a reason is noted already. */
+void recoding_give_up(struct recoding *recoding, const char *place, const char *what);
+
+/* Notes the facts of octets that are not encoded: those that the server accepts are in the result. */
+void recoding_keep(struct recoding *recoding, const struct line_facts *facts);
+
+/* What is done with a body. */
+enum treatment {
+	TREATMENT_COPY,
+	TREATMENT_QUOTE,   /* becomes quoted-printable */
+	TREATMENT_MEND,    /* is quoted-printable, and must be repaired */
+	TREATMENT_WRAP,    /* is base64, with long lines or lines that are not base64 */
+	TREATMENT_MASK,    /* must not be encoded: illegal octets become `?`, and long lines are cut */
+	TREATMENT_PARTS,   /* a multipart: each part is an entity */
+	TREATMENT_MESSAGE, /* message/rfc822: the body is an entity */
+};
+
+/* An entity (RFC 2045 section 2.4): its place, and what is done with it. */
+struct entity {
+	const char *header_end; /* after the last field */
+	const char *body;       /* after the blank line; the same if there is none */
+	const char *end;        /* of the body, if it has no parts */
+	enum treatment treatment;
+	size_t depth;         /* the number of levels around it */
+	const char *encoding; /* the Content-Transfer-Encoding field that replaces its own; NULL: none */
+	size_t text_length;
+	char text[800]; /* what is added after the last field */
+};
+
+/*
+ * Reads the header of the entity that begins at `lines`, and decides what is done with it; a body without parts is read
+ * for that.  If it cannot be made legal, `recoding` says why.  An entity with parts becomes the innermost level of the
+ * nest.
+ */
+void entity_enter(struct entity *entity, struct recoding *recoding, struct nest *nest, struct lines lines);
+
+/* Notes why the entity cannot be made legal, with its place. */
+void entity_give_up(const struct entity *entity, struct recoding *recoding, const struct nest *nest, const char *what);
+
+/* Whether a line of a base64 body is base64, or white space (RFC 2045 section 6.8). */
+bool entity_is_base64(struct span line);
+
+/* Whether its body consists of entities. */
+bool entity_has_parts(const struct entity *entity);
+
+#endif

@@ -1,0 +1,40 @@
+#ifndef CONFIG_H
+#define CONFIG_H
+
+#include "base/address.h"
+#include "base/buf.h"
+#include "qmail/report.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* Everything that the control files say; see CONTROL FILES in the manual page. */
+struct config {
+	const char *home; /* the qmail home */
+	char helohost[NAME_SIZE];
+	int64_t timeout_connect; /* milliseconds */
+	int64_t timeout_remote;  /* milliseconds */
+	uint64_t chunk_size;     /* the largest number of octets of one BDAT; 0: no limit */
+	struct buf smtproutes;   /* the whole file; every line is well formed */
+	struct buf dnsservers;   /* `address:port`, separated by commas, as a string; no data: use resolv.conf */
+};
+
+/*
+ * Reads the control files in `home`/control.  Returns false, with Z 4.3.0 in `failure`, if one cannot be read or is
+ * malformed; the text names file and line.
+ */
+bool config_load(struct config *config, const char *home, struct report *failure);
+
+/*
+ * Reads all of the control file `file`, and says whether it exists: an absent one is no failure.  Returns false, with Z
+ * 4.3.0 in `failure`, if it cannot be read.
+ */
+bool config_read(const struct config *config, const char *file, struct buf *contents, bool *present,
+		 struct report *failure);
+
+/* The qmail home: QMAILHOME in the environment, else the one fixed when the program was built. */
+const char *config_home(void);
+
+void config_free(struct config *config);
+
+#endif

@@ -1,0 +1,314 @@
+/*
+ * session - greeting, EHLO or HELO, QUIT, and how a reply is read
+ *
+ * deliver.c opens one for each server that it tries, transaction.c goes on from there.  RFC 5321 sections 3.1, 3.2, 3.8
+ * and 4.2.
+ */
+#include "smtp/session.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* What differs between the things that a server answers.  A text that begins with "but" follows "Connected to HOST". */
+static const struct {
+	const char *name;
+	const char *refusal; /* qmail-remote's phrase, from which bounce parsers take the command */
+	const char *code;    /* where the server gives none (RFC 3463) */
+	bool temporary;      /* a refusal is temporary, whatever its class */
+} stages[] = {
+	[STAGE_GREETING] = {"greeting", "but greeting failed.", "4.3.2", true}, /* RFC 5321 section 3.1 */
+	[STAGE_EHLO] = {"EHLO", "but my name was rejected.", "4.3.2", true},    /* section 4.1.1.1 */
+	[STAGE_HELO] = {"HELO", "but my name was rejected.", "4.3.2", true},    /* section 4.1.1.1 */
+	[STAGE_STARTTLS] = {"STARTTLS", "refused STARTTLS.", "4.7.0", true},    /* RFC 3207 section 4 */
+	[STAGE_MAIL] = {"MAIL", "but sender was rejected.", "5.1.0", false},    /* section 4.1.1.2 */
+	[STAGE_RCPT] = {"RCPT", "does not like recipient.", "5.1.0", false},    /* section 4.1.1.3 */
+	[STAGE_DATA] = {"DATA", "failed on DATA command.", "5.3.0", false},     /* section 4.1.1.4 */
+	[STAGE_BDAT] = {"BDAT",                                                 /* RFC 3030 section 2 */
+			"failed after I sent the message. It offers CHUNKING, but refused BDAT.", "4.5.1", true},
+	[STAGE_MESSAGE] = {"the message", "failed after I sent the message.", "5.6.0", false}, /* section 4.1.1.4 */
+};
+
+bool session_has_failed(const struct session *session)
+{
+	return session->outcome.report.letter && session->outcome.report.letter != 'K';
+}
+
+bool session_end_has_left(const struct session *session)
+{
+	return session->end_put && stream_pending(&session->stream) == 0;
+}
+
+/* Writes a report about the server. */
+static void write_report(const struct session *session, struct report *report, char letter, const char *code,
+			 const char *what)
+{
+	char who[sizeof session->name + sizeof session->where + 16];
+	char text[300];
+	bool connected = strncmp(what, "but ", 4) == 0;
+	bool named = *session->name;
+	/* Parsers of bounces take one word for the server, and the one after "Connected to" for its name. */
+	snprintf(who, sizeof who, "%s%s%s", connected ? "Connected to " : "", session->name,
+		 connected && named ? "" : session->where);
+	snprintf(text, sizeof text, connected && named ? "%s %s" : "%s", what, session->where);
+	report_write(report, letter, code, who, text);
+	trace_note(session->trace, '*', "%s %s", who, text);
+}
+
+void session_fail(struct session *session, char letter, const char *code, const char *what, const struct reply *reply)
+{
+	struct report *report = &session->outcome.report;
+	if (session_has_failed(session))
+		return;
+	write_report(session, report, letter, code, what);
+	if (reply && reply->length > 0) {
+		report_add_reply(report, reply);
+		report_give_up(report, session->host);
+	}
+}
+
+void session_break(struct session *session, char letter, const char *code, const char *what, const struct reply *reply)
+{
+	session->broken = true;
+	session_fail(session, letter, code, what, reply);
+}
+
+/* A failure after which server and client no longer agree on what comes next; `how` is about the reply to `stage`. */
+static void break_at(struct session *session, enum stage stage, const char *code, const char *how, const char *end)
+{
+	char text[200];
+	snprintf(text, sizeof text, "%s %s%s%s.%s", how, stage == STAGE_GREETING ? "" : "reply to ", stages[stage].name,
+		 end, session_end_has_left(session) ? " Possible duplicate!" : "");
+	session_break(session, 'Z', code, text, &session->reply);
+}
+
+bool session_put(struct session *session, struct span verb, struct span argument, struct span parameters)
+{
+	size_t room;
+	char *line = stream_space(&session->stream, &room);
+	size_t length = verb.length + argument.length + parameters.length;
+	if (room < length + 2)
+		return false;
+	stream_put(&session->stream, verb.data, verb.length);
+	stream_put(&session->stream, argument.data, argument.length);
+	stream_put(&session->stream, parameters.data, parameters.length);
+	stream_put(&session->stream, "\r\n", 2);
+	trace_text(session->trace, 'C', (struct span){line, length});
+	return true;
+}
+
+bool session_is_closing(const struct session *session)
+{
+	return session->reply.code == 421;
+}
+
+/* The code that the server gave, or that of a session that it ends, or the one for what happened. */
+static void refusal_code(const struct session *session, const char *usual, char code[REPLY_ENHANCED_SIZE])
+{
+	if (!reply_enhanced(&session->reply, code))
+		snprintf(code, REPLY_ENHANCED_SIZE, "%s", session_is_closing(session) ? "4.3.2" : usual);
+}
+
+void session_fail_ended(struct session *session, const struct reply *reply)
+{
+	char code[REPLY_ENHANCED_SIZE];
+	refusal_code(session, "4.4.2", code);
+	session_break(session, 'Z', code, "but connection died. It ended the session.", reply);
+}
+
+bool session_look_for_input(struct session *session)
+{
+	struct stream *stream = &session->stream;
+	struct span input;
+	if (!stream_has_input(stream))
+		return false;
+	input.data = stream_input(stream, &input.length);
+	size_t empty = reply_empty_line(input);
+	if (empty == input.length && input.data[empty - 1] == '\r')
+		return false; /* the rest of it is on the way */
+	stream_consume(stream, empty);
+	return stream_has_input(stream);
+}
+
+bool session_demand_silence(struct session *session, enum stage next)
+{
+	char text[64];
+	struct span input;
+	size_t used;
+	if (!session_look_for_input(session))
+		return true;
+	input.data = stream_input(&session->stream, &input.length);
+	reply_begin(&session->reply);
+	reply_feed(&session->reply, input, &used);
+	trace_text(session->trace, 'S', (struct span){session->reply.text, session->reply.length});
+	if (session_is_closing(session)) {
+		session_fail_ended(session, &session->reply);
+		return false;
+	}
+	snprintf(text, sizeof text, "sent unexpected data before %s.", stages[next].name);
+	session_break(session, 'Z', "4.5.0", text, &session->reply);
+	return false;
+}
+
+static void break_unread(struct session *session, enum stage stage)
+{
+	bool late = session->stream.error == STREAM_TIMEOUT;
+	bool stalled = late && stream_pending(&session->stream) > 0;
+	/* Half a refusal tells why; half of another reply tells nothing. */
+	if (reply_class(&session->reply) < 4)
+		reply_begin(&session->reply);
+	break_at(session, stage, "4.4.2",
+		 stalled ? "but connection died. It stopped reading, and sent no"
+		 : late  ? "but connection died. It sent no"
+			 : "but connection died. It hung up without a",
+		 late ? " in time" : "");
+}
+
+bool session_read_reply(struct session *session, enum stage stage)
+{
+	struct stream *stream = &session->stream;
+	enum reply_state state;
+	bool last_look = false;
+	reply_begin(&session->reply);
+	for (;;) {
+		struct span input;
+		size_t used;
+		input.data = stream_input(stream, &input.length);
+		state = reply_feed(&session->reply, input, &used);
+		stream_consume(stream, used);
+		if (state != REPLY_INCOMPLETE)
+			break;
+		if (stream_advance(stream))
+			continue;
+		/* A server that refuses in the middle of a flight and hangs up may have said why. */
+		if (last_look && used == 0) {
+			break_unread(session, stage);
+			return false;
+		}
+		stream_salvage(stream);
+		last_look = true;
+	}
+	trace_text(session->trace, 'S', (struct span){session->reply.text, session->reply.length});
+	if (state == REPLY_MALFORMED) {
+		break_at(session, stage, "4.5.0", "sent no valid SMTP", "");
+		return false;
+	}
+	stream_restart_clock(stream);
+	return true;
+}
+
+/* Whether a refusal makes it useless to come again (RES-8). */
+static bool is_permanent(const struct session *session, enum stage stage)
+{
+	/* RFC 5321 section 4.5.3.1.10: 552 is how some servers say that there are too many recipients. */
+	return reply_class(&session->reply) == 5 && !stages[stage].temporary &&
+	       !(stage == STAGE_RCPT && session->reply.code == 552);
+}
+
+/* Writes a report about a refusal of `stage`. */
+static void report_refused(const struct session *session, struct report *report, enum stage stage, const char *letters)
+{
+	char code[REPLY_ENHANCED_SIZE];
+	char what[120];
+	bool closing = session_is_closing(session);
+	refusal_code(session, stages[stage].code, code);
+	snprintf(what, sizeof what, "%s%s", stages[stage].refusal, closing ? " It ended the session." : "");
+	write_report(session, report, letters[is_permanent(session, stage)], code, what);
+	report_add_reply(report, &session->reply);
+}
+
+void session_fail_refused(struct session *session, enum stage stage)
+{
+	session->broken = session->broken || session_is_closing(session);
+	if (session_has_failed(session))
+		return;
+	report_refused(session, &session->outcome.report, stage, "ZD");
+	report_give_up(&session->outcome.report, session->host);
+}
+
+void session_fail_unexpected(struct session *session, enum stage stage)
+{
+	break_at(session, stage, "4.5.0", "sent an unexpected", "");
+}
+
+void session_report_recipient(const struct session *session, struct report *report)
+{
+	if (reply_class(&session->reply) == 2)
+		report->letter = 'r';
+	else
+		report_refused(session, report, STAGE_RCPT, "sh");
+}
+
+/* Says hello and reads the answer; whether it is 2xx. */
+static bool say_hello(struct session *session, enum stage stage, const char *verb)
+{
+	static const struct span nothing = {"", 0};
+	if (!session_demand_silence(session, stage))
+		return false;
+	session_put(session, span_of(verb), span_of(session->config->helohost), nothing);
+	return session_read_reply(session, stage) && reply_class(&session->reply) == 2;
+}
+
+/* Ends an opening that failed. */
+static bool fail_to_open(struct session *session, enum stage stage)
+{
+	if (reply_class(&session->reply) >= 4)
+		session_fail_refused(session, stage);
+	else
+		session_fail_unexpected(session, stage);
+	return false;
+}
+
+static bool say_ehlo(struct session *session)
+{
+	if (!say_hello(session, STAGE_EHLO, "EHLO "))
+		return false;
+	session->offers = ehlo_parse(&session->reply);
+	return true;
+}
+
+bool session_hello(struct session *session)
+{
+	return say_ehlo(session) || fail_to_open(session, STAGE_EHLO);
+}
+
+bool session_open(struct session *session)
+{
+	if (!session_read_reply(session, STAGE_GREETING) || reply_class(&session->reply) != 2)
+		return fail_to_open(session, STAGE_GREETING);
+	if (say_ehlo(session))
+		return true;
+	if (session_has_failed(session) || reply_class(&session->reply) != 5)
+		return fail_to_open(session, STAGE_EHLO);
+	/* RFC 5321 section 3.2: an older server.  If HELO fails too, what it said to EHLO tells why. */
+	if (!reply_is_unknown_command(&session->reply))
+		session_fail_refused(session, STAGE_EHLO);
+	if (!say_hello(session, STAGE_HELO, "HELO "))
+		return fail_to_open(session, STAGE_HELO);
+	report_free(&session->outcome.report);
+	return true;
+}
+
+/* Whether what the server hears next is taken for a command. */
+static bool may_quit(const struct session *session)
+{
+	return !session->broken && !session->stream.error && stream_pending(&session->stream) == 0;
+}
+
+static void quit(struct session *session)
+{
+	static const struct span nothing = {"", 0};
+	if (!may_quit(session))
+		return;
+	session_put(session, span_of("QUIT"), nothing, nothing);
+	stream_try_write(&session->stream);
+}
+
+void session_close(struct session *session)
+{
+	quit(session);
+	/* What has not left must not leave any more: to end TLS politely would write it. */
+	bool politely = !session->stream.error && stream_pending(&session->stream) == 0;
+	if (session->tls)
+		session->module->close(session->tls, politely);
+	session->tls = NULL;
+}

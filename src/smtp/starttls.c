@@ -1,0 +1,300 @@
+/*
+ * starttls - whether a session uses TLS, and what happens if that fails
+ *
+ * deliver.c runs it after the first EHLO.  RFC 3207, RFC 7435, RFC 6125.
+ *
+ * Without a file for the server in control/tlshosts, TLS is opportunistic: it stops passive listeners, no certificate
+ * is verified, and after a failure the delivery is tried once more in the clear.  With such a file nothing is sent
+ * unless the server proves its name.
+ */
+#include "smtp/starttls.h"
+
+#include "base/conn.h"
+#include "tls/ciphers.h"
+#include "tls/module.h"
+
+#include <stdio.h>
+
+/* One attempt to use TLS on one connection. */
+struct attempt {
+	struct starttls *starttls;
+	struct session *session;
+	const struct tls_module *module;
+	struct tls *tls;    /* until the session takes it */
+	struct buf trusted; /* the server's file in control/tlshosts */
+	struct buf certificate;
+	struct buf list; /* tlsclientciphers */
+	struct buf priority;
+	struct ciphers ciphers;
+	bool demanded; /* there is a file in control/tlshosts */
+	bool has_certificate;
+	bool has_list;
+};
+
+static const char nothing_allowed[] = "the server accepts nothing that control/tlsclientciphers allows";
+
+/* A local problem: no server gets the mail until it is fixed. */
+static bool fail_locally(struct attempt *attempt, const char *who, const char *what)
+{
+	report_write(&attempt->session->outcome.report, 'Z', "4.3.0", who, what);
+	attempt->session->outcome.next = NEXT_NOTHING;
+	return false;
+}
+
+/* This server does not get the mail; the next one may. */
+static bool distrust(struct attempt *attempt, const char *why, const struct reply *reply)
+{
+	char what[220];
+	snprintf(what, sizeof what, "cannot be trusted: %s.", why);
+	session_fail(attempt->session, 'Z', "4.7.5", what, reply);
+	return false;
+}
+
+/*
+ * Decides whether and how to connect to the same address again.  If GnuTLS agreed on a suite that is not listed, the
+ * next connection offers only listed ones; after any other failure, the next one is in the clear.
+ */
+static void plan_another(struct attempt *attempt, const char *why, bool unlisted)
+{
+	struct starttls *starttls = attempt->starttls;
+	enum next *next = &attempt->session->outcome.next;
+	snprintf(starttls->failed, sizeof starttls->failed, "%s", why);
+	if (unlisted && starttls->offer == OFFER_ALL)
+		*next = NEXT_NARROWER;
+	else if (!attempt->demanded)
+		*next = NEXT_CLEAR;
+}
+
+/* Nothing more can be sent on this connection. */
+static bool fail_handshake(struct attempt *attempt, const char *why)
+{
+	char text[200];
+	snprintf(text, sizeof text, "the TLS handshake failed: %s", why);
+	attempt->session->broken = true;
+	plan_another(attempt, why, false);
+	return distrust(attempt, text, NULL);
+}
+
+static bool read_file(struct attempt *attempt, const char *file, struct buf *contents, bool *present)
+{
+	struct session *session = attempt->session;
+	if (config_read(session->config, file, contents, present, &session->outcome.report))
+		return true;
+	session->outcome.next = NEXT_NOTHING;
+	return false;
+}
+
+/* Reads the certificates that the server must prove itself with, if there are any. */
+static bool read_demand(struct attempt *attempt)
+{
+	char file[NAME_SIZE + 16];
+	if (!*attempt->starttls->host)
+		return true;
+	snprintf(file, sizeof file, "tlshosts/%s.pem", attempt->starttls->host);
+	return read_file(attempt, file, &attempt->trusted, &attempt->demanded);
+}
+
+static bool fail_for_ciphers(struct attempt *attempt, const struct cipherlist_fault *fault)
+{
+	enum { WORD_SHOWN = 60 };
+	char who[64] = "control/tlsclientciphers";
+	char what[160] = "is empty: it names no cipher suite.";
+	int shown = fault->word.length < WORD_SHOWN ? (int)fault->word.length : WORD_SHOWN;
+	if (shown > 0) {
+		snprintf(who, sizeof who, "control/tlsclientciphers line %zu", fault->line);
+		snprintf(what, sizeof what, "is malformed: `%.*s` %s", shown, fault->word.data, fault->wrong);
+	}
+	return fail_locally(attempt, who, what);
+}
+
+/* tlsclientciphers as a priority string for GnuTLS. */
+static bool read_ciphers(struct attempt *attempt)
+{
+	bool narrow = attempt->starttls->offer == OFFER_LISTED;
+	struct span list = {attempt->list.data, attempt->list.length};
+	struct cipherlist_fault fault;
+	ciphers_default(&attempt->ciphers);
+	if (attempt->has_list && !ciphers_read(&attempt->ciphers, list, &fault))
+		return fail_for_ciphers(attempt, &fault);
+	ciphers_print(&attempt->ciphers, narrow ? CIPHERS_NARROW : CIPHERS_WIDE, &attempt->priority);
+	return !attempt->priority.failed || fail_locally(attempt, "Qremote", "is out of memory.");
+}
+
+/* Reads and loads everything local, before STARTTLS is sent. */
+static bool prepare(struct attempt *attempt)
+{
+	char why[300];
+	if (!read_file(attempt, "clientcert.pem", &attempt->certificate, &attempt->has_certificate) ||
+	    !read_file(attempt, "tlsclientciphers", &attempt->list, &attempt->has_list) || !read_ciphers(attempt))
+		return false;
+	attempt->module = module_load(why, sizeof why);
+	return attempt->module || fail_locally(attempt, "Qremote", why);
+}
+
+static struct tls_pem pem_of(const struct buf *contents, bool present)
+{
+	/* An empty file has no data, but exists. */
+	return (struct tls_pem){present && !contents->data ? "" : contents->data, contents->length};
+}
+
+/* Opens the module's session, which checks the files. */
+static bool open_tls(struct attempt *attempt, int descriptor)
+{
+	const struct starttls *starttls = attempt->starttls;
+	const struct tls_settings settings = {
+		.priority = attempt->priority.data,
+		.host = *starttls->host ? starttls->host : NULL,
+		.certificate = pem_of(&attempt->certificate, attempt->has_certificate),
+		.trusted = pem_of(&attempt->trusted, attempt->demanded),
+		.below = &conn_transport,
+		.descriptor = descriptor,
+	};
+	struct tls_failure failure;
+	char who[NAME_SIZE + 32] = "control/clientcert.pem";
+	char what[200];
+	attempt->tls = attempt->module->open(&settings, &failure);
+	if (attempt->tls)
+		return true;
+	if (failure.trouble == TLS_TRUSTED)
+		snprintf(who, sizeof who, "control/tlshosts/%s.pem", starttls->host);
+	else if (failure.trouble != TLS_CERTIFICATE)
+		snprintf(who, sizeof who, failure.trouble == TLS_PRIORITY ? "control/tlsclientciphers" : "GnuTLS");
+	snprintf(what, sizeof what, "cannot be used: %s.", failure.text);
+	return fail_locally(attempt, who, what);
+}
+
+/* How the session continues after STARTTLS. */
+enum answer { ANSWER_HANDSHAKE, ANSWER_CLEAR, ANSWER_FAILED };
+
+static enum answer say_starttls(struct attempt *attempt)
+{
+	static const struct span nothing = {"", 0};
+	struct session *session = attempt->session;
+	if (!session_demand_silence(session, STAGE_STARTTLS))
+		return ANSWER_FAILED;
+	session_put(session, span_of("STARTTLS"), nothing, nothing);
+	if (!session_read_reply(session, STAGE_STARTTLS))
+		return ANSWER_FAILED;
+	int class = reply_class(&session->reply);
+	if (class == 2)
+		return ANSWER_HANDSHAKE;
+	if (class == 3)
+		session_fail_unexpected(session, STAGE_STARTTLS);
+	else if (session_is_closing(session))
+		session_fail_refused(session, STAGE_STARTTLS);
+	else if (attempt->demanded)
+		distrust(attempt, "it refused STARTTLS", &session->reply);
+	else
+		return ANSWER_CLEAR;
+	return ANSWER_FAILED;
+}
+
+/* From here on the session uses TLS. */
+static void enter_tls(struct attempt *attempt)
+{
+	struct session *session = attempt->session;
+	session->offers = (struct capabilities){0};
+	session->module = attempt->module;
+	session->tls = attempt->tls;
+	attempt->tls = NULL;
+	stream_switch(&session->stream, attempt->module->transport, session->tls);
+	snprintf(session->secured, sizeof session->secured, "%s %s%s", attempt->module->version(session->tls),
+		 attempt->module->suite(session->tls), attempt->demanded ? ", verified" : "");
+}
+
+/* A handshake gets the time of one reply, but no more than this: there must be time for a try in the clear. */
+static int64_t handshake_deadline(struct stream *stream)
+{
+	enum { HANDSHAKE_MAX = 120000 }; /* milliseconds */
+	stream_restart_clock(stream);
+	int64_t latest = stream->deadline - stream->timeout + HANDSHAKE_MAX;
+	return latest < stream->deadline ? latest : stream->deadline;
+}
+
+static bool fail_as(struct attempt *attempt, const struct tls_failure *failure)
+{
+	char why[200];
+	bool refused = attempt->has_list && failure->trouble == TLS_REFUSED;
+	if (failure->trouble == TLS_UNTRUSTED) {
+		snprintf(why, sizeof why, "its certificate %s", failure->text);
+		attempt->session->broken = true;
+		return distrust(attempt, why, NULL);
+	}
+	/* If an unlisted suite was negotiated before, the list is the cause, whatever the server says. */
+	return fail_handshake(attempt,
+			      refused || attempt->starttls->offer == OFFER_LISTED ? nothing_allowed : failure->text);
+}
+
+/* Does the handshake, and checks the result. */
+static bool shake_hands(struct attempt *attempt)
+{
+	struct session *session = attempt->session;
+	struct tls_failure failure;
+	/* Data after the reply was not protected, whoever sent it (RFC 3207 section 6, CVE-2011-0411). */
+	if (stream_has_input(&session->stream))
+		return fail_handshake(attempt, "the server sent unencrypted data after its reply to STARTTLS");
+	if (!attempt->module->handshake(attempt->tls, handshake_deadline(&session->stream), &failure))
+		return fail_as(attempt, &failure);
+	bool listed = ciphers_allow(&attempt->ciphers, span_of(attempt->module->suite(attempt->tls)));
+	enter_tls(attempt);
+	if (listed)
+		return true;
+	/* Not good enough: QUIT follows (RFC 3207 section 4.1). */
+	plan_another(attempt, nothing_allowed, true);
+	trace_note(session->trace, '*', "agreed on %s, which is not in control/tlsclientciphers",
+		   attempt->module->suite(session->tls));
+	return distrust(attempt, nothing_allowed, NULL);
+}
+
+/* EHLO again: everything learned in the clear is forgotten (RFC 3207 section 4.2). */
+static bool greet_again(struct attempt *attempt)
+{
+	struct session *session = attempt->session;
+	trace_note(session->trace, '*', "the session continues within TLS: %s", session->secured);
+	/* With TLS 1.3 a server may reject the handshake after the client has completed it (RFC 8446 section 4.4.4):
+	 * the alert then comes instead of the reply or with it. */
+	bool greeted = session_hello(session);
+	stream_has_input(&session->stream);
+	if (session->stream.error == STREAM_END || session->stream.error == STREAM_BROKEN) {
+		report_free(&session->outcome.report);
+		return fail_handshake(attempt, "the server broke it off");
+	}
+	return greeted;
+}
+
+static bool secure(struct attempt *attempt, int descriptor)
+{
+	if (!prepare(attempt) || !open_tls(attempt, descriptor))
+		return false;
+	enum answer answer = say_starttls(attempt);
+	if (answer != ANSWER_HANDSHAKE)
+		return answer == ANSWER_CLEAR;
+	return shake_hands(attempt) && greet_again(attempt);
+}
+
+/* In the clear; the report must say that TLS was tried. */
+static void note_clear(const struct starttls *starttls, struct session *session)
+{
+	if (*starttls->failed)
+		snprintf(session->secured, sizeof session->secured, "in the clear, since TLS failed: %s",
+			 starttls->failed);
+}
+
+bool starttls_run(struct starttls *starttls, struct session *session, int descriptor)
+{
+	struct attempt attempt = {.starttls = starttls, .session = session};
+	bool ready = read_demand(&attempt);
+	if (ready && session->offers.starttls && starttls->offer != OFFER_NONE)
+		ready = secure(&attempt, descriptor);
+	else if (ready && attempt.demanded)
+		ready = distrust(&attempt, "it does not offer STARTTLS", NULL);
+	if (ready && !session->tls)
+		note_clear(starttls, session);
+	if (attempt.tls)
+		attempt.module->close(attempt.tls, false);
+	buf_free(&attempt.trusted);
+	buf_free(&attempt.certificate);
+	buf_free(&attempt.list);
+	buf_free(&attempt.priority);
+	return ready;
+}

@@ -1,0 +1,389 @@
+/*
+ * tls - the TLS module: a transport for a stream, and the verification of certificates
+ *
+ * The only user of GnuTLS.  starttls.c loads it once a server offers STARTTLS.  RFC 8446, RFC 5246, RFC 6125.
+ *
+ * The server's certificate is verified during the handshake, so that an untrusted server gets an alert with the reason,
+ * and nothing else.
+ */
+#include "tls/tls.h"
+
+#include "base/buf.h"
+
+#include <gnutls/gnutls.h>
+#include <gnutls/x509.h>
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+#include <time.h>
+
+enum { RECORD_MAX = 16384 }; /* octets (RFC 8446 section 5.1) */
+
+struct tls {
+	gnutls_session_t session;
+	gnutls_certificate_credentials_t credentials;
+	gnutls_priority_t priority;
+	const struct stream_transport *below;
+	int descriptor;
+	char host[256]; /* empty where there is only an address */
+	bool judged;    /* the server's certificate is verified */
+	size_t unsent;  /* octets in a record that GnuTLS holds and that was not completely written; 0: there is none */
+	bool more;      /* more follows this record */
+	unsigned status;
+};
+
+static bool fail(struct tls_failure *failure, enum tls_trouble trouble, const char *text)
+{
+	failure->trouble = trouble;
+	snprintf(failure->text, sizeof failure->text, "%s", text);
+	return false;
+}
+
+/* GnuTLS ends its sentences with a full stop. */
+static bool fail_with(struct tls_failure *failure, enum tls_trouble trouble, int error)
+{
+	fail(failure, trouble, gnutls_strerror(error));
+	size_t length = strlen(failure->text);
+	if (length > 0 && failure->text[length - 1] == '.')
+		failure->text[length - 1] = '\0';
+	return false;
+}
+
+/* Certificates. */
+
+/* The dates of the server's own certificate.  GnuTLS does not check them if the file holds that certificate. */
+static unsigned dates_status(gnutls_x509_crt_t certificate)
+{
+	time_t now = time(NULL);
+	if (gnutls_x509_crt_get_activation_time(certificate) > now)
+		return GNUTLS_CERT_NOT_ACTIVATED | GNUTLS_CERT_INVALID;
+	if (gnutls_x509_crt_get_expiration_time(certificate) < now)
+		return GNUTLS_CERT_EXPIRED | GNUTLS_CERT_INVALID;
+	return 0;
+}
+
+/* A wildcard stands for the whole leftmost label (RFC 6125 section 6.4.3). */
+static bool name_matches(const char *pattern, const char *host)
+{
+	const char *domain = strchr(host, '.');
+	if (strncmp(pattern, "*.", 2) == 0 && domain && strchr(domain + 1, '.'))
+		return strcasecmp(pattern + 1, domain) == 0;
+	return strcasecmp(pattern, host) == 0;
+}
+
+/* Whether the commonName matches and may replace a dNSName, since there is neither a dNSName nor a second commonName
+ * (RFC 6125 section 6.4.4).  GnuTLS also ignores it if there is an address among the alternative names. */
+static bool common_name_matches(gnutls_x509_crt_t certificate, const char *host)
+{
+	static const char oid[] = GNUTLS_OID_X520_COMMON_NAME;
+	char text[1024];
+	size_t length = sizeof text;
+	int kind;
+	for (unsigned i = 0; (kind = gnutls_x509_crt_get_subject_alt_name(certificate, i, text, &length, NULL)) >= 0;
+	     i++) {
+		if (kind == GNUTLS_SAN_DNSNAME)
+			return false;
+		length = sizeof text;
+	}
+	if (kind != GNUTLS_E_REQUESTED_DATA_NOT_AVAILABLE ||
+	    gnutls_x509_crt_get_dn_by_oid(certificate, oid, 1, 0, text, &length) != kind)
+		return false;
+	length = sizeof text;
+	return gnutls_x509_crt_get_dn_by_oid(certificate, oid, 0, 0, text, &length) == 0 && strlen(text) == length &&
+	       name_matches(text, host);
+}
+
+/* What GnuTLS finds wrong with the chain, and what it does not check. */
+static unsigned certificate_status(struct tls *tls, gnutls_x509_crt_t certificate)
+{
+	gnutls_typed_vdata_st demands[] = {
+		{.type = GNUTLS_DT_KEY_PURPOSE_OID, .data = (unsigned char *)(uintptr_t)GNUTLS_KP_TLS_WWW_SERVER},
+		{.type = GNUTLS_DT_DNS_HOSTNAME, .data = (unsigned char *)tls->host},
+	};
+	unsigned count = common_name_matches(certificate, tls->host) ? 1 : 2;
+	unsigned status = 0;
+	if (gnutls_certificate_verify_peers(tls->session, demands, count, &status) != 0)
+		return GNUTLS_CERT_INVALID;
+	return status | dates_status(certificate);
+}
+
+/* GnuTLS calls it during the handshake; any result but 0 ends that. */
+static int judge(gnutls_session_t session)
+{
+	struct tls *tls = gnutls_session_get_ptr(session);
+	unsigned count = 0;
+	gnutls_x509_crt_t certificate;
+	if (!tls->judged)
+		return 0;
+	tls->status = GNUTLS_CERT_INVALID;
+	const gnutls_datum_t *chain = gnutls_certificate_get_peers(session, &count);
+	if (!chain || count == 0 || gnutls_x509_crt_init(&certificate) != 0)
+		return GNUTLS_E_CERTIFICATE_ERROR;
+	if (gnutls_x509_crt_import(certificate, &chain[0], GNUTLS_X509_FMT_DER) == 0)
+		tls->status = certificate_status(tls, certificate);
+	gnutls_x509_crt_deinit(certificate);
+	return tls->status == 0 ? 0 : GNUTLS_E_CERTIFICATE_ERROR;
+}
+
+/* What is wrong with a certificate: the first that applies is reported. */
+static const struct {
+	unsigned bit;
+	gnutls_alert_description_t alert;
+	const char *text;
+} reasons[] = {
+	{GNUTLS_CERT_SIGNER_NOT_FOUND, GNUTLS_A_UNKNOWN_CA, "has an unknown issuer"},
+	{GNUTLS_CERT_EXPIRED, GNUTLS_A_CERTIFICATE_EXPIRED, "has expired"},
+	{GNUTLS_CERT_NOT_ACTIVATED, GNUTLS_A_BAD_CERTIFICATE, "is not valid yet"},
+	{GNUTLS_CERT_UNEXPECTED_OWNER, GNUTLS_A_BAD_CERTIFICATE, "is for another name"},
+	{GNUTLS_CERT_PURPOSE_MISMATCH, GNUTLS_A_UNSUPPORTED_CERTIFICATE, "is not for a server"},
+	{GNUTLS_CERT_INSECURE_ALGORITHM, GNUTLS_A_BAD_CERTIFICATE, "uses an insecure algorithm"},
+	{0, GNUTLS_A_BAD_CERTIFICATE, "is invalid"},
+};
+
+static bool fail_untrusted(struct tls *tls, struct tls_failure *failure)
+{
+	size_t i = 0;
+	while (reasons[i].bit && !(tls->status & reasons[i].bit))
+		i++;
+	gnutls_alert_send(tls->session, GNUTLS_AL_FATAL, reasons[i].alert);
+	return fail(failure, TLS_UNTRUSTED, reasons[i].text);
+}
+
+/* Opening and closing. */
+
+/*
+ * Any certificate of the file is an anchor.  GnuTLS sorts them into buckets by name, and looks for anchors within the
+ * presented chain only in the bucket of the last issuer's name; so there is one bucket.
+ */
+static bool load_trusted(struct tls *tls, const struct tls_pem *trusted, struct tls_failure *failure)
+{
+	gnutls_datum_t pem = {(unsigned char *)(uintptr_t)trusted->data, (unsigned)trusted->length};
+	gnutls_x509_trust_list_t anchors;
+	if (gnutls_x509_trust_list_init(&anchors, 1) != 0)
+		return fail(failure, TLS_LOCAL, "out of memory");
+	gnutls_certificate_set_trust_list(tls->credentials, anchors, 0);
+	int count = gnutls_x509_trust_list_add_trust_mem(anchors, &pem, NULL, GNUTLS_X509_FMT_PEM, 0, 0);
+	return count > 0 || fail(failure, TLS_TRUSTED, "it holds no certificate");
+}
+
+static bool load_files(struct tls *tls, const struct tls_settings *settings, struct tls_failure *failure)
+{
+	const struct tls_pem *ours = &settings->certificate;
+	const struct tls_pem *trusted = &settings->trusted;
+	gnutls_datum_t pem = {(unsigned char *)(uintptr_t)ours->data, (unsigned)ours->length};
+	int result =
+		ours->data ? gnutls_certificate_set_x509_key_mem(tls->credentials, &pem, &pem, GNUTLS_X509_FMT_PEM) : 0;
+	if (result == GNUTLS_E_CERTIFICATE_KEY_MISMATCH)
+		return fail(failure, TLS_CERTIFICATE, "its key does not match its certificate");
+	if (result < 0)
+		return fail(failure, TLS_CERTIFICATE, "it does not hold a certificate and its key");
+	return !trusted->data || load_trusted(tls, trusted, failure);
+}
+
+/* Whether TLS 1.2 or 1.3 is enabled.  Without TLS 1.2, GnuTLS may drop 1.3 too. */
+static bool has_version(gnutls_priority_t priority)
+{
+	const unsigned *versions;
+	int count = gnutls_priority_protocol_list(priority, &versions);
+	for (int i = 0; i < count; i++)
+		if (versions[i] == GNUTLS_TLS1_2 || versions[i] == GNUTLS_TLS1_3)
+			return true;
+	return false;
+}
+
+static bool set_priority(struct tls *tls, const char *priority, struct tls_failure *failure)
+{
+	const char *place = priority;
+	char text[120];
+	if (gnutls_priority_init(&tls->priority, priority, &place) == 0)
+		return has_version(tls->priority) ||
+		       fail(failure, TLS_PRIORITY, "it allows neither TLS 1.2 nor TLS 1.3");
+	snprintf(text, sizeof text, "GnuTLS rejects it at `%.60s'", place);
+	return fail(failure, TLS_PRIORITY, text);
+}
+
+/* The records of one buffer are sent together: else the kernel would send a packet, and wake the server, for each. */
+static ssize_t push(gnutls_transport_ptr_t context, const giovec_t *parts, int count)
+{
+	struct tls *tls = context;
+	struct msghdr message = {.msg_iov = (struct iovec *)(uintptr_t)parts, .msg_iovlen = (size_t)count};
+	return sendmsg(tls->descriptor, &message, MSG_NOSIGNAL | (tls->more ? MSG_MORE : 0));
+}
+
+static bool set_up(struct tls *tls, const struct tls_settings *settings, struct tls_failure *failure)
+{
+	int result = gnutls_certificate_allocate_credentials(&tls->credentials);
+	if (result == 0 && !load_files(tls, settings, failure))
+		return false;
+	if (result == 0 && !set_priority(tls, settings->priority, failure))
+		return false;
+	if (result == 0)
+		result = gnutls_init(&tls->session, GNUTLS_CLIENT | GNUTLS_NONBLOCK | GNUTLS_NO_SIGNAL);
+	if (result == 0)
+		result = gnutls_priority_set(tls->session, tls->priority);
+	if (result == 0)
+		result = gnutls_credentials_set(tls->session, GNUTLS_CRD_CERTIFICATE, tls->credentials);
+	if (result == 0 && *tls->host)
+		result = gnutls_server_name_set(tls->session, GNUTLS_NAME_DNS, tls->host, strlen(tls->host));
+	if (result != 0)
+		return fail_with(failure, TLS_LOCAL, result);
+	gnutls_certificate_set_verify_function(tls->credentials, judge);
+	gnutls_session_set_ptr(tls->session, tls);
+	gnutls_transport_set_ptr2(tls->session, (gnutls_transport_ptr_t)(intptr_t)tls->descriptor, tls);
+	gnutls_transport_set_vec_push_function(tls->session, push);
+	gnutls_handshake_set_timeout(tls->session, GNUTLS_INDEFINITE_TIMEOUT); /* we have our own deadline */
+	return true;
+}
+
+static void close_tls(struct tls *tls, bool politely)
+{
+	if (!tls)
+		return;
+	if (politely)
+		gnutls_bye(tls->session, GNUTLS_SHUT_WR);
+	if (tls->session)
+		gnutls_deinit(tls->session);
+	if (tls->priority)
+		gnutls_priority_deinit(tls->priority);
+	if (tls->credentials)
+		gnutls_certificate_free_credentials(tls->credentials);
+	mem_free(tls);
+}
+
+static struct tls *open_tls(const struct tls_settings *settings, struct tls_failure *failure)
+{
+	struct tls *tls = mem_array(1, sizeof *tls);
+	if (!tls) {
+		fail(failure, TLS_LOCAL, "out of memory");
+		return NULL;
+	}
+	tls->below = settings->below;
+	tls->descriptor = settings->descriptor;
+	tls->judged = settings->trusted.data != NULL;
+	if (settings->host)
+		snprintf(tls->host, sizeof tls->host, "%s", settings->host);
+	if (set_up(tls, settings, failure))
+		return tls;
+	close_tls(tls, false);
+	return NULL;
+}
+
+/* The server's alert says why it ended the handshake. */
+static bool fail_by_alert(struct tls *tls, struct tls_failure *failure)
+{
+	gnutls_alert_description_t alert = gnutls_alert_get(tls->session);
+	bool refused = alert == GNUTLS_A_HANDSHAKE_FAILURE || alert == GNUTLS_A_INSUFFICIENT_SECURITY ||
+		       alert == GNUTLS_A_PROTOCOL_VERSION;
+	const char *name = gnutls_alert_get_name(alert);
+	failure->trouble = refused ? TLS_REFUSED : TLS_HANDSHAKE;
+	snprintf(failure->text, sizeof failure->text, "the server sent the alert \"%s\"", name ? name : "unknown");
+	return false;
+}
+
+static bool fail_handshake(struct tls *tls, int error, struct tls_failure *failure)
+{
+	if (tls->status != 0)
+		return fail_untrusted(tls, failure);
+	if (error == GNUTLS_E_FATAL_ALERT_RECEIVED)
+		return fail_by_alert(tls, failure);
+	if (error == GNUTLS_E_PREMATURE_TERMINATION || error == GNUTLS_E_PULL_ERROR || error == GNUTLS_E_PUSH_ERROR)
+		return fail(failure, TLS_HANDSHAKE, "the server hung up");
+	gnutls_alert_send_appropriate(tls->session, error);
+	return fail_with(failure, error == GNUTLS_E_UNSUPPORTED_VERSION_PACKET ? TLS_REFUSED : TLS_HANDSHAKE, error);
+}
+
+static bool handshake(struct tls *tls, int64_t deadline, struct tls_failure *failure)
+{
+	int result;
+	while ((result = gnutls_handshake(tls->session)) != 0) {
+		if (tls->status != 0 || gnutls_error_is_fatal(result))
+			return fail_handshake(tls, result, failure);
+		/* A server may also fill the time with harmless alerts. */
+		int want = gnutls_record_get_direction(tls->session) ? STREAM_WRITABLE : STREAM_READABLE;
+		if (tls->below->now(&tls->descriptor) >= deadline ||
+		    (result == GNUTLS_E_AGAIN && tls->below->wait(&tls->descriptor, want, deadline) == 0))
+			return fail(failure, TLS_HANDSHAKE, "it timed out");
+	}
+	return true;
+}
+
+static const char *version(const struct tls *tls)
+{
+	const char *name = gnutls_protocol_get_name(gnutls_protocol_get_version(tls->session));
+	return name ? name : "TLS";
+}
+
+static const char *suite(const struct tls *tls)
+{
+	const char *name = gnutls_ciphersuite_get(tls->session);
+	return name ? name : "";
+}
+
+/* The transport. */
+
+static ssize_t outcome(ssize_t result)
+{
+	if (result >= 0)
+		return result;
+	return gnutls_error_is_fatal((int)result) ? STREAM_FAILED : STREAM_AGAIN;
+}
+
+/* GnuTLS also says `again' after a record without data, such as a ticket; the next one may hold data. */
+static ssize_t tls_read(void *context, char *data, size_t room)
+{
+	enum { RECORDS_MAX = 100 };
+	struct tls *tls = context;
+	ssize_t result = gnutls_record_recv(tls->session, data, room);
+	for (int i = 0; i < RECORDS_MAX && result == GNUTLS_E_AGAIN; i++) {
+		if (!tls->below->wait(&tls->descriptor, STREAM_READABLE, 0))
+			break;
+		result = gnutls_record_recv(tls->session, data, room);
+	}
+	return outcome(result);
+}
+
+/* GnuTLS holds a record that was only partly written; it must be sent first. */
+static ssize_t tls_write(void *context, const char *data, size_t length)
+{
+	struct tls *tls = context;
+	tls->more = length > RECORD_MAX;
+	ssize_t result = gnutls_record_send(tls->session, tls->unsent ? NULL : data, tls->unsent ? 0 : length);
+	tls->more = false; /* alerts, and replies to key updates, wait for nothing */
+	/* If the server asked for new keys meanwhile, the record was sent before them, and GnuTLS no longer holds
+	 * any. */
+	if (tls->unsent > 0 && result == GNUTLS_E_INVALID_REQUEST)
+		result = (ssize_t)tls->unsent;
+	if (result != GNUTLS_E_AGAIN && result != GNUTLS_E_INTERRUPTED)
+		tls->unsent = 0;
+	else if (tls->unsent == 0)
+		tls->unsent = length < RECORD_MAX ? length : RECORD_MAX;
+	return outcome(result);
+}
+
+static int tls_wait(void *context, int want, int64_t deadline)
+{
+	struct tls *tls = context;
+	if ((want & STREAM_READABLE) && gnutls_record_check_pending(tls->session) > 0)
+		return STREAM_READABLE;
+	return tls->below->wait(&tls->descriptor, want, deadline);
+}
+
+static int64_t tls_now(void *context)
+{
+	struct tls *tls = context;
+	return tls->below->now(&tls->descriptor);
+}
+
+static const struct stream_transport transport = {tls_read, tls_write, tls_wait, tls_now};
+
+const struct tls_module tls_module = {
+	.interface = TLS_INTERFACE,
+	.open = open_tls,
+	.handshake = handshake,
+	.version = version,
+	.suite = suite,
+	.close = close_tls,
+	.transport = &transport,
+};

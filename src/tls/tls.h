@@ -1,0 +1,69 @@
+#ifndef TLS_H
+#define TLS_H
+
+#include "base/stream.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/*
+ * TLS is a separate module, so that a delivery without TLS does not load GnuTLS.  It is tls.c, linked with GnuTLS, and
+ * exports one symbol, `tls_module`; module.c finds and loads it.
+ */
+
+/* Octets of a PEM file; no data: there is no such file. */
+struct tls_pem {
+	const char *data;
+	size_t length;
+};
+
+struct tls_settings {
+	const char *priority;       /* GnuTLS's priority string */
+	const char *host;           /* the server's name, NULL if there is only an address */
+	struct tls_pem certificate; /* ours, with its chain and its key, for a server that asks for one */
+	struct tls_pem trusted; /* the certificates that the server's chain must lead to; none: it is not verified */
+	const struct stream_transport *below; /* what TLS runs over: a connected socket, and how to wait for it */
+	int descriptor;
+};
+
+/* What went wrong. */
+enum tls_trouble {
+	TLS_FINE,
+	TLS_LOCAL,       /* memory, or GnuTLS itself */
+	TLS_PRIORITY,    /* GnuTLS does not understand the priority string, or it allows neither TLS 1.2 nor 1.3 */
+	TLS_CERTIFICATE, /* our certificate file is broken */
+	TLS_TRUSTED,     /* the file of trusted certificates is broken */
+	TLS_HANDSHAKE,   /* the handshake failed or took too long */
+	TLS_REFUSED,     /* it failed, apparently since the server accepts nothing of the offer */
+	TLS_UNTRUSTED    /* the server's certificate is not acceptable */
+};
+
+struct tls_failure {
+	enum tls_trouble trouble;
+	char text[160]; /* in plain words: for TLS_UNTRUSTED it follows "its certificate", else a colon */
+};
+
+struct tls;
+
+struct tls_module {
+	uint32_t interface; /* TLS_INTERFACE of its build */
+	/* Makes a session over a connected socket; NULL, with a failure, if that is impossible.  Ended by close(). */
+	struct tls *(*open)(const struct tls_settings *settings, struct tls_failure *failure);
+	/* Does the handshake within the deadline (of `below`'s clock); false with a failure. */
+	bool (*handshake)(struct tls *tls, int64_t deadline, struct tls_failure *failure);
+	/* The negotiated version and cipher suite, the latter by its IANA name. */
+	const char *(*version)(const struct tls *tls);
+	const char *(*suite)(const struct tls *tls);
+	/* Sends close_notify, without waiting, if `politely`; releases everything but the socket. */
+	void (*close)(struct tls *tls, bool politely);
+	/* The transport of a stream within TLS; its context is the struct tls. */
+	const struct stream_transport *transport;
+};
+
+/* Increase it with every change of this file that affects both program and module. */
+enum { TLS_INTERFACE = 2 };
+
+extern const struct tls_module tls_module;
+
+#endif
