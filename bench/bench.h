@@ -66,7 +66,7 @@ void run_bytewise_examine(void *job); /* the same, as a byte loop does it */
 void run_recoded(void *job);          /* one walk, with sending; job_survey() comes first */
 void run_bytewise_quoted(void *job);  /* the body, as quoted-printable, by a byte loop */
 void run_survey(void *job);           /* the walk that finds out whether the message can be sent; it may fail */
-void run_three_walks(void *job);      /* all of form.c and body.c: the survey, the size, sending */
+void run_three_walks(void *job);      /* all of form.c and encoder.c: the survey, the size, sending */
 
 /* Surveys the message; ends the program if it cannot be recoded. */
 void job_survey(struct job *job);

@@ -1,5 +1,5 @@
 /*
- * bytewise - what body.c, qp.c and lines.c do, as one would write it first
+ * bytewise - what encoder.c, qp.c and lines.c do, as one would write it first
  *
  * The benchmark compares with it: one decision for each octet, no memchr(3), no words.  It writes exactly the same
  * octets, which bench.c checks before it measures anything.

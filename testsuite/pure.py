@@ -411,7 +411,7 @@ class Recoded:
 def recode(
     message: bytes, eightbitmime: bool = False, smtputf8: bool = False, rooms: Iterable[int] | None = None
 ) -> Recoded:
-    """The message as mime.c and body.c recode it for a server with these offers; HELOHOST is client.example."""
+    """The message as mime.c and encoder.c recode it for a server with these offers; HELOHOST is client.example."""
     memory = Octets(message)
     recoding = Recoding(
         message=memory.span, message_eightbit=not message.isascii(), eightbitmime=eightbitmime, smtputf8=smtputf8,

@@ -1,4 +1,4 @@
-"""body.c: no message can end DATA early (SMTP smuggling), and every message arrives in its canonical form."""
+"""encoder.c: no message can end DATA early (SMTP smuggling), and every message arrives in its canonical form."""
 
 import itertools
 import re
@@ -19,7 +19,7 @@ MESSAGES = st.lists(
 
 
 def canonical(message: bytes) -> bytes:
-    """TR-2 and TR-3, octet by octet, written independently of body.c and mocksrv."""
+    """TR-2 and TR-3, octet by octet, written independently of encoder.c and mocksrv."""
     lines, line, after_cr = [], bytearray(), False
     for octet in message:
         if octet == 0x0A and after_cr:

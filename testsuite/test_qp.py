@@ -35,7 +35,7 @@ def encode(line: bytes) -> list[bytes]:
 
 
 def mend(line: bytes) -> list[bytes]:
-    """qp_mend(), with what holds for any line. It is not shown white space at the end (body.c leaves that out)."""
+    """qp_mend(), with what holds for any line. It is not shown white space at the end (encoder.c leaves that out)."""
     lines = quoted_printable(line.rstrip(b" \t"), mend=True)
     check_lines(lines)
     return lines

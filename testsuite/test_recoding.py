@@ -1,4 +1,4 @@
-"""mime.c, entity.c, nest.c and body.c: a recoded message is legal and keeps its meaning, or a report says why not."""
+"""mime.c, entity.c, nest.c and encoder.c: a recoded message is legal and keeps its meaning, or a report says why not."""
 
 import ctypes
 import itertools

@@ -1,9 +1,9 @@
 /*
  * lines - octets as lines, whatever ends them
  *
- * body.c, mime.c and header.c go through the mapped message with it, message.c asks it for facts.  On the wire CR, LF
- * and CR LF all become CR LF (TR-3), so all three end a line here as well.  Line ends are searched with memchr(3), and
- * never twice: a message may be one line of many megabytes.
+ * encoder.c, mime.c and header.c go through the mapped message with it, message.c asks it for facts.  On the wire CR,
+ * LF and CR LF all become CR LF (TR-3), so all three end a line here as well.  Line ends are searched with memchr(3),
+ * and never twice: a message may be one line of many megabytes.
  */
 #include "base/lines.h"
 

@@ -1,7 +1,7 @@
 /*
  * mime - the walk through a message that must be recoded
  *
- * form.c has it survey such a message, body.c writes the pieces that it gives.  RFC 2046, RFC 5322 section 2.2.3.
+ * form.c has it survey such a message, encoder.c writes the pieces that it gives.  RFC 2046, RFC 5322 section 2.2.3.
  *
  * It goes front to back, and knows only the levels around the current place; so its memory does not grow with the
  * message, and surveying, counting and sending are the same walk.

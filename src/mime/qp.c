@@ -1,7 +1,7 @@
 /*
  * qp - lines of quoted-printable (RFC 2045 section 6.7)
  *
- * body.c writes each line of a quoted-printable body with it, straight into the out buffer.
+ * encoder.c writes each line of a quoted-printable body with it, straight into the out buffer.
  */
 #include "mime/qp.h"
 

@@ -2,7 +2,7 @@
  * message - descriptor 0 to octets in memory
  *
  * main.c opens it before it checks anything else.  The file is never read into a buffer: the kernel's pages are the
- * message, and body.c writes from them.
+ * message, and encoder.c writes from them.
  */
 #include "qmail/message.h"
 
