@@ -68,7 +68,8 @@ def own_users() -> bool:
     if os.geteuid() != 0:
         return True
     try:
-        _run(os.getuid, (), 10.0, _World(own_users=True, nested=False))
+        # Nested, so that it has ended when this returns: an adapter asks within a sandbox, where nobody reaps orphans.
+        _run(os.getuid, (), 10.0, _World(own_users=True, nested=True))
     except (OSError, SandboxError):
         return False
     return True
