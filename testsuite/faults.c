@@ -3,12 +3,14 @@
  *
  * FAULT=KIND:N:ERRNO   the nth call of that kind fails with that errno; ERRNO 0: all of them move at most one octet
  * FAULT=noise          instead, each connect(2) writes something to descriptors 1 and 2, as a careless library might
- * FAULT_LOG=FILE       at the end the number of calls of that kind is written to this file
+ * FAULT_LOG=FILE       at the end the number of calls of that kind is written to this file; until then it holds the
+ *                      path of the program or library whose malloc(3) failed
  *
  * Time runs SPEED times as fast, so that timeouts after a fault are short.
  * The write of the reports, into the pipe that was descriptor 1 at the start, never fails and does not count.
  */
 #define _GNU_SOURCE
+#include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -38,12 +40,18 @@ __attribute__((constructor)) static void begin(void)
 		sscanf(getenv("FAULT"), "%15[a-z]:%ld:%ld", kind, &nth, &number);
 }
 
+static void note(const char *text)
+{
+	long log = syscall(SYS_openat, AT_FDCWD, getenv("FAULT_LOG"), O_WRONLY | O_CREAT | O_TRUNC, 0600);
+	syscall(SYS_write, log, text, strlen(text));
+	syscall(SYS_close, log);
+}
+
 __attribute__((destructor)) static void end(void)
 {
 	char text[32];
-	int length = snprintf(text, sizeof text, "%ld", calls);
-	long log = syscall(SYS_openat, AT_FDCWD, getenv("FAULT_LOG"), O_WRONLY | O_CREAT | O_TRUNC, 0600);
-	syscall(SYS_write, log, text, length);
+	snprintf(text, sizeof text, "%ld", calls);
+	note(text);
 }
 
 static int fails(const char *what)
@@ -59,9 +67,19 @@ static size_t cut(const char *what, size_t length)
 	return strcmp(kind, what) == 0 && number == 0 && length > 1 ? 1 : length;
 }
 
-void *malloc(size_t size) { return fails("malloc") ? NULL : __libc_malloc(size); }
-void *calloc(size_t n, size_t size) { return fails("malloc") ? NULL : __libc_calloc(n, size); }
-void *realloc(void *old, size_t size) { return fails("malloc") ? NULL : __libc_realloc(old, size); }
+static int no_memory(const void *caller)
+{
+	Dl_info object;
+	if (!fails("malloc"))
+		return 0;
+	if (dladdr(caller, &object))
+		note(object.dli_fname);
+	return 1;
+}
+
+void *malloc(size_t size) { return no_memory(__builtin_return_address(0)) ? NULL : __libc_malloc(size); }
+void *calloc(size_t n, size_t size) { return no_memory(__builtin_return_address(0)) ? NULL : __libc_calloc(n, size); }
+void *realloc(void *p, size_t size) { return no_memory(__builtin_return_address(0)) ? NULL : __libc_realloc(p, size); }
 
 #define CALL(result, name, what, parameters, ...) \
 	result name parameters { return fails(what) ? (result)-1 : (result)syscall(__VA_ARGS__); }

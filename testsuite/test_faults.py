@@ -57,10 +57,11 @@ def deliver(
     }  # fmt: skip
     with Peer(offers, REFUSAL) as peer:
         outcome = qremote(host, *ARGUMENTS, variables=variables)
-    if kind == "malloc" and not log.exists():  # c-ares 1.34 has a place where it does not look at what it got (SYN-2)
+    calls = log.read_text()
+    if Path(calls).name.startswith("libcares."):  # 1.34 has a place where it does not look at what it got (SYN-2)
         assert outcome.stdout == b"ZQremote or a library crashed: memory may be short. (#4.3.0)\n\0", outcome
         return outcome, peer, nth
-    return outcome, peer, int(log.read_text())
+    return outcome, peer, int(calls)
 
 
 def judge(outcome: Outcome, peer: Peer, hidden: bool) -> None:

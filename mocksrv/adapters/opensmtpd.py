@@ -41,9 +41,12 @@ class OpenSmtpd(Adapter):
         """Reads the log until it has a result for each recipient."""
         # On a machine with only loopback addresses, it would resolve no other addresses (AI_ADDRCONFIG).
         sandbox.ip(["addr replace 127.0.0.2/8 dev lo", "addr replace fd00::2/128 dev lo"])
-        for place in ("/var/spool", "/var/lib", "/run"):
+        for place in ("/var/spool", "/var/lib", "/run", "/etc/ssl"):
             mount("-t", "tmpfs", "-o", "mode=755", "tmpfs", place)
         Path("/var/lib/opensmtpd/empty").mkdir(parents=True)
+        # It does not begin without authorities, though it relays whatever the certificate is.
+        Path("/etc/ssl/certs").mkdir()
+        Path("/etc/ssl/certs/ca-certificates.crt").touch()
         configuration, log = job.scratch / "smtpd.conf", job.scratch / "log"
         literal = job.host.startswith("[") and not job.to_hosts_of_recipients()
         host = job.host if ":" in job.host else job.host.strip("[]")

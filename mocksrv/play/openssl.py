@@ -11,6 +11,7 @@ from typing import Any
 _ssl = importlib.import_module("_ssl")
 _library = ctypes.CDLL(getattr(_ssl, "__file__", None))  # through it, the libraries that it is linked with
 _VERIFY_PEER = 1
+_ALERT = 21  # a type of records (RFC 8446 section 5.1)
 _SET_DH_AUTO = 118
 _AEADS = "AES_256_GCM_SHA384 CHACHA20_POLY1305_SHA256 AES_128_GCM_SHA256 AES_128_CCM_SHA256 AES_128_CCM_8_SHA256"
 SUITES = tuple(f"TLS_{name}" for name in _AEADS.split())  # of TLS 1.3
@@ -50,6 +51,18 @@ def key_update(session: ssl.SSLObject, ask: bool) -> None:
 def renegotiate(session: ssl.SSLObject) -> None:
     """Lets the server ask for a new handshake with the next thing it writes (TLS 1.2)."""
     _library.SSL_renegotiate(_pointer(session))
+
+
+def alerts(context: ssl.SSLContext) -> list[str]:
+    """The names (RFC 8446 section 6) of the alerts that sessions of this context send; it grows as they send them."""
+    sent: list[str] = []
+
+    def note(_session: object, direction: str, _version: object, kind: object, alert: object, _octets: bytes) -> None:
+        if (direction, kind) == ("write", _ALERT):
+            sent.append(str(getattr(alert, "name", alert)).lower())
+
+    context._msg_callback = note  # type: ignore[attr-defined]
+    return sent
 
 
 def _object(session: ssl.SSLObject) -> Any:

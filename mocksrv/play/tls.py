@@ -53,7 +53,7 @@ class Secured(Filtered):
     def __init__(self, shaken: "Handshake", limit: int) -> None:
         super().__init__(shaken.connection)
         self._session, self._records = shaken.session, shaken.records
-        self._incoming, self._outgoing = shaken.incoming, shaken.outgoing
+        self._incoming, self._outgoing, self._alerts = shaken.incoming, shaken.outgoing, shaken.alerts
         self._limit = limit
         self._over = False  # whether the client has ended its direction of TLS
         self._left = False  # whether we have ended ours
@@ -124,8 +124,12 @@ class Secured(Filtered):
         return heard
 
     def _decrypted(self) -> bytes:
-        """Decrypts all that has come. OpenSSL's own answers (alerts, handshakes) are sent at once."""
+        """Decrypts all that has come. OpenSSL's own answers (alerts, handshakes) are sent at once.
+
+        But nothing is answered to the client's FIN: OpenSSL 3.5 would send an alert, 3.0 does not.
+        """
         heard = b""
+        self._alerts.clear()
         try:
             while octets := self._session.read(CHUNK):
                 heard += octets
@@ -138,10 +142,12 @@ class Secured(Filtered):
             self._over = True
             alert = _alert(error)
             if alert is None:
-                raise Breach(f"TLS error in what the client sent: {_reason(error)}") from error
+                ours = f", answered with the alert {self._alerts[-1]}" if self._alerts else ""
+                raise Breach(f"TLS error in what the client sent: {_reason(error)}{ours}") from error
             self.parting = f", with the alert {alert}"
         finally:
-            if answer := self._outgoing.read():
+            answer = self._outgoing.read()
+            if answer and not self._ended:
                 with contextlib.suppress(OSError):
                     self.connection.sendall(answer)
         return heard
@@ -162,7 +168,9 @@ class Handshake:
         self.connection = plain.connection
         self.records = Records()
         self.incoming, self.outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
-        self.session = _context(terms).wrap_bio(self.incoming, self.outgoing, server_side=True)
+        made = _context(terms)
+        self.alerts = openssl.alerts(made)
+        self.session = made.wrap_bio(self.incoming, self.outgoing, server_side=True)
         openssl.allow_dhe(self.session)
         openssl.set_suites(self.session, list(terms.suites))
         if terms.asks and terms.server == "accepts":

@@ -83,7 +83,8 @@ def names(clients: Sequence[Client]) -> list[str]:
 
 def _in_parallel(jobs: Sequence[tuple[Path, Client, Path]]) -> list[Cell]:
     """Does each job. ^C ends all processes at once, and with them their sandboxes."""
-    with ProcessPoolExecutor(_WORKERS, initializer=_begin, initargs=(os.getpid(),)) as pool:
+    context = multiprocessing.get_context("fork")  # so `_begin` sees its parent; nobody here has threads
+    with ProcessPoolExecutor(_WORKERS, context, initializer=_begin, initargs=(os.getpid(),)) as pool:
         try:
             # Not `map`: it cancels jobs that have not begun, and the pool fails if a process already has one of them.
             return [future.result() for future in [pool.submit(_cell, *job) for job in jobs]]

@@ -20,7 +20,6 @@ import time
 import traceback
 import warnings
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn, TypeVar
 
@@ -57,44 +56,20 @@ def run(
 
     The value must be picklable. An exception is raised here, with the traceback from inside as a note. Raises
     SandboxError after `timeout` seconds, or if there can be no sandbox (see `available`). With `all_users`, which
-    takes root, its processes can become other users; without, there is only one (but see `own_users`).
+    takes root, its processes can become other users; without, there is only one, unless root is refused that.
     """
-    return _run(function, args, timeout, _World(own_users=not all_users and own_users(), nested=nested))
-
-
-@functools.cache
-def own_users() -> bool:
-    """Whether sandboxes without `all_users` have a namespace for users: not if this user is root, and is refused one."""
-    if os.geteuid() != 0:
-        return True
-    try:
-        _run(os.getuid, (), 10.0, _World(own_users=True, nested=False))
-    except (OSError, SandboxError):
-        return False
-    return True
-
-
-@dataclass(frozen=True)
-class _World:
-    """What a sandbox has for itself beside mounts and processes: users, and a network unless it is `nested`."""
-
-    own_users: bool
-    nested: bool
-
-
-def _run(function: Callable[..., _T], args: tuple[object, ...], timeout: float, world: _World) -> _T:
     reader, writer = os.pipe()
     caller = os.getpid()
     pid = _fork()
     if pid == 0:
-        _live(caller, function, args, writer, world)
+        _live(caller, function, args, writer, all_users, nested)
     os.close(writer)
     octets = None
     try:
         octets = _read_all(reader, time.monotonic() + timeout)
     finally:
         os.close(reader)
-        if octets is None or not world.nested:  # in a network that goes on, nobody is to be left who might use it
+        if octets is None or not nested:  # in a network that goes on, nobody is to be left who might use it
             os.kill(pid, signal.SIGKILL)
         os.waitpid(pid, 0)
     if octets is None:
@@ -165,12 +140,12 @@ def _fork() -> int:
 
 
 def _live(
-    caller: int, function: Callable[..., object], args: tuple[object, ...], writer: int, world: _World
+    caller: int, function: Callable[..., object], args: tuple[object, ...], writer: int, all_users: bool, nested: bool
 ) -> NoReturn:
     """The forked child: makes the namespaces, and in them the process that runs the function and writes the result."""
     try:
         die_with_parent(caller)
-        _unshare(world)
+        _unshare(all_users, nested)
         reader, parent = os.pipe()
         if os.fork() == 0:
             # The first process of a process namespace takes all others with it; it dies with its parent.
@@ -179,7 +154,7 @@ def _live(
             if select.select([reader], [], [], 0)[0]:  # the other end is closed: the parent has died already
                 os._exit(0)
             os.close(reader)
-            _furnish(world.nested)
+            _furnish(nested)
             _send(writer, function(*args), None)
         else:
             os.close(writer)
@@ -191,15 +166,16 @@ def _live(
         os._exit(0)
 
 
-def _unshare(world: _World) -> None:
+def _unshare(all_users: bool, nested: bool) -> None:
     """Leaves for new namespaces, in which this user is root: the only user there, or root among all users."""
     uid, gid = os.getuid(), os.getgid()
-    users = _CLONE_NEWUSER if world.own_users else 0
-    network = 0 if world.nested else _CLONE_NEWNET
-    _check(_libc.unshare(users | network | _CLONE_NEWNS | _CLONE_NEWPID), "unshare")
-    if users:
+    flags = _CLONE_NEWNS | _CLONE_NEWPID | (0 if nested else _CLONE_NEWNET)
+    own_users = not all_users and _libc.unshare(_CLONE_NEWUSER | flags) == 0
+    if own_users:
         for name, text in (("setgroups", "deny"), ("uid_map", f"0 {uid} 1"), ("gid_map", f"0 {gid} 1")):
             Path("/proc/self", name).write_text(text)
+    else:
+        _check(_libc.unshare(flags), "unshare")
 
 
 def _furnish(nested: bool) -> None:
