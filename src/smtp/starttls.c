@@ -257,7 +257,7 @@ static bool greet_again(struct attempt *attempt)
 	stream_has_input(&session->stream);
 	if (session->stream.error == STREAM_END || session->stream.error == STREAM_BROKEN) {
 		report_free(&session->outcome.report);
-		return fail_handshake(attempt, "the server broke it off");
+		return fail_handshake(attempt, "the server hung up");
 	}
 	return greeted;
 }
