@@ -4,6 +4,8 @@
 #include "address.h"
 #include "text.h"
 
+#include <arpa/nameser.h>
+
 /* How many aliases (CNAMEs) are followed from one name, and so how many names there are on the way (MX-5). */
 enum { ALIASES_MAX = 8, CHAIN_MAX = 9 };
 
@@ -39,7 +41,7 @@ struct answer {
 /* One record, whose data are within the message. */
 struct record {
 	unsigned type;
-	char owner[NAME_SIZE]; /* empty where it is none of a host */
+	char owner[NS_MAXDNAME];
 	const unsigned char *data;
 	size_t length;
 };
@@ -47,18 +49,17 @@ struct record {
 /*
  * Reads the answer to a question about the end of `chain` and the type (RFC 1035 section 4.1), and adds to the chain
  * where aliases lead (RFC 1034 section 3.6.2).  With DNS_FOUND, answer_next() gives the records.  It is no answer if
- * the message is malformed, if its RCODE is neither NOERROR nor NXDOMAIN, and if there are no records in it although
- * its server does not know: because it neither has authority nor asks others, or refers to them (RFC 2308 section 2.2).
+ * the message is malformed or truncated, if its RCODE is neither NOERROR nor NXDOMAIN, and if there are no records in
+ * it although its server does not know: because it neither has authority nor asks others, or refers to them (RFC 2308
+ * section 2.2).
  */
 enum dns_status answer_read(struct answer *answer, struct span message, unsigned type, struct chain *chain);
 
 /* The next record of the type at the end of the chain; false if there is none left. */
 bool answer_next(struct answer *answer, unsigned type, const struct chain *chain, struct record *record);
 
-/*
- * Reads the name at an offset of a record's data, as text: false, and an empty string, if it is longer than a host's.
- * The root is an empty string as well.  What it holds is not checked otherwise.
- */
-bool answer_name(const struct answer *answer, const struct record *record, size_t offset, char name[NAME_SIZE]);
+/* The name in the data of an MX or CNAME record as text, with escapes (RFC 1035 section 5.1) and without final dot; the
+ * root is an empty string.  It need not be that of a host. */
+void answer_name(const struct answer *answer, const struct record *record, char name[NS_MAXDNAME]);
 
 #endif
