@@ -27,7 +27,7 @@ VERSION = $(shell sed -n 's/^__version__ = "\([^"]*\)".*/\1/p' mocksrv/__init__.
 PROGRAM = $(BUILD)/Qremote
 # TLS is a module of its own, so that only a delivery that uses it loads GnuTLS.
 MODULE = $(BUILD)/qremote-tls.so
-OBJECTS = $(patsubst src/%.c,$(BUILD)/obj/%.o,$(filter-out src/tls.c,$(wildcard src/*.c)))
+OBJECTS = $(patsubst src/%.c,$(BUILD)/obj/%.o,$(filter-out src/tls.c src/verify.c,$(wildcard src/*.c)))
 PURE = $(shell sed -n '/^---- pure/,$$s|^[a-z].*|src/&.c|p' src/LAYERS)
 # What belongs to the program.  The pages of mocksrv go with its package: see pyproject.toml.
 MAN = man/Qremote.8
@@ -50,9 +50,9 @@ $(BUILD)/obj/%.o: src/%.c Makefile $(BUILD)/flags | libraries
 	@mkdir -p $(@D)
 	$(call run,compile) $(COMPILE) -fPIE -MMD -MP $(FILE_FLAGS) -c -o $@ $<
 
-$(MODULE): src/tls.c src/buf.c $(wildcard src/*.h) Makefile $(BUILD)/flags | libraries
+$(MODULE): src/tls.c src/verify.c src/buf.c $(wildcard src/*.h) Makefile $(BUILD)/flags | libraries
 	@mkdir -p $(@D)
-	$(call run,link) $(COMPILE) -fPIC -shared -Wl,-z,defs $(LINK) -o $@ src/tls.c src/buf.c $(shell pkg-config --cflags --libs gnutls)
+	$(call run,link) $(COMPILE) -fPIC -shared -Wl,-z,defs $(LINK) -o $@ $(filter %.c,$^) $(shell pkg-config --cflags --libs gnutls)
 
 -include $(OBJECTS:.o=.d)
 
@@ -132,9 +132,9 @@ debug: ## build/debug/Qremote, for gdb: see CONTRIBUTING.md (10 s)
 compile-commands: ## build/compile_commands.json, for editors (1 s)
 	@mkdir -p $(BUILD)
 	@$(MAKE) -Bn V=1 all | awk -v directory='$(CURDIR)' ' \
-		match($$0, /src\/[^ ]+\.c/) { file = substr($$0, RSTART, RLENGTH); gsub(/["\\]/, "\\\\&"); \
+		{ gsub(/["\\]/, "\\\\&"); for (i = 1; i <= NF; i++) if ($$i ~ /^src\/.*\.c$$/ && !told[$$i]++) \
 			printf "%s\n{\"directory\": \"%s\", \"file\": \"%s\", \"command\": \"%s\"}", \
-				(count++ ? "," : "["), directory, file, $$0 } \
+				(count++ ? "," : "["), directory, $$i, $$0 } \
 		END { print "\n]" }' >$(BUILD)/compile_commands.json
 
 # -D_FORTIFY_SOURCE would hide functions from the sanitizers.  A report ends the program, and the harness looks for it.
