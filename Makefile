@@ -28,7 +28,7 @@ PROGRAM = $(BUILD)/Qremote
 # TLS is a separate module, so that only a delivery that uses it loads GnuTLS.
 MODULE = $(BUILD)/qremote-tls.so
 HEADERS = $(wildcard src/*.h src/*/*.h)
-OBJECTS = $(patsubst src/%.c,$(BUILD)/obj/%.o,$(filter-out src/tls/tls.c,$(wildcard src/*.c src/*/*.c)))
+OBJECTS = $(patsubst src/%.c,$(BUILD)/obj/%.o,$(filter-out src/tls/tls.c src/tls/verify.c,$(wildcard src/*.c src/*/*.c)))
 PURE = $(shell sed -n '/^---- pure/,$$s|^[a-z].*|src/&.c|p' src/LAYERS)
 # The manual page of the program.  Those of mocksrv belong to its package: see pyproject.toml.
 MAN = man/Qremote.8
@@ -51,9 +51,9 @@ $(BUILD)/obj/%.o: src/%.c Makefile $(BUILD)/flags | libraries
 	@mkdir -p $(@D)
 	$(call run,compile) $(COMPILE) -fPIE -MMD -MP $(FILE_FLAGS) -c -o $@ $<
 
-$(MODULE): src/tls/tls.c src/base/buf.c $(HEADERS) Makefile $(BUILD)/flags | libraries
+$(MODULE): src/tls/tls.c src/tls/verify.c src/base/buf.c $(HEADERS) Makefile $(BUILD)/flags | libraries
 	@mkdir -p $(@D)
-	$(call run,link) $(COMPILE) -fPIC -shared -Wl,-z,defs $(LINK) -o $@ src/tls/tls.c src/base/buf.c $(shell pkg-config --cflags --libs gnutls)
+	$(call run,link) $(COMPILE) -fPIC -shared -Wl,-z,defs $(LINK) -o $@ $(filter %.c,$^) $(shell pkg-config --cflags --libs gnutls)
 
 -include $(OBJECTS:.o=.d)
 
@@ -133,9 +133,9 @@ debug: ## build/debug/Qremote, for gdb: see CONTRIBUTING.md (10 s)
 compile-commands: ## build/compile_commands.json, for editors (1 s)
 	@mkdir -p $(BUILD)
 	@$(MAKE) -Bn V=1 all | awk -v directory='$(CURDIR)' ' \
-		match($$0, /src\/[^ ]+\.c/) { file = substr($$0, RSTART, RLENGTH); gsub(/["\\]/, "\\\\&"); \
+		{ gsub(/["\\]/, "\\\\&"); for (i = 1; i <= NF; i++) if ($$i ~ /^src\/.*\.c$$/ && !told[$$i]++) \
 			printf "%s\n{\"directory\": \"%s\", \"file\": \"%s\", \"command\": \"%s\"}", \
-				(count++ ? "," : "["), directory, file, $$0 } \
+				(count++ ? "," : "["), directory, $$i, $$0 } \
 		END { print "\n]" }' >$(BUILD)/compile_commands.json
 
 # -D_FORTIFY_SOURCE would hide functions from the sanitizers.  A sanitizer's report ends the program, and the harness

@@ -16,7 +16,7 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent
 LIBRARY = ROOT / "build/libpure.so"
 
-NAME_SIZE = 256
+NAME_SIZE, MAXDNAME = 256, 1025
 REPLY_LINE_MAX, REPLY_LINES_MAX, REPLY_MAX, REPLY_ENHANCED_SIZE = 4096, 1000, 65536, 12
 REPORT_REPLY_MAX, REPORT_MAX = 5000, 6700
 EXCHANGERS_MAX = CANDIDATES_MAX = 100
@@ -197,7 +197,7 @@ class Answer(Structure):  # answer.h
 
 
 class Record(Structure):  # answer.h
-    _fields_ = [("type", c_uint), ("owner", c_char * NAME_SIZE), ("data", c_void_p), ("length", c_size_t)]
+    _fields_ = [("type", c_uint), ("owner", c_char * MAXDNAME), ("data", c_void_p), ("length", c_size_t)]
 
 
 class Exchanger(Structure):  # exchangers.h
@@ -319,7 +319,7 @@ _PROTOTYPES: dict[str, tuple[type | None, list[type]]] = {
     "ciphers_allow": (c_bool, [_P(Ciphers), Span]),
     "answer_read": (c_int, [_P(Answer), Span, c_uint, _P(Chain)]),
     "answer_next": (c_bool, [_P(Answer), c_uint, _P(Chain), _P(Record)]),
-    "answer_name": (c_bool, [_P(Answer), _P(Record), c_size_t, c_char_p]),
+    "answer_name": (None, [_P(Answer), _P(Record), c_char_p]),
     "exchangers_order": (None, [_P(Exchangers)]),
     "exchangers_drop_self": (c_bool, [_P(Exchangers), _P(Address), c_size_t]),
     "exchangers_candidates": (c_size_t, [_P(Exchangers), _P(Candidate)]),

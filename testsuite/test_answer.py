@@ -1,8 +1,9 @@
 """answer.c: what a DNS message means. dnspython writes the messages; an independent model in Python reads them."""
 
 import ctypes
+import struct
 from ctypes import byref
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import dns.flags
 import dns.message
@@ -14,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from testsuite.pure import (
-    ALIASES_MAX, DNS_ALIAS, DNS_FOUND, DNS_NO_ANSWER, DNS_NO_DATA, DNS_NO_NAME, DNS_NOWHERE, NAME_SIZE, Answer, Chain,
+    ALIASES_MAX, DNS_ALIAS, DNS_FOUND, DNS_NO_ANSWER, DNS_NO_DATA, DNS_NO_NAME, DNS_NOWHERE, MAXDNAME, Answer, Chain,
     Octets, Record, lib,
 )  # fmt: skip
 
@@ -28,17 +29,21 @@ NS = ("example", "NS", "ns.example.")
 
 @dataclass(frozen=True)
 class Read:
-    """The result of answer_read(): the end of the chain, its length, and the data of the records."""
+    """The result of answer_read(): the end of the chain, its length, and the data of the records.
+
+    `names` are those in the records of MX.
+    """
 
     status: int
     name: str
     aliases: int
     data: list[bytes]
+    names: list[str] = field(default_factory=list)
 
 
 def read(wire: bytes, kind: str, *names: str) -> Read:
     """Reads the answer to a question about the last of some names; each is an alias for the next."""
-    memory, answer, chain, record, data = Octets(wire), Answer(), Chain(), Record(), list[bytes]()
+    memory, answer, chain, record, found = Octets(wire), Answer(), Chain(), Record(), Read(0, "", 0, [])
     for number, name in enumerate(names):
         chain.names[number].value = name.encode()
     chain.aliases = len(names) - 1
@@ -46,12 +51,13 @@ def read(wire: bytes, kind: str, *names: str) -> Read:
     assert len(names) - 1 <= chain.aliases <= ALIASES_MAX
     while status == DNS_FOUND and lib.answer_next(byref(answer), TYPES[kind], byref(chain), byref(record)):
         assert memory.span.data <= record.data and record.data + record.length <= memory.span.data + len(wire)
-        data.append(ctypes.string_at(record.data, record.length))
-        for offset in range(record.length + 2):
-            name = ctypes.create_string_buffer(b"\xa5" * NAME_SIZE, NAME_SIZE)
-            assert lib.answer_name(byref(answer), byref(record), offset, name) or name.value == b""
+        found.data.append(ctypes.string_at(record.data, record.length))
+        if kind == "MX":
+            name = ctypes.create_string_buffer(b"\xa5" * MAXDNAME, MAXDNAME)
+            lib.answer_name(byref(answer), byref(record), name)
             assert b"\0" in name.raw
-    return Read(status, chain.names[chain.aliases].value.decode(), chain.aliases, data)
+            found.names.append(name.value.decode("ascii"))
+    return Read(status, chain.names[chain.aliases].value.decode(), chain.aliases, found.data, found.names)
 
 
 def message(
@@ -144,6 +150,52 @@ def test_the_longest_names() -> None:
     records = [(unprintable, "A", "192.0.2.1"), ("a.example", "A", "192.0.2.2")]
     assert read(message(records), "A", "a.example").data == [bytes([192, 0, 2, 2])]
     assert read(message(aliases("a.example", unprintable)), "A", "a.example").status == DNS_NOWHERE
+    exchangers = [f"{preference} {name}." for preference, name in enumerate([LONG, unprintable, ""])]
+    told = [("a.example", "MX", exchanger) for exchanger in exchangers]
+    assert read(message(told), "MX", "a.example").names == [LONG, unprintable, ""]
+
+
+@pytest.mark.spec("MX-3")
+@pytest.mark.parametrize("octet", range(256))
+def test_only_a_whole_response_is_an_answer(octet: int) -> None:
+    """Not a question that comes back, one that is about something else, or a part, as a server may send it over TCP."""
+    wire = bytearray(message([("a.example", "MX", DATA["MX"])]))
+    wire[2] = octet
+    whole = octet & 0xFA == 0x80  # QR, QUERY, and not TC
+    assert read(bytes(wire), "MX", "a.example").status == (DNS_FOUND if whole else DNS_NO_ANSWER)
+
+
+NAME = b"\1a\7example\0"
+LOOP = struct.pack("!H", 0xC000 | 12 + len(NAME) + 4)  # a pointer to itself, where the first record begins
+MALFORMED = {
+    "an address that is too short": (NAME, "A", b"\xc0\0\2"),
+    "an address that is too long": (NAME, "A", b"\xc0\0\2\1\0"),
+    "an IPv6 address of IPv4": (NAME, "AAAA", b"\xc0\0\2\1"),
+    "no preference": (NAME, "MX", b"\0"),
+    "no exchanger": (NAME, "MX", b"\0\1"),
+    "no end of the exchanger": (NAME, "MX", b"\0\1\1a"),
+    "something after the exchanger": (NAME, "MX", b"\0\1\1a\0\0"),
+    "a pointer beyond the end": (NAME, "MX", b"\0\1\xff\xff"),
+    "a label of no known kind": (NAME, "MX", b"\0\1\x80\0"),
+    "no target": (NAME, "CNAME", b""),
+    "something after the target": (NAME, "CNAME", b"\1b\0\0"),
+    "an owner without end": (LOOP, "MX", b"\0\1" + NAME),
+    "an owner without end, of another type": (LOOP, "TXT", b"\0"),
+}  # fmt: skip
+
+
+@pytest.mark.spec("MX-3")
+@pytest.mark.parametrize("fault", MALFORMED)
+@pytest.mark.parametrize("before", [True, False], ids=["before", "after"])
+def test_one_malformed_record_is_enough(fault: str, before: bool) -> None:
+    """It is not passed over: without it, "there are none" would be said by nobody."""
+    owner, kind, data = MALFORMED[fault]
+    for asked, good in (("MX", b"\0\1" + NAME), ("A", b"\xc0\0\2\1"), ("AAAA", bytes(16))):
+        records = [(owner, kind, data), (NAME, asked, good)][:: 1 if before or owner == LOOP else -1]
+        wire = struct.pack("!6H", 1, 0x8180, 1, len(records), 0, 0) + NAME + struct.pack("!2H", TYPES[asked], 1)
+        for name, what, octets in records:
+            wire += name + struct.pack("!2HIH", dns.rdatatype.from_text(what), 1, 60, len(octets)) + octets
+        assert read(wire, asked, "a.example").status == DNS_NO_ANSWER
 
 
 RECORDS = st.lists(

@@ -171,11 +171,10 @@ def _described(name: str, recipe: dict[str, Any], key: _Key, signer: _Key) -> x5
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
         .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(signer.public_key()), critical=False)
     )
-    names: list[x509.GeneralName] = [x509.DNSName(one) for one in recipe.get("names", [])]
-    if names := [*names, *map(_other_name, recipe.get("other-names", []))]:
+    names = [*map(_other_name, recipe.get("other-names", [])), *map(x509.DNSName, recipe.get("names", []))]
+    if names:
         builder = builder.add_extension(x509.SubjectAlternativeName(names), False)
-    if not authority:
-        purpose = recipe.get("purpose", "server")
+    if purpose := recipe.get("purpose", "" if authority else "server"):
         if purpose not in _PURPOSES:
             raise ValueError(f"[{name}]: no such purpose: {purpose} (there are {', '.join(_PURPOSES)})")
         builder = builder.add_extension(x509.ExtendedKeyUsage([_PURPOSES[purpose]]), critical=False)

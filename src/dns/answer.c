@@ -11,26 +11,33 @@
 #include <string.h>
 
 /* Fixed sizes, and bits of the header (RFC 1035 section 4.1). */
-enum { HEADER_SIZE = 12, FIXED_SIZE = 10, AUTHORITATIVE = 0x04, RECURSION = 0x80, RCODE = 0x0f };
+enum {
+	HEADER_SIZE = 12,
+	FIXED_SIZE = 10,
+	RESPONSE = 0x80,
+	OPCODE = 0x78,
+	AUTHORITATIVE = 0x04,
+	TRUNCATED = 0x02,
+	RECURSION = 0x80,
+	RCODE = 0x0f
+};
 
 static unsigned number_at(const unsigned char *at)
 {
 	return (unsigned)at[0] << 8 | at[1];
 }
 
-/* A name as text; an empty string if it is too long for `name`, as the longest names with escapes are. */
-static bool expand(const struct answer *answer, const unsigned char *at, char name[NAME_SIZE])
+/* A name as text, empty for the root; returns how many octets it has at its place, or less than 0 if it is malformed.
+ */
+static int expand(const struct answer *answer, const unsigned char *at, char name[NS_MAXDNAME])
 {
-	bool expanded = dn_expand(answer->start, answer->end, at, name, NAME_SIZE) >= 0;
-	if (!expanded)
-		name[0] = '\0';
-	return expanded;
+	return dn_expand(answer->start, answer->end, at, name, NS_MAXDNAME);
 }
 
 /* Reads the record at the current place and moves past it; false if it does not fit into the message. */
 static bool read_record(struct answer *answer, struct record *record)
 {
-	int owner = dn_skipname(answer->at, answer->end);
+	int owner = expand(answer, answer->at, record->owner);
 	if (owner < 0 || answer->end - answer->at - owner < FIXED_SIZE)
 		return false;
 	const unsigned char *fixed = answer->at + owner;
@@ -39,7 +46,6 @@ static bool read_record(struct answer *answer, struct record *record)
 	record->data = fixed + FIXED_SIZE;
 	if ((size_t)(answer->end - record->data) < record->length)
 		return false;
-	expand(answer, answer->at, record->owner);
 	answer->at = record->data + record->length;
 	return true;
 }
@@ -67,6 +73,31 @@ static bool find(struct answer *answer, unsigned type, const char *name, struct 
 	return find_next(answer, type, name, record);
 }
 
+/* Where the name is in the data of an MX or CNAME record. */
+static size_t name_offset(const struct record *record)
+{
+	return record->type == ns_t_mx ? NS_INT16SZ : 0;
+}
+
+/* Whether the data have the form of their type, where they are used. */
+static bool is_well_formed(const struct answer *answer, const struct record *record)
+{
+	const size_t offset = name_offset(record);
+	char name[NS_MAXDNAME];
+	switch (record->type) {
+	case ns_t_a:
+		return record->length == NS_INADDRSZ;
+	case ns_t_aaaa:
+		return record->length == NS_IN6ADDRSZ;
+	case ns_t_mx:
+	case ns_t_cname:
+		return record->length > offset &&
+		       expand(answer, record->data + offset, name) == (int)(record->length - offset);
+	default:
+		return true;
+	}
+}
+
 /* Finds the records, and checks that the answer and authority sections are well formed; notes a referral: other
  * servers are named there, without the SOA record that a negative answer has. */
 static bool open_answer(struct answer *answer, struct span message, bool *refers)
@@ -75,7 +106,7 @@ static bool open_answer(struct answer *answer, struct span message, bool *refers
 	struct record record;
 	bool servers = false;
 	bool soa = false;
-	if (message.length < HEADER_SIZE)
+	if (message.length < HEADER_SIZE || (start[2] & (RESPONSE | OPCODE | TRUNCATED)) != RESPONSE)
 		return false;
 	*answer = (struct answer){.start = start, .end = start + message.length, .at = start + HEADER_SIZE};
 	for (unsigned questions = number_at(start + 4); questions > 0; questions--) {
@@ -87,7 +118,7 @@ static bool open_answer(struct answer *answer, struct span message, bool *refers
 	answer->records = answer->at;
 	answer->count = number_at(start + 6);
 	for (size_t left = answer->count; left > 0; left--)
-		if (!read_record(answer, &record))
+		if (!read_record(answer, &record) || !is_well_formed(answer, &record))
 			return false;
 	for (unsigned left = number_at(start + 8); left > 0; left--) {
 		if (!read_record(answer, &record))
@@ -102,10 +133,11 @@ static bool open_answer(struct answer *answer, struct span message, bool *refers
 /* Follows an alias; false if that is a loop, one too many, or leads to a name that is not a host name. */
 static bool add_alias(const struct answer *answer, const struct record *record, struct chain *chain)
 {
-	char target[NAME_SIZE];
-	if (chain->aliases == ALIASES_MAX || !answer_name(answer, record, 0, target))
+	char target[NS_MAXDNAME];
+	if (chain->aliases == ALIASES_MAX)
 		return false;
 	char *name = chain->names[chain->aliases + 1];
+	answer_name(answer, record, target);
 	if (!name_copy(span_of(target), name))
 		return false;
 	for (size_t i = 0; i <= chain->aliases; i++)
@@ -148,8 +180,7 @@ bool answer_next(struct answer *answer, unsigned type, const struct chain *chain
 	return find_next(answer, type, chain->names[chain->aliases], record);
 }
 
-bool answer_name(const struct answer *answer, const struct record *record, size_t offset, char name[NAME_SIZE])
+void answer_name(const struct answer *answer, const struct record *record, char name[NS_MAXDNAME])
 {
-	name[0] = '\0';
-	return offset < record->length && expand(answer, record->data + offset, name);
+	expand(answer, record->data + name_offset(record), name);
 }

@@ -4,6 +4,8 @@
 #include "base/address.h"
 #include "base/text.h"
 
+#include <arpa/nameser.h>
+
 /* How many aliases (CNAMEs) are followed from one name, and how many names that makes (MX-5). */
 enum { ALIASES_MAX = 8, CHAIN_MAX = 9 };
 
@@ -39,7 +41,7 @@ struct answer {
 /* One record; its data are within the message. */
 struct record {
 	unsigned type;
-	char owner[NAME_SIZE]; /* empty if it is not a host name */
+	char owner[NS_MAXDNAME];
 	const unsigned char *data;
 	size_t length;
 };
@@ -47,18 +49,16 @@ struct record {
 /*
  * Reads the answer to a question about the end of `chain` and the type (RFC 1035 section 4.1), and adds the aliases in
  * it to the chain (RFC 1034 section 3.6.2).  After DNS_FOUND, answer_next() gives the records.  A message is no answer
- * if it is malformed, if its RCODE is neither NOERROR nor NXDOMAIN, or if it has no records and its server cannot know:
- * it has no authority and does not ask others, or it refers to others (RFC 2308 section 2.2).
+ * if it is malformed or truncated, if its RCODE is neither NOERROR nor NXDOMAIN, or if it has no records and its server
+ * cannot know: it has no authority and does not ask others, or it refers to others (RFC 2308 section 2.2).
  */
 enum dns_status answer_read(struct answer *answer, struct span message, unsigned type, struct chain *chain);
 
 /* The next record of the type at the end of the chain; false if there is none left. */
 bool answer_next(struct answer *answer, unsigned type, const struct chain *chain, struct record *record);
 
-/*
- * Reads the name at an offset of a record's data, as text; false, and an empty string, if it is longer than a host
- * name.  The root is an empty string as well.  The name is not checked otherwise.
- */
-bool answer_name(const struct answer *answer, const struct record *record, size_t offset, char name[NAME_SIZE]);
+/* The name in the data of an MX or CNAME record as text, with escapes (RFC 1035 section 5.1) and without final dot; the
+ * root is an empty string.  It need not be a host name. */
+void answer_name(const struct answer *answer, const struct record *record, char name[NS_MAXDNAME]);
 
 #endif

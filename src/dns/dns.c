@@ -303,10 +303,9 @@ static void ask_all(struct dns *dns, struct question *questions, size_t count)
 
 static enum dns_status take_exchangers(struct question *question, struct answer *answer)
 {
-	enum { PREFERENCE_SIZE = 2 };
 	struct exchangers *exchangers = question->context;
 	struct record record;
-	char name[NAME_SIZE];
+	char name[NS_MAXDNAME];
 	size_t records = 0;
 	bool root = false;
 	exchangers->list = mem_array(answer->count, sizeof *exchangers->list);
@@ -314,9 +313,9 @@ static enum dns_status take_exchangers(struct question *question, struct answer 
 		return DNS_NO_MEMORY;
 	while (answer_next(answer, question->type, &question->chain, &record)) {
 		struct exchanger *exchanger = &exchangers->list[exchangers->count];
-		bool named = answer_name(answer, &record, PREFERENCE_SIZE, name);
+		answer_name(answer, &record, name);
 		records++;
-		root = root || (named && !*name);
+		root = root || !*name;
 		if (!name_copy(span_of(name), exchanger->name))
 			continue;
 		exchanger->preference = (uint16_t)(record.data[0] << 8 | record.data[1]);
@@ -341,8 +340,6 @@ static enum dns_status take_addresses(struct question *question, struct answer *
 	struct record record;
 	size_t count = 0;
 	while (count < CANDIDATES_MAX && answer_next(answer, question->type, &question->chain, &record)) {
-		if (record.length != (ipv4 ? 4 : 16))
-			continue;
 		struct address address = address_of(ipv4 ? AF_INET : AF_INET6, record.data);
 		buf_add(ipv4 ? &exchanger->ipv4 : &exchanger->ipv6, &address, sizeof address);
 		count++;

@@ -1,7 +1,7 @@
 /*
- * tls - the TLS module: a transport for a stream, and the verification of certificates
+ * tls - the TLS module: a transport for a stream
  *
- * The only user of GnuTLS.  starttls.c loads it once a server offers STARTTLS.  RFC 8446, RFC 5246, RFC 6125.
+ * With verify.c, the only user of GnuTLS.  starttls.c loads it once a server offers STARTTLS.  RFC 8446, RFC 5246.
  *
  * The server's certificate is verified during the handshake, so that an untrusted server gets an alert with the reason,
  * and nothing else.
@@ -9,15 +9,13 @@
 #include "tls/tls.h"
 
 #include "base/buf.h"
+#include "tls/verify.h"
 
 #include <gnutls/gnutls.h>
-#include <gnutls/x509.h>
 #include <stdio.h>
 #include <string.h>
-#include <strings.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
-#include <time.h>
 
 enum { RECORD_MAX = 16384 }; /* octets (RFC 8446 section 5.1) */
 
@@ -51,121 +49,31 @@ static bool fail_with(struct tls_failure *failure, enum tls_trouble trouble, int
 	return false;
 }
 
-/* Certificates. */
-
-/* The dates of the server's own certificate.  GnuTLS does not check them if the file holds that certificate. */
-static unsigned dates_status(gnutls_x509_crt_t certificate)
-{
-	time_t now = time(NULL);
-	if (gnutls_x509_crt_get_activation_time(certificate) > now)
-		return GNUTLS_CERT_NOT_ACTIVATED | GNUTLS_CERT_INVALID;
-	if (gnutls_x509_crt_get_expiration_time(certificate) < now)
-		return GNUTLS_CERT_EXPIRED | GNUTLS_CERT_INVALID;
-	return 0;
-}
-
-/* A wildcard stands for the whole leftmost label (RFC 6125 section 6.4.3). */
-static bool name_matches(const char *pattern, const char *host)
-{
-	const char *domain = strchr(host, '.');
-	if (strncmp(pattern, "*.", 2) == 0 && domain && strchr(domain + 1, '.'))
-		return strcasecmp(pattern + 1, domain) == 0;
-	return strcasecmp(pattern, host) == 0;
-}
-
-/* Whether the commonName matches and may replace a dNSName, since there is neither a dNSName nor a second commonName
- * (RFC 6125 section 6.4.4).  GnuTLS also ignores it if there is an address among the alternative names. */
-static bool common_name_matches(gnutls_x509_crt_t certificate, const char *host)
-{
-	static const char oid[] = GNUTLS_OID_X520_COMMON_NAME;
-	char text[1024];
-	size_t length = sizeof text;
-	int kind;
-	for (unsigned i = 0; (kind = gnutls_x509_crt_get_subject_alt_name(certificate, i, text, &length, NULL)) >= 0;
-	     i++) {
-		if (kind == GNUTLS_SAN_DNSNAME)
-			return false;
-		length = sizeof text;
-	}
-	if (kind != GNUTLS_E_REQUESTED_DATA_NOT_AVAILABLE ||
-	    gnutls_x509_crt_get_dn_by_oid(certificate, oid, 1, 0, text, &length) != kind)
-		return false;
-	length = sizeof text;
-	return gnutls_x509_crt_get_dn_by_oid(certificate, oid, 0, 0, text, &length) == 0 && strlen(text) == length &&
-	       name_matches(text, host);
-}
-
-/* What GnuTLS finds wrong with the chain, and what it does not check. */
-static unsigned certificate_status(struct tls *tls, gnutls_x509_crt_t certificate)
-{
-	gnutls_typed_vdata_st demands[] = {
-		{.type = GNUTLS_DT_KEY_PURPOSE_OID, .data = (unsigned char *)(uintptr_t)GNUTLS_KP_TLS_WWW_SERVER},
-		{.type = GNUTLS_DT_DNS_HOSTNAME, .data = (unsigned char *)tls->host},
-	};
-	unsigned count = common_name_matches(certificate, tls->host) ? 1 : 2;
-	unsigned status = 0;
-	if (gnutls_certificate_verify_peers(tls->session, demands, count, &status) != 0)
-		return GNUTLS_CERT_INVALID;
-	return status | dates_status(certificate);
-}
-
 /* GnuTLS calls it during the handshake; any result but 0 ends that. */
 static int judge(gnutls_session_t session)
 {
 	struct tls *tls = gnutls_session_get_ptr(session);
-	unsigned count = 0;
-	gnutls_x509_crt_t certificate;
-	if (!tls->judged)
-		return 0;
-	tls->status = GNUTLS_CERT_INVALID;
-	const gnutls_datum_t *chain = gnutls_certificate_get_peers(session, &count);
-	if (!chain || count == 0 || gnutls_x509_crt_init(&certificate) != 0)
-		return GNUTLS_E_CERTIFICATE_ERROR;
-	if (gnutls_x509_crt_import(certificate, &chain[0], GNUTLS_X509_FMT_DER) == 0)
-		tls->status = certificate_status(tls, certificate);
-	gnutls_x509_crt_deinit(certificate);
+	if (tls->judged)
+		tls->status = verify_server(session, tls->host);
 	return tls->status == 0 ? 0 : GNUTLS_E_CERTIFICATE_ERROR;
 }
 
-/* What is wrong with a certificate: the first that applies is reported. */
-static const struct {
-	unsigned bit;
-	gnutls_alert_description_t alert;
-	const char *text;
-} reasons[] = {
-	{GNUTLS_CERT_SIGNER_NOT_FOUND, GNUTLS_A_UNKNOWN_CA, "has an unknown issuer"},
-	{GNUTLS_CERT_EXPIRED, GNUTLS_A_CERTIFICATE_EXPIRED, "has expired"},
-	{GNUTLS_CERT_NOT_ACTIVATED, GNUTLS_A_BAD_CERTIFICATE, "is not valid yet"},
-	{GNUTLS_CERT_UNEXPECTED_OWNER, GNUTLS_A_BAD_CERTIFICATE, "is for another name"},
-	{GNUTLS_CERT_PURPOSE_MISMATCH, GNUTLS_A_UNSUPPORTED_CERTIFICATE, "is not for a server"},
-	{GNUTLS_CERT_INSECURE_ALGORITHM, GNUTLS_A_BAD_CERTIFICATE, "uses an insecure algorithm"},
-	{0, GNUTLS_A_BAD_CERTIFICATE, "is invalid"},
-};
-
 static bool fail_untrusted(struct tls *tls, struct tls_failure *failure)
 {
-	size_t i = 0;
-	while (reasons[i].bit && !(tls->status & reasons[i].bit))
-		i++;
-	gnutls_alert_send(tls->session, GNUTLS_AL_FATAL, reasons[i].alert);
-	return fail(failure, TLS_UNTRUSTED, reasons[i].text);
+	const struct verify_reason *reason = verify_reason(tls->status);
+	gnutls_alert_send(tls->session, GNUTLS_AL_FATAL, reason->alert);
+	return fail(failure, TLS_UNTRUSTED, reason->text);
 }
 
 /* Opening and closing. */
 
-/*
- * Any certificate of the file is an anchor.  GnuTLS sorts them into buckets by name, and looks for anchors within the
- * presented chain only in the bucket of the last issuer's name; so there is one bucket.
- */
 static bool load_trusted(struct tls *tls, const struct tls_pem *trusted, struct tls_failure *failure)
 {
 	gnutls_datum_t pem = {(unsigned char *)(uintptr_t)trusted->data, (unsigned)trusted->length};
-	gnutls_x509_trust_list_t anchors;
-	if (gnutls_x509_trust_list_init(&anchors, 1) != 0)
+	int result = verify_load(tls->credentials, &pem);
+	if (result == GNUTLS_E_MEMORY_ERROR)
 		return fail(failure, TLS_LOCAL, "out of memory");
-	gnutls_certificate_set_trust_list(tls->credentials, anchors, 0);
-	int count = gnutls_x509_trust_list_add_trust_mem(anchors, &pem, NULL, GNUTLS_X509_FMT_PEM, 0, 0);
-	return count > 0 || fail(failure, TLS_TRUSTED, "it holds no certificate");
+	return result == 0 || fail(failure, TLS_TRUSTED, "it holds no certificate");
 }
 
 static bool load_files(struct tls *tls, const struct tls_settings *settings, struct tls_failure *failure)

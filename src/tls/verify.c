@@ -1,0 +1,154 @@
+/*
+ * verify - what the certificates of a server must be if control/tlshosts has a file for it
+ *
+ * A part of the module, which tls.c asks: the chain by GnuTLS, the name by RFC 6125.
+ */
+#include "tls/verify.h"
+
+#include <gnutls/x509.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <string.h>
+#include <strings.h>
+#include <time.h>
+
+/* The dates of the server's own certificate.  GnuTLS does not check them if the file holds that certificate. */
+static unsigned dates_status(gnutls_x509_crt_t certificate)
+{
+	time_t now = time(NULL);
+	if (gnutls_x509_crt_get_activation_time(certificate) > now)
+		return GNUTLS_CERT_NOT_ACTIVATED | GNUTLS_CERT_INVALID;
+	if (gnutls_x509_crt_get_expiration_time(certificate) < now)
+		return GNUTLS_CERT_EXPIRED | GNUTLS_CERT_INVALID;
+	return 0;
+}
+
+/* A wildcard stands for the whole leftmost label (RFC 6125 section 6.4.3). */
+static bool name_matches(const char *pattern, const char *host)
+{
+	const char *domain = strchr(host, '.');
+	if (strncmp(pattern, "*.", 2) == 0 && domain && strchr(domain + 1, '.'))
+		return strcasecmp(pattern + 1, domain) == 0;
+	return strcasecmp(pattern, host) == 0;
+}
+
+/* Whether there is no second commonName, and this one matches. */
+static bool common_name_matches(gnutls_x509_crt_t certificate, const char *host)
+{
+	static const char oid[] = GNUTLS_OID_X520_COMMON_NAME;
+	char text[1024];
+	size_t length = sizeof text;
+	if (gnutls_x509_crt_get_dn_by_oid(certificate, oid, 1, 0, text, &length) !=
+	    GNUTLS_E_REQUESTED_DATA_NOT_AVAILABLE)
+		return false;
+	length = sizeof text;
+	return gnutls_x509_crt_get_dn_by_oid(certificate, oid, 0, 0, text, &length) == 0 && strlen(text) == length &&
+	       name_matches(text, host);
+}
+
+/*
+ * Whether a dNSName matches or, only if there is none, the commonName (RFC 6125 section 6.4.4).  GnuTLS, if it is
+ * asked, ignores the commonName also if there is an address, and stops at a long name, whatever follows.
+ */
+static bool is_for(gnutls_x509_crt_t certificate, const char *host)
+{
+	char text[1024];
+	bool named = false;
+	for (unsigned i = 0;; i++) {
+		size_t length = sizeof text - 1;
+		unsigned kind = 0;
+		int result = gnutls_x509_crt_get_subject_alt_name2(certificate, i, text, &length, &kind, NULL);
+		if (result == GNUTLS_E_REQUESTED_DATA_NOT_AVAILABLE)
+			return !named && common_name_matches(certificate, host);
+		if (result < 0 && result != GNUTLS_E_SHORT_MEMORY_BUFFER)
+			return false;
+		named = named || kind == GNUTLS_SAN_DNSNAME;
+		if (result != GNUTLS_SAN_DNSNAME)
+			continue;
+		text[length] = '\0';
+		if (strlen(text) == length && name_matches(text, host))
+			return true;
+	}
+}
+
+static bool is_for_servers(gnutls_x509_crt_t certificate)
+{
+	return gnutls_x509_crt_check_key_purpose(certificate, GNUTLS_KP_TLS_WWW_SERVER, 0) != 0;
+}
+
+/* What GnuTLS finds wrong with the chain, and what it does not check if the file holds that certificate. */
+static unsigned certificate_status(gnutls_session_t session, gnutls_x509_crt_t certificate, const char *host)
+{
+	gnutls_typed_vdata_st purpose = {.type = GNUTLS_DT_KEY_PURPOSE_OID,
+					 .data = (unsigned char *)(uintptr_t)GNUTLS_KP_TLS_WWW_SERVER};
+	unsigned status = 0;
+	if (gnutls_certificate_verify_peers(session, &purpose, 1, &status) != 0)
+		return GNUTLS_CERT_INVALID;
+	if (!is_for(certificate, host))
+		status |= GNUTLS_CERT_UNEXPECTED_OWNER | GNUTLS_CERT_INVALID;
+	if (!is_for_servers(certificate))
+		status |= GNUTLS_CERT_PURPOSE_MISMATCH | GNUTLS_CERT_INVALID;
+	return status | dates_status(certificate);
+}
+
+unsigned verify_server(gnutls_session_t session, const char *host)
+{
+	unsigned status = GNUTLS_CERT_INVALID;
+	unsigned count = 0;
+	gnutls_x509_crt_t certificate;
+	const gnutls_datum_t *chain = gnutls_certificate_get_peers(session, &count);
+	if (!chain || count == 0 || gnutls_x509_crt_init(&certificate) != 0)
+		return status;
+	if (gnutls_x509_crt_import(certificate, &chain[0], GNUTLS_X509_FMT_DER) == 0)
+		status = certificate_status(session, certificate, host);
+	gnutls_x509_crt_deinit(certificate);
+	return status;
+}
+
+/* What is wrong with a certificate: the first that applies is reported. */
+static const struct verify_reason reasons[] = {
+	{GNUTLS_CERT_PURPOSE_MISMATCH, GNUTLS_A_UNSUPPORTED_CERTIFICATE, "is not for a server"},
+	{GNUTLS_CERT_SIGNER_NOT_FOUND, GNUTLS_A_UNKNOWN_CA, "has an unknown issuer"},
+	{GNUTLS_CERT_EXPIRED, GNUTLS_A_CERTIFICATE_EXPIRED, "has expired"},
+	{GNUTLS_CERT_NOT_ACTIVATED, GNUTLS_A_BAD_CERTIFICATE, "is not valid yet"},
+	{GNUTLS_CERT_UNEXPECTED_OWNER, GNUTLS_A_BAD_CERTIFICATE, "is for another name"},
+	{GNUTLS_CERT_INSECURE_ALGORITHM, GNUTLS_A_BAD_CERTIFICATE, "uses an insecure algorithm"},
+	{0, GNUTLS_A_BAD_CERTIFICATE, "is invalid"},
+};
+
+const struct verify_reason *verify_reason(unsigned status)
+{
+	const struct verify_reason *reason = reasons;
+	while (reason->bit && !(status & reason->bit))
+		reason++;
+	return reason;
+}
+
+/* Any certificate of the file is an anchor, but for those whose purposes are others: at these, GnuTLS does not look at
+ * what it trusts. */
+static void add_anchors(gnutls_x509_trust_list_t anchors, gnutls_x509_crt_t *certificates, unsigned count)
+{
+	for (unsigned i = 0; i < count; i++)
+		if (!is_for_servers(certificates[i]) ||
+		    gnutls_x509_trust_list_add_cas(anchors, &certificates[i], 1, 0) != 1)
+			gnutls_x509_crt_deinit(certificates[i]);
+}
+
+/* GnuTLS sorts anchors into buckets by their names, and looks for anchors within the presented chain only in the
+ * bucket of the last issuer's name; so there is one bucket. */
+int verify_load(gnutls_certificate_credentials_t credentials, const gnutls_datum_t *pem)
+{
+	gnutls_x509_trust_list_t anchors;
+	gnutls_x509_crt_t *certificates;
+	unsigned count;
+	int result = gnutls_x509_trust_list_init(&anchors, 1);
+	if (result != 0)
+		return result;
+	gnutls_certificate_set_trust_list(credentials, anchors, 0);
+	result = gnutls_x509_crt_list_import2(&certificates, &count, pem, GNUTLS_X509_FMT_PEM, 0);
+	if (result < 0)
+		return result;
+	add_anchors(anchors, certificates, count);
+	gnutls_free(certificates);
+	return 0;
+}

@@ -1,0 +1,26 @@
+#ifndef VERIFY_H
+#define VERIFY_H
+
+#include <gnutls/gnutls.h>
+
+/*
+ * Makes the certificates of a PEM file the anchors of these credentials, which own them.  Returns 0, or an error of
+ * GnuTLS's: GNUTLS_E_MEMORY_ERROR, or another one where the file holds no certificate.
+ */
+int verify_load(gnutls_certificate_credentials_t credentials, const gnutls_datum_t *pem);
+
+/* Judges the certificates of the other side, which must be the server `host`: bits of gnutls_certificate_status_t for
+ * what is wrong with them, or 0. */
+unsigned verify_server(gnutls_session_t session, const char *host);
+
+/* What such a bit means. */
+struct verify_reason {
+	unsigned bit;
+	gnutls_alert_description_t alert; /* for the server */
+	const char *text;                 /* in plain words, after "its certificate" */
+};
+
+/* The reason that is said where there are several. */
+const struct verify_reason *verify_reason(unsigned status);
+
+#endif
