@@ -115,3 +115,20 @@ def test_unbound_ends_its_answer_at_an_alias() -> None:
     assert len(answer) == 1 and answer[0].endswith("IN CNAME mail.example.net."), answer
     assert reports["example.org"].startswith(f"Kmx.example.net [{ADDRESS}] accepted message"), reports
     assert reports["round.example"].startswith("Zround.example is an alias in the DNS that leads to no host"), reports
+
+
+def delivered_by_exchanger(name: str) -> tuple[str, str, int]:
+    """Letters and report where that is the exchanger, and mx.example.org somebody else's; and how often it was asked."""
+    with DnsServer(f"example.org. MX 10 {name}\nmx.example.org. A {ADDRESS}\n") as server, Peer() as peer:
+        server.start()
+        outcome = delivered_to("example.org")
+    return outcome.letters, outcome.report, len(peer.sessions)
+
+
+@pytest.mark.spec("MX-5")
+def test_a_dot_inside_a_label_leads_nowhere() -> None:
+    """c-ares 1.34 gives no answer here: the label's rest is a name in the same message. 1.18 gives the name."""
+    letters, report, sessions = sandbox.run(delivered_by_exchanger, r"mx\.example.org.")
+    assert sessions == 0
+    assert (letters, report[report.index("(#") :]) in {("D", "(#5.4.4)\n"), ("Z", "(#4.4.3)\n")}, report
+    assert sandbox.run(delivered_by_exchanger, "mx.example.org.")[::2] == ("rK", 1)
