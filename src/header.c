@@ -107,8 +107,7 @@ static char take_octet(struct span *text)
 	return *text->data++;
 }
 
-/* A comment, comments within it included (RFC 5322 section 3.2.2). */
-static void skip_comment(struct span *text)
+void header_skip_comment(struct span *text)
 {
 	size_t depth = 0;
 	while (text->length > 0) {
@@ -127,7 +126,7 @@ static void skip_cfws(struct span *text)
 {
 	while (text->length > 0) {
 		if (at_octet(text, '('))
-			skip_comment(text);
+			header_skip_comment(text);
 		else if (memchr(" \t\r\n", *text->data, 4))
 			take_octet(text);
 		else

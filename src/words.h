@@ -11,7 +11,8 @@ struct unit {
 	struct span white;
 	struct span text; /* what is left of it */
 	bool encoded;
-	bool quoted; /* it is a quoted-string, whose quotes and backslashes mean nothing to a reader */
+	bool comment; /* the text is what stands between its parentheses */
+	bool begun;   /* encoded-words of it have left */
 };
 
 /* A field on its way to a form in ASCII (RFC 2047). */
@@ -20,14 +21,12 @@ struct words {
 	struct span rest;  /* of the body, after the unit */
 	struct unit unit;
 	bool pending; /* the unit did not fit into the last line, or not all of it */
-	enum { AFTER_SEPARATOR, AFTER_TEXT, AFTER_OLD_WORD, AFTER_NEW_WORD } place;
-	bool utf8;       /* the field is; else its charset is unknown-8bit (RFC 1428) */
-	bool addresses;  /* its body is a list of them; else unstructured text */
-	bool judged;     /* it is known of the address that we are in whether it is */
-	bool bare;       /* without brackets, and so without a display name */
-	size_t comments; /* that we are in, one within the other */
-	bool stuck;      /* 8-bit octets stand where no encoded-word may, or a line would be too long */
-	bool is_long;    /* the latter */
+	enum { AFTER_SEPARATOR, AFTER_TEXT, AFTER_OLD_WORD } place; /* encoded-words of ours separate, too */
+	enum { FREE_TEXT, ADDRESSES, COMMENTS_ONLY } grammar;
+	bool utf8;    /* the field is; else its charset is unknown-8bit (RFC 1428) */
+	bool bare;    /* we are where nothing but comments may be encoded, as in an address without brackets */
+	bool stuck;   /* 8-bit octets stand where no encoded-word may, or a line would be too long */
+	bool is_long; /* the latter */
 };
 
 /* Begins with a field that has 8-bit octets.  False where no encoded-word may stand in a field of that name. */
@@ -38,9 +37,10 @@ bool words_open(struct words *words, const struct field *field);
  * 76 if it has an encoded-word.  0 at the end, or where it is stuck.
  *
  * Words with 8-bit octets become encoded-words of at most 75 octets, in the encoding Q and in characters as whole as
- * they were: of unstructured text, of display names (a quoted-string as a whole), and of comments in address fields.
- * The field is unfolded and folded anew; white space at its end is left out, and a single space put where RFC 2047
- * section 5 wants one.  What a reader is shown stays otherwise the same.
+ * they were: those of free text, of display names, and of comments.  Several in a row are encoded as one text with the
+ * white space between them; so are a quoted-string and a comment.  The field is unfolded and folded anew; white space
+ * at its end is left out, and a single space put where RFC 2047 section 5 wants one.  What a reader is shown stays
+ * otherwise the same.
  */
 size_t words_next(struct words *words, char *out);
 
