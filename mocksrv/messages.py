@@ -83,7 +83,7 @@ def _are_words_in_place(given: Field, arrived: Field) -> bool:
 
 def _fixed_texts(addresses: bytes) -> list[bytes]:
     """Of a list of addresses what may not be encoded: each address, and what stands in quotes if it has `=?`."""
-    found = re.findall(rb'"[^"]*=\?[^"]*"', addresses)
+    found = [quoted for quoted in re.findall(rb'"[^"]*"', addresses) if b"=?" in quoted]
     outside = re.sub(rb'"[^"]*"|\([^()]*\)', b" ", addresses)
     for element in re.split(rb"[,;]", outside):
         brackets = re.search(rb"<[^>]*>", element)

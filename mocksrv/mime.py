@@ -18,6 +18,7 @@ _BARE = re.compile(rb"[^\x00-\x20;(]*")
 # A mailbox leaves lines that begin with `From ` in headers; nobody ends a header there.
 _FIELD = re.compile(rb"([!-9;-~]+)[ \t]*:(.*)|(>?From )(.*)", re.DOTALL)
 _WORD = re.compile(rb"=\?([^?\s]+)\?([bqBQ])\?([^?\s]*)\?=")
+_BETWEEN_WORDS = re.compile(rb"(" + _WORD.pattern + rb")[ \t]+(?=" + _WORD.pattern + rb")")
 _BASE64 = re.compile(rb"[A-Za-z0-9+/= \t]*")
 
 
@@ -297,8 +298,7 @@ def readable(field: Field, to_utf8: bool) -> bytes:
 
     Quotes are left out, and so is white space that does not tell words apart.
     """
-    words = re.sub(rb"(?<=\?=)[ \t]+(?==\?)", b"", field.body)
-    text = _WORD.sub(lambda one: _decoded_word(one, to_utf8), words)
+    text = _WORD.sub(lambda one: _decoded_word(one, to_utf8), _BETWEEN_WORDS.sub(rb"\1", field.body))
     return re.sub(rb" ?([()<>,;:]) ?", rb"\1", b" ".join(re.sub(rb'["\\]', b"", text).split()))
 
 

@@ -68,6 +68,8 @@ LONG = b"Subject: " + b"word " * 300 + b"x" * 1200 + b"\n\nHello.\n"
         (RAW, RAW.replace(b"Gr\xc3\xbc\xc3\x9fe", b"=?utf-8?Q?Gr=C3=BC=C3=9Fe?=").replace(b'"J\xc3\xb6 A"', b"=?utf-8?b?SsO2?=\n =?utf-8?q?_A?=")),
         (NAME.encode(), b"From: =?iso-8859-1?q?J=F6_?=\n\t=?utf-8?B?w5w=?= <j@x>\n"),
         (NAME.replace(" <j@x>", ", ä (ß) <a@b>").encode(), b"From: =?utf-8?q?J=C3=B6_=C3=9C?= , =?utf-8?q?=C3=A4?= (=?utf-8?q?=C3=9F?=) <a@b>\n"),
+        ('To: "x y"@b, ü <"x y"@b>\n'.encode(), b'To: "x y"@b, =?utf-8?q?=C3=BC?= <"x y"@b>\n'),
+        ("Subject: ü =?x\n".encode(), b"Subject: =?utf-8?q?=C3=BC?= =?x\n"),
         (b"Subject: \xe9\n", b"Subject: =?iso-8859-1?q?=E9?=\n"),
         (STATUS, STATUS.replace(b"\xe4", b"?").replace(b"\0", b"?").replace(b"w" * 9, b"w" * 6 + b"\n www")),
         (LATIN, LATIN.replace(b"8bit", b"base64").replace(b"Gr\xfc\xdfe.\n", b"R3L832UuDQo=\n")),
