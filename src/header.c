@@ -107,7 +107,7 @@ static char take_octet(struct span *text)
 	return *text->data++;
 }
 
-void header_skip_comment(struct span *text)
+bool header_skip_comment(struct span *text)
 {
 	size_t depth = 0;
 	while (text->length > 0) {
@@ -117,8 +117,9 @@ void header_skip_comment(struct span *text)
 		else if (octet == '(')
 			depth++;
 		else if (octet == ')' && --depth == 0)
-			return;
+			return true;
 	}
+	return false;
 }
 
 /* White space, line ends and comments. */

@@ -62,43 +62,66 @@ static size_t length_before(struct span text, const char *octets)
 	return at < text.length ? at : text.length;
 }
 
-/* A word of free text; else a comment, a quoted-string, what stands in brackets, a separator, or something else. */
-static struct span take_item(const struct words *words, struct span *rest)
+/*
+ * How long what begins here is, if it is a comment, a quoted-string, what stands in brackets, or a separator; else 0.
+ * A parenthesis or quote without an end begins nothing, so that it hides no address; but behind an address there can be
+ * nothing but a comment.
+ */
+static size_t closed_length(struct words *words, struct span text)
+{
+	struct span rest = text;
+	if (*text.data == '(' && text.data < words->comments_end) {
+		if (header_skip_comment(&rest) || words->bare)
+			return text.length - rest.length;
+		words->comments_end = text.data;
+	}
+	if (*text.data == '<' || (*text.data == '"' && text.data < words->quotes_end)) {
+		size_t length = 1 + length_before(drop(text, 1), *text.data == '<' ? ">" : "\"");
+		if (length < text.length || *text.data == '<')
+			return length < text.length ? length + 1 : length;
+		words->quotes_end = text.data;
+	}
+	return memchr(",;:", *text.data, 3) ? 1 : 0;
+}
+
+/* A word of free text; else one of these, or all up to the next of them or white space. */
+static struct span take_item(struct words *words, struct span *rest)
 {
 	if (words->grammar == FREE_TEXT)
 		return take(rest, false);
 	struct span item = *rest;
-	const char *closing = *item.data == '"' ? "\"" : *item.data == '<' ? ">" : NULL;
-	if (*item.data == '(')
-		header_skip_comment(rest);
-	else if (closing || strchr(",;:", *item.data))
-		*rest = drop(*rest, 1);
-	else
-		*rest = drop(*rest, length_before(*rest, " \t\r\n(\"<,;:"));
-	if (closing)
-		*rest = drop(*rest, length_before(*rest, closing));
-	if (closing && rest->length > 0)
-		*rest = drop(*rest, 1);
-	item.length -= rest->length;
+	item.length = closed_length(words, *rest);
+	if (item.length == 0)
+		item.length = length_before(*rest, " \t\r\n(\"<,;:");
+	if (item.length == 0)
+		item.length = 1 + length_before(drop(*rest, 1), " \t\r\n(\"<,;:");
+	*rest = drop(*rest, item.length);
 	return item;
 }
 
-/* Whether an address without brackets follows.  What has neither them nor an `@` is no address, but some text. */
-static bool is_bare(const struct words *words)
+static bool is_comment(const struct words *words, struct span item)
+{
+	return words->grammar != FREE_TEXT && *item.data == '(' && item.data < words->comments_end;
+}
+
+/* Finds out whether an address without brackets follows.  What has neither them nor an `@` is no address, but some
+ * text.
+ */
+static void judge_address(struct words *words)
 {
 	struct span rest = words->rest;
-	bool bare = false;
-	take(&rest, true);
-	while (rest.length > 0) {
+	words->bare = false;
+	for (take(&rest, true); rest.length > 0; take(&rest, true)) {
 		struct span item = take_item(words, &rest);
-		if (*item.data == '<' || (*item.data == ':' && !bare))
-			return false;
+		if (*item.data == '<' || (*item.data == ':' && !words->bare)) {
+			words->bare = false;
+			return;
+		}
 		if (*item.data == ',' || *item.data == ';')
-			return bare;
-		bare = bare || (!strchr("\"(", *item.data) && memchr(item.data, '@', item.length));
-		take(&rest, true);
+			return;
+		bool hidden = *item.data == '"' || is_comment(words, item);
+		words->bare = words->bare || (!hidden && memchr(item.data, '@', item.length));
 	}
-	return bare;
 }
 
 bool words_open(struct words *words, const struct field *field)
@@ -108,11 +131,14 @@ bool words_open(struct words *words, const struct field *field)
 	*words = (struct words){.start = {field->octets.data, (size_t)(field->body.data - field->octets.data)},
 				.rest = field->body,
 				.utf8 = text_is_utf8(field->octets)};
+	words->comments_end = words->quotes_end = words->rest.data + words->rest.length;
 	if (is_among(name, address_fields))
 		words->grammar = ADDRESSES;
 	else if (is_among(name, other_fields))
 		words->grammar = COMMENTS_ONLY;
-	words->bare = words->grammar == COMMENTS_ONLY || (words->grammar == ADDRESSES && is_bare(words));
+	words->bare = words->grammar == COMMENTS_ONLY;
+	if (words->grammar == ADDRESSES)
+		judge_address(words);
 	return !span_equal(name, span_of("Received")); /* RFC 2047 section 5 */
 }
 
@@ -121,15 +147,10 @@ static bool is_old_word(struct span text)
 	return text.length > 6 && memcmp(text.data, "=?", 2) == 0 && memcmp(text.data + text.length - 2, "?=", 2) == 0;
 }
 
-static bool is_comment(const struct words *words, struct span item)
-{
-	return words->grammar != FREE_TEXT && *item.data == '(';
-}
-
 /* Whether no encoded-word may stand for an item. */
 static bool is_fixed(const struct words *words, struct span item)
 {
-	return words->grammar != FREE_TEXT && *item.data != '(' && (words->bare || *item.data == '<');
+	return words->grammar != FREE_TEXT && !is_comment(words, item) && (words->bare || *item.data == '<');
 }
 
 /* Takes items that nothing separates, or one that has to be encoded. */
@@ -152,7 +173,7 @@ static void take_items(struct words *words)
 		words->rest = rest;
 		bool separates = words->grammar == ADDRESSES && memchr(",;:", *item.data, words->bare ? 2 : 3);
 		if (separates)
-			words->bare = is_bare(words);
+			judge_address(words);
 		ends = unit->encoded || separates;
 	}
 }

@@ -23,7 +23,9 @@ struct words {
 	bool pending; /* the unit did not fit into the last line, or not all of it */
 	enum { AFTER_SEPARATOR, AFTER_TEXT, AFTER_OLD_WORD } place; /* encoded-words of ours separate, too */
 	enum { FREE_TEXT, ADDRESSES, COMMENTS_ONLY } grammar;
-	bool utf8;    /* the field is; else its charset is unknown-8bit (RFC 1428) */
+	const char *comments_end; /* no parenthesis from here on begins a comment, since it has no end */
+	const char *quotes_end;   /* the same of quotes */
+	bool utf8;                /* the field is; else its charset is unknown-8bit (RFC 1428) */
 	bool bare;    /* we are where nothing but comments may be encoded, as in an address without brackets */
 	bool stuck;   /* 8-bit octets stand where no encoded-word may, or a line would be too long */
 	bool is_long; /* the latter */

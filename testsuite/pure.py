@@ -106,7 +106,7 @@ class Unit(Structure):  # words.h
 class Words(Structure):  # words.h
     _fields_ = [
         ("start", Span), ("rest", Span), ("unit", Unit), ("pending", c_bool), ("place", c_int), ("grammar", c_int),
-        ("utf8", c_bool), ("bare", c_bool), ("stuck", c_bool), ("is_long", c_bool),
+        ("comments_end", c_void_p), ("quotes_end", c_void_p), ("utf8", c_bool), ("bare", c_bool), ("stuck", c_bool), ("is_long", c_bool),
     ]  # fmt: skip
 
 
