@@ -104,9 +104,7 @@ static bool is_comment(const struct words *words, struct span item)
 	return words->grammar != FREE_TEXT && *item.data == '(' && item.data < words->comments_end;
 }
 
-/* Finds out whether an address without brackets follows.  What has neither them nor an `@` is no address, but some
- * text.
- */
+/* Finds out whether an address without brackets follows.  What has neither them nor an `@` is just text. */
 static void judge_address(struct words *words)
 {
 	struct span rest = words->rest;
@@ -178,8 +176,7 @@ static void take_items(struct words *words)
 	}
 }
 
-/* What follows and has to be encoded too becomes one text with the unit.  So does white space before an encoded-word.
- */
+/* What follows and is encoded too becomes one text with the unit; so does white space before an old encoded-word. */
 static void join(struct words *words)
 {
 	struct span *text = &words->unit.text;
@@ -219,7 +216,7 @@ static void move_white(struct words *words)
 /* Makes it what stands between the parentheses, of which the last may be missing. */
 static void open_comment(struct unit *unit)
 {
-	bool closed = unit->text.data[unit->text.length - 1] == ')';
+	bool closed = unit->text.length > 1 && unit->text.data[unit->text.length - 1] == ')';
 	unit->white = span_of(" ");
 	unit->text = (struct span){unit->text.data + 1, unit->text.length - 1 - closed};
 }

@@ -350,6 +350,7 @@ LARGE = {
     "addresses": (b"To: a@b" + ", Jö <a@b>".encode() * 100_000 + b"\n\n", b"<a@b>\r\n\r\n"),
     "comments": (b"To: a@b" + " (ö)".encode() * 200_000 + b"\n\n", b")\r\n\r\n"),
     "comments within comments": (b"To: a@b " + "( ö".encode() * 200_000 + b"\n\n", b"?=)\r\n\r\n"),
+    "parentheses without an end": (b"To: " + "ü ( a, ".encode() * 200_000 + b"x\n\n", b"x\r\n\r\n"),
     "groups": (b"To: " + "ö: a @ b; ".encode() * 100_000 + b"\n\n", b"b;\r\n\r\n"),
     "groups within groups": (b"To: " + "ö: ".encode() * 100_000 + b"a:\n\n", b"a:\r\n\r\n"),
     "half a group": (b"To: x@" + b": a@" * 100_000 + ", ö: ".encode() + b"\n\n", b":\r\n\r\n"),
