@@ -140,9 +140,16 @@ bool words_open(struct words *words, const struct field *field)
 	return !span_equal(name, span_of("Received")); /* RFC 2047 section 5 */
 }
 
-static bool is_old_word(struct span text)
+/* Many readers know encoded-words also where text adjoins them. */
+static bool begins_with_old_word(struct span text)
 {
-	return text.length > 6 && memcmp(text.data, "=?", 2) == 0 && memcmp(text.data + text.length - 2, "?=", 2) == 0;
+	return text.length > 6 && memcmp(text.data, "=?", 2) == 0 && memmem(text.data + 2, text.length - 2, "?=", 2);
+}
+
+static bool ends_with_old_word(struct span text)
+{
+	size_t before = text.length - 2;
+	return text.length > 6 && memcmp(text.data + before, "?=", 2) == 0 && memmem(text.data, before, "=?", 2);
 }
 
 /* Whether no encoded-word may stand for an item. */
@@ -188,7 +195,7 @@ static void join(struct words *words)
 			return;
 		struct span item = take_item(words, &rest);
 		joins = !text_is_ascii(item) && !is_comment(words, item) && !is_fixed(words, item);
-		size_t length = joins ? white + item.length : is_old_word(item) ? white : 0;
+		size_t length = joins ? white + item.length : begins_with_old_word(item) ? white : 0;
 		text->length += length;
 		words->rest = drop(words->rest, length);
 	}
@@ -322,7 +329,7 @@ static void pass(struct words *words)
 	const struct span *text = &words->unit.text;
 	if (words->unit.encoded)
 		words->place = AFTER_SEPARATOR;
-	else if (is_old_word(*text))
+	else if (ends_with_old_word(*text))
 		words->place = AFTER_OLD_WORD;
 	else if (words->grammar == ADDRESSES && memchr("),;:>", text->data[text->length - 1], 5))
 		words->place = AFTER_SEPARATOR;

@@ -64,7 +64,7 @@ def shown(body: bytes) -> bytes:
 
 TEXT = st.sampled_from(
     ["a", "Re:", "grün", "ü", "ö" * 40, "日本語" * 20, "😀", "x" * 30, "ü=?_", "a_b", '"ü"', "(ü", "=?utf-8?Q?a?=", "=?x", "?="]
-).map(str.encode) | st.sampled_from([b"\xe9", b"t\xe9l", b"\xff" * 99, b"w" * 90, b"\x1b$B", b"=?utf-8?b?YQ==?="])
+).map(str.encode) | st.sampled_from([b"\xe9", b"t\xe9l", b"\xff" * 99, b"w" * 90, b"\x1b$B", b"=?utf-8?b?YQ==?=", b"x=?utf-8?q?a?="])
 WHITE = st.sampled_from([b" ", b" ", b" ", b"  ", b"\t", b"\n ", b" \r\n\t ", b" " * 80])
 
 
@@ -86,7 +86,8 @@ def test_unstructured_text_reads_as_before(name: bytes, text: bytes) -> None:
     assert shown(whole[len(name) :]).strip() == shown(re.sub(rb"[\r\n]", b"", text)).strip()
     # Words in ASCII stay as they are.
     left = re.sub(rb"=\?\S*\?=", b"", whole[len(name) :]).split()
-    assert left == [one for one in text.split() if one.isascii() and not re.fullmatch(rb"=\?\S*\?=", one)]
+    plain = b" ".join(one for one in text.split() if one.isascii())
+    assert left == re.sub(rb"=\?\S*\?=", b"", plain).split()
 
 
 NAMES = ["Jörg", "Jörg Müller", "Dr. Ö", "plain", "Anna 'Ü' Ä", "ö" * 50, "a.b Ü", "=?utf-8?q?a?= Ü"]
@@ -138,6 +139,8 @@ def test_addresses_read_as_before(field: str, boxes: list[tuple[str, str, str]],
         ("Subject: a  ü", ["Subject: a =?utf-8?Q?_=C3=BC?="]),
         ("Subject: ü =?utf-8?q?b?=", ["Subject: =?utf-8?Q?=C3=BC_?= =?utf-8?q?b?="]),
         ("Subject: =?utf-8?q?b?= ü", ["Subject: =?utf-8?q?b?= =?utf-8?Q?_=C3=BC?="]),
+        ("Subject: Re:=?utf-8?q?b?= ü", ["Subject: Re:=?utf-8?q?b?= =?utf-8?Q?_=C3=BC?="]),
+        ("Subject: ü =?utf-8?q?b?=: c", ["Subject: =?utf-8?Q?=C3=BC_?= =?utf-8?q?b?=: c"]),
         ("X: ä\n  ö b ü", ["X: =?utf-8?Q?=C3=A4__=C3=B6?= b =?utf-8?Q?=C3=BC?="]),
         ('To: "Ü, J" <j@x>,a@b', ["To: =?utf-8?Q?=C3=9C=2C_J?= <j@x>, a@b"]),
         ("To: Jörg Müller <j@x>", ["To: =?utf-8?Q?J=C3=B6rg_M=C3=BCller?= <j@x>"]),
