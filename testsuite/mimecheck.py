@@ -137,7 +137,7 @@ def check_header(source: Entity, result: Entity, server: Server, recoded: Recode
 def check_words(one: Field, other: Field) -> None:
     """A reader sees the same, and the form is that of RFC 2047."""
     assert other.name == one.name and not other.is_eightbit()
-    assert mime.readable(other) == mime.readable(one)
+    assert mime.readable(other, one.is_utf8()) == mime.readable(one, one.is_utf8())
     if one.name not in mimerules.ADDRESSES:
         assert decoded(other.body) == decoded(one.body)
     charset = b"utf-8" if one.is_utf8() else b"unknown-8bit"

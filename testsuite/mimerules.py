@@ -12,8 +12,8 @@ from mocksrv.judge.mime import IDENTITY, LONGEST, Entity, Field, is_base64, may_
 
 SHORT = 76
 UNFOLDABLE = "has a line of more than 998 octets that cannot be folded"
-ADDRESSES = {"from", "to", "cc", "reply-to", "resent-to"}  # those that tests have
-STRUCTURED = {"received", "content-type", "content-transfer-encoding", "content-disposition", "mime-version", "references", "date"}
+ADDRESSES = {"from", "to", "cc", "reply-to", "resent-to", "references"}  # those that tests have
+STRUCTURED = {"content-type", "content-transfer-encoding", "content-disposition", "mime-version", "date"}
 _NO_DELIMITER = "is a multipart without a delimiter"
 
 
@@ -85,13 +85,15 @@ def becomes_words(one: Field, server: Server) -> bool:
 
 
 def has_room_for_words(one: Field) -> bool:
-    """Whether encoded-words are allowed where the field has 8-bit octets: in free text, and beside addresses."""
+    """Whether encoded-words may stand where the field has 8-bit octets: in free text, beside addresses, in comments."""
     if one.name in ADDRESSES:
         outside = re.sub(rb'"[^"]*"|\([^()]*\)', b"", one.body)
         elements = [re.sub(rb"^[^@<]*:", b"", element) for element in re.split(b"[,;]", outside)]  # no names of groups
         bare = [element for element in elements if b"@" in element and b"<" not in element]
         return all(map(bytes.isascii, bare)) and not re.search(rb"<[^>]*[\x80-\xff]", outside)
-    return one.name not in STRUCTURED
+    if one.name in STRUCTURED:
+        return re.sub(rb'("[^"]*")|\([^()]*\)', rb"\1", one.body).isascii()
+    return one.name != "received"
 
 
 def has_long_words(one: Field) -> bool:

@@ -100,14 +100,13 @@ class Entity(Structure):  # entity.h
 
 
 class Unit(Structure):  # words.h
-    _fields_ = [("white", Span), ("text", Span), ("encoded", c_bool), ("quoted", c_bool)]
+    _fields_ = [("white", Span), ("text", Span), ("encoded", c_bool), ("comment", c_bool), ("begun", c_bool)]
 
 
 class Words(Structure):  # words.h
     _fields_ = [
-        ("start", Span), ("rest", Span), ("unit", Unit), ("pending", c_bool), ("place", c_int), ("utf8", c_bool),
-        ("addresses", c_bool), ("judged", c_bool), ("bare", c_bool), ("comments", c_size_t), ("stuck", c_bool),
-        ("is_long", c_bool),
+        ("start", Span), ("rest", Span), ("unit", Unit), ("pending", c_bool), ("place", c_int), ("grammar", c_int),
+        ("comments_end", c_void_p), ("quotes_end", c_void_p), ("utf8", c_bool), ("bare", c_bool), ("stuck", c_bool), ("is_long", c_bool),
     ]  # fmt: skip
 
 

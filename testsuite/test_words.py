@@ -64,7 +64,7 @@ def shown(body: bytes) -> bytes:
 
 TEXT = st.sampled_from(
     ["a", "Re:", "grün", "ü", "ö" * 40, "日本語" * 20, "😀", "x" * 30, "ü=?_", "a_b", '"ü"', "(ü", "=?utf-8?Q?a?=", "=?x", "?="]
-).map(str.encode) | st.sampled_from([b"\xe9", b"t\xe9l", b"\xff" * 99, b"w" * 90, b"\x1b$B", b"=?utf-8?b?YQ==?="])
+).map(str.encode) | st.sampled_from([b"\xe9", b"t\xe9l", b"\xff" * 99, b"w" * 90, b"\x1b$B", b"=?utf-8?b?YQ==?=", b"x=?utf-8?q?a?="])
 WHITE = st.sampled_from([b" ", b" ", b" ", b"  ", b"\t", b"\n ", b" \r\n\t ", b" " * 80])
 
 
@@ -86,7 +86,8 @@ def test_unstructured_text_reads_as_before(name: bytes, text: bytes) -> None:
     assert shown(whole[len(name) :]).strip() == shown(re.sub(rb"[\r\n]", b"", text)).strip()
     # Words in ASCII stay as they are.
     left = re.sub(rb"=\?\S*\?=", b"", whole[len(name) :]).split()
-    assert left == [one for one in text.split() if one.isascii() and not re.fullmatch(rb"=\?\S*\?=", one)]
+    plain = b" ".join(one for one in text.split() if one.isascii())
+    assert left == re.sub(rb"=\?\S*\?=", b"", plain).split()
 
 
 NAMES = ["Jörg", "Jörg Müller", "Dr. Ö", "plain", "Anna 'Ü' Ä", "ö" * 50, "a.b Ü", "=?utf-8?q?a?= Ü"]
@@ -109,12 +110,9 @@ def mailboxes(draw: Draw) -> tuple[str, str, str]:
     return f"{written}{space}<{address}>", name, address
 
 
-def names_and_addresses(body: str) -> list[tuple[list[bytes], str]]:
+def names_and_addresses(body: str) -> list[tuple[bytes, str]]:
     """As `email` reads them."""
-    found = []
-    for name, address in email.utils.getaddresses([body]):
-        found.append((shown(name.encode()).split(), address))
-    return found
+    return [(shown(name.encode()), address) for name, address in email.utils.getaddresses([body])]
 
 
 @pytest.mark.spec("TR-8")
@@ -127,7 +125,7 @@ def test_addresses_read_as_before(field: str, boxes: list[tuple[str, str, str]],
     body = comma.join(written for written, _, _ in boxes)
     body = f"Team Ü: {body};" if group else body
     whole = checked(f"{field}: {body}\n".encode()).decode()
-    expected = [(shown(name.encode()).split(), address) for _, name, address in boxes]
+    expected = [(shown(name.encode()), address) for _, name, address in boxes]
     assert names_and_addresses(whole.partition(":")[2]) == expected
     assert not any("=?" in quoted for quoted in re.findall(r'"(?:[^"\\]|\\.)*"', whole))
 
@@ -139,15 +137,31 @@ def test_addresses_read_as_before(field: str, boxes: list[tuple[str, str, str]],
         ("Subject: Grüße", ["Subject: =?utf-8?Q?Gr=C3=BC=C3=9Fe?="]),
         ("X:ü", ["X: =?utf-8?Q?=C3=BC?="]),
         ("Subject: a  ü", ["Subject: a =?utf-8?Q?_=C3=BC?="]),
-        ("Subject: ü =?utf-8?q?b?=", ["Subject: =?utf-8?Q?=C3=BC?= =?utf-8?Q?_?= =?utf-8?q?b?="]),
+        ("Subject: ü =?utf-8?q?b?=", ["Subject: =?utf-8?Q?=C3=BC_?= =?utf-8?q?b?="]),
+        ("Subject: =?utf-8?q?b?= ü", ["Subject: =?utf-8?q?b?= =?utf-8?Q?_=C3=BC?="]),
+        ("Subject: Re:=?utf-8?q?b?= ü", ["Subject: Re:=?utf-8?q?b?= =?utf-8?Q?_=C3=BC?="]),
+        ("Subject: ü =?utf-8?q?b?=: c", ["Subject: =?utf-8?Q?=C3=BC_?= =?utf-8?q?b?=: c"]),
+        ("X: ä\n  ö b ü", ["X: =?utf-8?Q?=C3=A4__=C3=B6?= b =?utf-8?Q?=C3=BC?="]),
         ('To: "Ü, J" <j@x>,a@b', ["To: =?utf-8?Q?=C3=9C=2C_J?= <j@x>, a@b"]),
+        ("To: Jörg Müller <j@x>", ["To: =?utf-8?Q?J=C3=B6rg_M=C3=BCller?= <j@x>"]),
+        ('To: J. "Ö" Müller <j@x>', ["To: J. =?utf-8?Q?=C3=96_M=C3=BCller?= <j@x>"]),
         ("To: Jörg<j@x>", ["To: =?utf-8?Q?J=C3=B6rg?= <j@x>"]),
-        ("To: j@x (Jörg (x) \\)Ü)", ["To: j@x ( =?utf-8?Q?J=C3=B6rg?= (x) =?utf-8?Q?=29=C3=9C?= )"]),
+        ("To: j@x (J. (x) \\)Ü)", ["To: j@x (=?utf-8?Q?J=2E_=28x=29_=29=C3=9C?=)"]),
+        ("To: Ö(Ü)<j@x>", ["To: =?utf-8?Q?=C3=96?= (=?utf-8?Q?=C3=9C?=) <j@x>"]),
+        ("To: j@x (ü", ["To: j@x (=?utf-8?Q?=C3=BC?=)"]),
+        ("Date: 7 Mar (ü", ["Date: 7 Mar (=?utf-8?Q?=C3=BC?=)"]),
+        ('From: "Jörg <j@x>', ["From: =?utf-8?Q?J=C3=B6rg?= <j@x>"]),
+        ("From: (Jörg (Ü) B-( <j@x>", ["From: =?utf-8?Q?=28J=C3=B6rg_=28=C3=9C=29?= B-( <j@x>"]),
+        ("From: (ä) ö (ü <j@x>", ["From: (=?utf-8?Q?=C3=A4?=) =?utf-8?Q?=C3=B6_=28=C3=BC?= <j@x>"]),
         ("To: Verteiler Süd", ["To: Verteiler =?utf-8?Q?S=C3=BCd?="]),
         ("To: Süd:a@b;", ["To: =?utf-8?Q?S=C3=BCd?= : a@b;"]),
-        ("To: a@[IPv6:::1] (ü)", ["To: a@[IPv6:::1] ( =?utf-8?Q?=C3=BC?= )"]),
+        ("To: a@[IPv6:::1] (ü)", ["To: a@[IPv6:::1] (=?utf-8?Q?=C3=BC?=)"]),
         ("List-Id: Zäune <z.example>", ["List-Id: =?utf-8?Q?Z=C3=A4une?= <z.example>"]),
+        ("List-Post: NO (für Gäste)", ["List-Post: NO (=?utf-8?Q?f=C3=BCr_G=C3=A4ste?=)"]),
         ("Keywords: grün, blau", ["Keywords: =?utf-8?Q?gr=C3=BCn?= , blau"]),
+        ("Date: 7 Mar 06 10:07 +0100 (westeuropäisch)", ["Date: 7 Mar 06 10:07 +0100 (=?utf-8?Q?westeurop=C3=A4isch?=)"]),
+        ("Content-Type: a/b;c=d:e(ü);f", ["Content-Type: a/b;c=d:e (=?utf-8?Q?=C3=BC?=) ;f"]),
+        ("In-Reply-To: Jörgs Brief <a@b>", ["In-Reply-To: =?utf-8?Q?J=C3=B6rgs?= Brief <a@b>"]),
     ],
 )
 def test_examples(field: str, lines: list[str]) -> None:
@@ -172,11 +186,22 @@ def test_an_address_stays_refused(field: str) -> None:
 
 @pytest.mark.spec("TR-8")
 @pytest.mark.parametrize(
-    "name", ["Date", "received", "Content-Type", "Content-Disposition", "Message-ID", "References", "Resent-Date"]
-)
-def test_structured_fields_stay_refused(name: str) -> None:
-    """They have neither free text nor display names."""
-    assert encode(f"{name}: ü\n".encode()) is None
+    "field",
+    [
+        "Date: ü", "Content-Type: a/b; name=ü", 'Content-Disposition: inline; filename="(ü)"', "Message-ID: <ü@x>",
+        "References: <(ü)@x>", "Resent-Date: (x) ü", "List-Help: <mailto:ü>", "Date: (ü) ü", "DKIM-Signature: i=ü",
+    ],
+)  # fmt: skip
+def test_structured_fields_stay_refused(field: str) -> None:
+    """Those of a fixed form have no free text but that of comments."""
+    with pytest.raises(Stuck, match="place"):
+        encode(f"{field}\n".encode())
+
+
+@pytest.mark.spec("TR-8")
+def test_received_stays_refused() -> None:
+    """RFC 2047 section 5 wants no encoded-word there, not even in a comment."""
+    assert encode("received: from x (HELO ü)\n".encode()) is None
 
 
 @pytest.mark.spec("TR-8")
@@ -187,7 +212,7 @@ def test_long_words_stay_refused(field: bytes) -> None:
         encode(field + b"\n")
 
 
-@given(st.sampled_from([b"To:", b"Subject:"]), st.lists(
+@given(st.sampled_from([b"To:", b"Subject:", b"Date:"]), st.lists(
     st.sampled_from([*(bytes([octet]) for octet in b'"\\()<>,;:@ a\n\t'), b"\n ", b"\xc3\xbc", b"\xe9", b"=?a?q?b?="]), max_size=25
 ).map(b"".join))  # fmt: skip
 def test_no_field_is_too_strange(name: bytes, body: bytes) -> None:
@@ -196,4 +221,4 @@ def test_no_field_is_too_strange(name: bytes, body: bytes) -> None:
     try:
         checked(field)
     except Stuck:
-        assert name == b"To:"
+        assert name != b"Subject:"

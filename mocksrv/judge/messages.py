@@ -20,6 +20,8 @@ _ONCE = {
     "date", "from", "sender", "reply-to", "to", "cc", "message-id", "in-reply-to", "references", "subject",
     "content-type", "content-transfer-encoding",
 }  # fmt: skip
+_ADDRESSES = {"from", "sender", "reply-to", "to", "cc", "bcc"}
+_TEXTS = {"subject", "comments", "content-description"}  # where parentheses are no comments
 _PLAIN = ("text", "plain")
 
 
@@ -59,12 +61,35 @@ def _same_field(given: Field, arrived: Field) -> bool:
     What is not ASCII may become encoded-words.
     """
     if given.name == arrived.name and given.is_eightbit() and not arrived.is_eightbit():
-        return mime.readable(given) == mime.readable(arrived)
+        same = mime.readable(given, given.is_utf8()) == mime.readable(arrived, given.is_utf8())
+        return same and _are_words_in_place(given, arrived)
     first, *more = (b" ".join(line.split()) for line in arrived.lines)
     pieces = [re.sub(rb"^[^:]*: ?", b"", first), *more]
     return given.name == arrived.name and bool(
         re.fullmatch(rb" ?".join(map(re.escape, pieces)), b" ".join(given.body.split()))
     )
+
+
+def _are_words_in_place(given: Field, arrived: Field) -> bool:
+    """Whether the encoded-words that are new have the form and the places that RFC 2047 sections 2 and 5 allow."""
+    before, after = (rb"(?:^|\s)$", rb"\s|$") if given.name in _TEXTS else (rb"(?:^|[\s(])$", rb"[\s)]|$")
+    for word in mime.encoded_words(arrived.body):
+        apart = re.search(before, arrived.body[: word.start()]) and re.match(after, arrived.body[word.end() :])
+        if word[0] not in given.body and (len(word[0]) > 75 or not apart):
+            return False
+    is_list = given.name.removeprefix("resent-") in _ADDRESSES
+    return not is_list or _fixed_texts(given.body) == _fixed_texts(arrived.body)
+
+
+def _fixed_texts(addresses: bytes) -> list[bytes]:
+    """Of a list of addresses what may not be encoded: each address, and what stands in quotes if it has `=?`."""
+    found = [quoted for quoted in re.findall(rb'"[^"]*"', addresses) if b"=?" in quoted]
+    outside = re.sub(rb'"[^"]*"|\([^()]*\)', b" ", addresses)
+    for element in re.split(rb"[,;]", outside):
+        brackets = re.search(rb"<[^>]*>", element)
+        bare = re.sub(rb"^[^@]*:", b"", element) if b"@" in element else b""
+        found.append(b"".join((brackets[0] if brackets else bare).split()))
+    return [one for one in found if one]
 
 
 def _count(entity: Entity, name: str) -> int:

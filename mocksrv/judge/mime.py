@@ -6,6 +6,7 @@ white space at the end of quoted-printable lines, white space before a colon.
 
 import base64
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 LONGEST, DEEPEST, LONGEST_BOUNDARY = 998, 100, 994
@@ -16,6 +17,8 @@ _QUOTED = re.compile(rb'"((?:[^"\\]|\\.)*)"?', re.DOTALL)
 _BARE = re.compile(rb"[^\x00-\x20;(]*")
 # A mailbox leaves lines that begin with `From ` in headers; nobody ends a header there.
 _FIELD = re.compile(rb"([!-9;-~]+)[ \t]*:(.*)|(>?From )(.*)", re.DOTALL)
+_WORD = re.compile(rb"=\?([^?\s]+)\?([bqBQ])\?([^?\s]*)\?=")
+_BETWEEN_WORDS = re.compile(rb"(" + _WORD.pattern + rb")[ \t]+(?=" + _WORD.pattern + rb")")
 _BASE64 = re.compile(rb"[A-Za-z0-9+/= \t]*")
 
 
@@ -271,18 +274,32 @@ def parameters(entity: Entity) -> dict[str, bytes]:
     return found
 
 
-def _decoded_word(found: re.Match[bytes]) -> bytes:
-    """What an encoded-word stands for, in its own charset."""
-    if found[1] in b"bB":
-        return base64.b64decode(found[2] + b"=" * (-len(found[2]) % 4))
-    return re.sub(rb"=([0-9A-Fa-f]{2})", lambda one: bytes.fromhex(one[1].decode()), found[2].replace(b"_", b" "))
+def encoded_words(body: bytes) -> Iterator[re.Match[bytes]]:
+    """What has the form of an encoded-word (RFC 2047 section 2)."""
+    return _WORD.finditer(body)
 
 
-def readable(field: Field) -> bytes:
-    """What a reader is shown of a field, without white space and quoting: encoded-words (RFC 2047) are decoded."""
-    words = re.sub(rb"(?<=\?=)[ \t]+(?==\?)", b"", field.body)
-    text = re.sub(rb"=\?[^?\s]+\?([bqBQ])\?([^?\s]*)\?=", _decoded_word, words)
-    return re.sub(rb'[\s"\\]', b"", text)
+def _decoded_word(found: re.Match[bytes], to_utf8: bool) -> bytes:
+    """What an encoded-word stands for, in its own charset or in UTF-8; as it is written where that is not possible."""
+    charset, encoding, text = found.groups()
+    octets = re.sub(rb"=([0-9A-Fa-f]{2})", lambda one: bytes.fromhex(one[1].decode()), text.replace(b"_", b" "))
+    try:
+        if encoding in b"bB":
+            octets = base64.b64decode(text + b"=" * (-len(text) % 4))
+        return octets.decode(charset.decode("latin-1")).encode() if to_utf8 else octets
+    except LookupError:
+        return octets
+    except ValueError:
+        return found[0]
+
+
+def readable(field: Field, to_utf8: bool) -> bytes:
+    """What a reader is shown of a field: encoded-words (RFC 2047) are decoded.
+
+    Quotes are left out, and so is white space that does not tell words apart.
+    """
+    text = _WORD.sub(lambda one: _decoded_word(one, to_utf8), _BETWEEN_WORDS.sub(rb"\1", field.body))
+    return re.sub(rb" ?([()<>,;:]) ?", rb"\1", b" ".join(re.sub(rb'["\\]', b"", text).split()))
 
 
 def may_be_encoded(entity: Entity) -> bool:

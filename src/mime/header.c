@@ -107,8 +107,7 @@ static char take_octet(struct span *text)
 	return *text->data++;
 }
 
-/* A comment, including nested comments (RFC 5322 section 3.2.2). */
-static void skip_comment(struct span *text)
+bool header_skip_comment(struct span *text)
 {
 	size_t depth = 0;
 	while (text->length > 0) {
@@ -118,8 +117,9 @@ static void skip_comment(struct span *text)
 		else if (octet == '(')
 			depth++;
 		else if (octet == ')' && --depth == 0)
-			return;
+			return true;
 	}
+	return false;
 }
 
 /* White space, line ends and comments. */
@@ -127,7 +127,7 @@ static void skip_cfws(struct span *text)
 {
 	while (text->length > 0) {
 		if (at_octet(text, '('))
-			skip_comment(text);
+			header_skip_comment(text);
 		else if (memchr(" \t\r\n", *text->data, 4))
 			take_octet(text);
 		else
