@@ -54,34 +54,16 @@ static struct span body_of(const struct entry *entry)
 	return (struct span){entity->body, (size_t)(entity->end - entity->body)};
 }
 
-/* `octet` in each of the eight octets of a word. */
-#define EACH(octet) (UINT64_C(0x0101010101010101) * (octet))
-
-/* Sets the highest bit of each octet that is from `first` to `last`, if the whole word is ASCII. */
-static uint64_t in_range(uint64_t word, unsigned first, unsigned last)
-{
-	return (word + EACH(0x80 - first)) & ~(word + EACH(0x7f - last));
-}
-
-/* Eight octets at once: the class of the next octet is random, so branches would be mispredicted. */
-static bool are_base64(uint64_t word)
-{
-	uint64_t good = in_range(word | EACH(0x20), 'a', 'z') | in_range(word, '/', '9') | in_range(word, '+', '+') |
-			in_range(word, '=', '=') | in_range(word, ' ', ' ') | in_range(word, '\t', '\t');
-	return (good & ~word & EACH(0x80)) == EACH(0x80);
-}
-
+/* Without branches: the class of the next octet is random, so they would be mispredicted. */
 bool entity_is_base64(struct span line)
 {
-	uint64_t word;
-	for (; line.length >= sizeof word; line.data += sizeof word, line.length -= sizeof word) {
-		memcpy(&word, line.data, sizeof word);
-		if (!are_base64(word))
-			return false;
+	unsigned good = 1;
+	for (size_t i = 0; i < line.length; i++) {
+		unsigned octet = (unsigned char)line.data[i];
+		good &= ((octet | 0x20) - 'a' < 26) | (octet - '/' < 11) | (octet == '+') | (octet == '=') |
+			(octet == ' ') | (octet == '\t');
 	}
-	word = EACH('=');
-	memcpy(&word, line.data, line.length);
-	return are_base64(word);
+	return good;
 }
 
 /* Why an illegal body without parts cannot be made legal; NULL where it can. */
