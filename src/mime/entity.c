@@ -10,7 +10,6 @@
 #include "mime/heading.h"
 
 #include <stdio.h>
-#include <string.h>
 
 void recoding_give_up(struct recoding *recoding, const char *place, const char *what)
 {
