@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: ISC
 # All commands for people.  `make help` lists them.
 
 PREFIX = /usr/local
@@ -120,6 +121,7 @@ lint: deps-ci ## the style and the structure of the sources (20 s)
 	ci/check-purity
 	clang-format --dry-run --Werror src/*.[ch] src/*/*.[ch] bench/*.[ch]
 	shellcheck .ci/run $$(grep -l '^#!/bin/sh' admin/* ci/*)
+	! grep -rL 'SPDX-License-Identifier: ISC' --include='*.[ch]' --include='*.py' --include='*.[1-8]' admin bench ci man mocksrv src testsuite | grep .
 	for page in man/*.[1-8]; do mandoc -T lint -W warning $$page || exit; done
 	mypy --python-version 3.11 --cache-dir=/dev/null mocksrv
 

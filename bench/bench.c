@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * bench - how fast the octets of a message go through the pure floors, and what a delivery costs
  *

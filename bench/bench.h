@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 #ifndef BENCH_H
 #define BENCH_H
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * bytewise - what encoder.c, qp.c and lines.c do, as one would write it first
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * client - the plain loops that whole deliveries are compared with
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * job - ways to send a message
  *

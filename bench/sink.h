@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 #ifndef SINK_H
 #define SINK_H
 

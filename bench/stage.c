@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * stage - where whole deliveries take place, and what they cost there
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 #ifndef STAGE_H
 #define STAGE_H
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * texts - the input of the benchmark
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * wire - TLS as GnuTLS's manual shows it, and the clear
  *

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: ISC
 """mocksrv: a scriptable SMTP and DNS peer that proves what a mail client does, octet for octet.
 
 `case` parses a case (one text file), `world` plays it inside a `sandbox`, and `show` explains the result.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: ISC
 """The command line: `python3 -m mocksrv COMMAND ...`."""
 
 import argparse

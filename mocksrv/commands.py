@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: ISC
 """The commands that play cases and read transcripts: run, audit, show, peers. `serve` has a file of its own."""
 
 import argparse

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: ISC
 """pytest plugin: every case is two tests of the program under test (`home.default_program`).
 
 One plays it octet for octet; the other plays it by the RFCs, unless the case is only about the exact octets.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * deliver - walks the candidates until one gives a final outcome
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 #ifndef DELIVER_H
 #define DELIVER_H
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * main - arguments, descriptors, and the stages in their order
  *

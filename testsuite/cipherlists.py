@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: ISC
 """Cipher lists, and how ciphers.c reads them. Suites have their IANA names."""
 
 from ctypes import byref

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: ISC
 """Shared by all tests. The cases of mocksrv's own tests are played against their own client, not against Qremote."""
 
 import subprocess

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * effort - counts the work of the pure floors, so that a test can compare two amounts on any machine
  *

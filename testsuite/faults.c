@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * faults - an LD_PRELOAD library that makes the nth call of one kind fail
  *

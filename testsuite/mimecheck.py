@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: ISC
 """What TR-8 promises of a message and its recoded form, for any message and any server.
 
 Two judges read source and result: Python's `email`, for trees that it reads as the manual page does, and the reader in

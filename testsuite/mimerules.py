@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: ISC
 """The rules of TR-8 for a message, independent of src/, on top of the reader in mocksrv.judge.mime.
 
 mimecheck.py judges with it what Python's `email` reads otherwise than the manual page. Everything here works on canonical

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: ISC
 """Strategies for messages: trees of MIME entities, and heaps of parts of such trees.
 
 A tree is a list of lines. A tame one is what `email` and the manual page read alike; a wild one has also what only the

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: ISC
 """A real Postfix and a real Exim, which store each message in the box of its recipient. ci/fetch-mtas fetches them.
 
 For a sandbox with all users: both switch between several. What they write is below `sandbox.SCRATCH`, so it goes with

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: ISC
 """Qremote as qmail-rspawn starts it, and a plain SMTP server that records what it saw, for the tests of faults.
 
 For a sandbox only: the server listens on a privileged port.

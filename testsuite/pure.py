@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: ISC
 """The pure floors of Qremote (build/libpure.so) as Python functions: the structs of the headers, and thin wrappers.
 
 test_pure.py compares the structs with the compiler's layout of the headers.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: ISC
 """Tables of examples in fixtures/tables: columns between tabs, the escapes of case files, `#` lines are comments."""
 
 from pathlib import Path

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: ISC
 """address.c: only valid addresses are sent, and they keep their meaning."""
 
 import ctypes

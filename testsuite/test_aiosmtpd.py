@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: ISC
 """End to end against aiosmtpd, a server that none of us wrote: the message arrives, and the reports are true."""
 
 import re

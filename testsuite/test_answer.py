@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: ISC
 """answer.c: what a DNS message means. dnspython writes the messages; an independent model in Python reads them."""
 
 import ctypes

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: ISC
 """Our reports in the bounces of qmail-send, as bounce parsers read them.
 
 They match qmail-remote's phrases. Sisimai 4 (Debian 12) wants one word where qmail-remote has an address, and takes the

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: ISC
 """BDAT where a case cannot say it: sizes around the out buffer, and what leaves after a refusal (RFC 3030)."""
 
 import re

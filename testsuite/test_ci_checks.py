@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: ISC
 """The checks of ci/ have teeth: each accepts a correct little source tree, and refuses it with one fault."""
 
 import subprocess

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: ISC
 """ciphers.c and the files below it: tlsclientciphers means what OpenSSL says, and GnuTLS offers it.
 
 The references are the `openssl ciphers` and the GnuTLS of this machine. What may differ between versions of OpenSSL, and

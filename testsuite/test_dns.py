@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: ISC
 """All kinds of answers to real questions: how dns.c and c-ares handle them, and a real unbound."""
 
 import subprocess

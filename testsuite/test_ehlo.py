@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: ISC
 """ehlo.c: keywords are found in any case, order and company, and nothing else is taken for one."""
 
 import ctypes

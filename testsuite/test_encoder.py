@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: ISC
 """encoder.c: no message can end DATA early (SMTP smuggling), and every message arrives in its canonical form."""
 
 import itertools

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: ISC
 """exchangers.c: mail exchangers are tried in the right order, and mail never loops through this machine."""
 
 import ctypes

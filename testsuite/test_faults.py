@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: ISC
 """Whatever fails, and wherever the server hangs up: one well-formed message report, and never a false `K`.
 
 Nor a false `Z` or `D`: the mail would come twice. All faults of one kind are tried in one sandbox.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: ISC
 """header.c: fields are found, folded and understood as they are in real mail."""
 
 import ctypes

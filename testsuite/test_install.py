@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: ISC
 """make uninstall removes what make install installs, and QMAIL reaches the program."""
 
 import os

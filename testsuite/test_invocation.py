@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: ISC
 """However Qremote is called: the exit status is 0, descriptor 2 stays silent, and the reports arrive complete."""
 
 import fcntl

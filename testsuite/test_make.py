@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: ISC
 """The commands for people who work on the project: what they print, and what they leave in build/."""
 
 import json

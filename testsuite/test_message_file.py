@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: ISC
 """A message file that is overwritten while it is sent (IN-4): the server never gets its end, and there is no `K`."""
 
 import os

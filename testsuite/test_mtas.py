@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: ISC
 """Interoperability with Postfix and Exim: after their own trace fields they store what was to be sent.
 
 Both offer CHUNKING. With it switched off, and then 8BITMIME too, the same messages go by DATA, recoded where they must.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: ISC
 """Pins: which chains lead to a certificate of control/tlshosts, with a real handshake, and as OpenSSL sees it."""
 
 import shutil

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: ISC
 """The structs of pure.py are those of the headers; otherwise its tests would read the wrong octets."""
 
 import ctypes

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: ISC
 """qp.c: any line becomes quoted-printable that means the same, and broken quoted-printable is repaired."""
 
 import binascii

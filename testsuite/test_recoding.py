@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: ISC
 """mime.c, entity.c, nest.c and encoder.c: a recoded message is legal and keeps its meaning, or a report says why not."""
 
 import ctypes

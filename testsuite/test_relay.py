@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: ISC
 """A real Postfix that forwards mail by LMTP, as to a Dovecot that offers 8BITMIME but not SMTPUTF8."""
 
 import pytest

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: ISC
 """reply.c: every valid reply is read exactly, however it arrives, and nothing else is taken for one."""
 
 import ctypes

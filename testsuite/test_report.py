@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: ISC
 """report.c and envelope.c: whatever a server sends, a record stays one record."""
 
 import ctypes

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: ISC
 """route.c: the most specific line of smtproutes wins, and a malformed line is never skipped."""
 
 import ctypes

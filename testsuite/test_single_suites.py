@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: ISC
 """Cipher lists, and servers with a single suite each: what is negotiated, and when the mail is sent in the clear.
 
 Qremote speaks GnuTLS, the servers OpenSSL, and `openssl ciphers` says which suites a list has. The whole matrix of lists

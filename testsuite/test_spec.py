@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: ISC
 """The manual page, the cases and the tests agree: each clause is proven, and nothing else is.
 
 man/Qremote.8 has its clauses at the ends of its lines, as comments: `The client says EHLO first. \\" EXT-1`. A line

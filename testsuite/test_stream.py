@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: ISC
 """stream.c over a scripted transport: rare behaviour of the kernel happens on demand."""
 
 import ctypes

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: ISC
 """TLS with servers that nobody here wrote: Python's ssl and Postfix (OpenSSL), Exim (GnuTLS); and what loads GnuTLS."""
 
 import errno

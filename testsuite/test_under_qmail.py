@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: ISC
 """README's section "Under qmail": its commands do what it says, and destroy nothing.
 
 The commands are taken from README.md, and run in a scratch directory or in a sandbox with its own /var/qmail.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: ISC
 """words.c: fields with 8-bit octets become encoded-words that Python's `email` reads as the original."""
 
 import ctypes

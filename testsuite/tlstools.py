@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: ISC
 """What OpenSSL and GnuTLS say about cipher suites: the command `openssl ciphers`, and libgnutls by ctypes.
 
 Suites are their two octets, as a number.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: ISC
 """Other mail clients, each with the interface of qmail-remote, so that a case can be played against them.
 
     python3 -m mocksrv.adapters NAME[:ROOT] HOST SENDER RECIPIENT... <message

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: ISC
 """What all adapters share: the job, the reports, and the installation of the program."""
 
 import math

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: ISC
 """curl: one server, one attempt, all recipients or none.
 
 TLS is `--ssl`: STARTTLS if it is offered; with `--insecure`, because otherwise curl would refuse servers with a

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: ISC
 """Exim: one process that accepts the message and delivers it at once, in the foreground.
 
 TLS, extensions and everything else about SMTP are Exim's defaults: it tries STARTTLS, and goes on in the clear if that

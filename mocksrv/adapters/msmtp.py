@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: ISC
 """msmtp: one server, one attempt, all recipients or none.
 
 TLS is off: `tls on` would insist on STARTTLS, and msmtp has no opportunistic TLS. It gives up at the first recipient

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: ISC
 """OpenSMTPD: the daemon, which gets the message from its sendmail(8) over a socket.
 
 TLS is its default for relaying: STARTTLS where it is offered, whatever the certificate is. Its timeouts cannot be

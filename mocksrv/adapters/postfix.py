@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: ISC
 """Postfix: master, pickup, cleanup, qmgr and smtp(8), with a queue of its own for each message.
 
 TLS is opportunistic: smtp_tls_security_level = may. Everything else about SMTP is Postfix's default, and so are the

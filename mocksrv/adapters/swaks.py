@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: ISC
 """swaks: one server, one attempt, one command at a time; recipients that are refused do not stop the others.
 
 TLS is --tls-optional: STARTTLS if it is offered, and no check of the certificate. By default swaks edits a message

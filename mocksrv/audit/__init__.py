@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: ISC
 """The auditor: reads what was said on a connection, and finds each breach of the protocol by the client.
 
 `RULES` lists the rules; each names its section of an RFC. The server is not judged.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: ISC
 """Rules about BDAT."""
 
 import re

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: ISC
 """Rules about the octets of command lines, and about the commands themselves."""
 
 import re

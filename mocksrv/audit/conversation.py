@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: ISC
 """A tape as a conversation: what each octet of the client belongs to, its reply, and what the client knew by then.
 
 The client's octets are one stream; a `Turn` is a part of it that gets one reply. The tape is in the order in which the

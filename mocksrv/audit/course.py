@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: ISC
 """The mail transaction that each command belongs to, and the EHLO that counts for it: as the server saw it."""
 
 from collections.abc import Iterable

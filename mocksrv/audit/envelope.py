@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: ISC
 """The argument of MAIL and RCPT: `FROM:<path> parameters`. Reads any octets, and notes how they break the syntax."""
 
 import re

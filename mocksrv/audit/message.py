@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: ISC
 """Rules about the message, sent by DATA or by BDAT."""
 
 import re

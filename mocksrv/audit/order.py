@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: ISC
 """Rules about the order of commands, about waiting for replies, and about how a session ends.
 
 What counts is what the client could know: a command that was sent before a reply came is not judged by that reply.

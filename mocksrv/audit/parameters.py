@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: ISC
 """Rules about the parameters of MAIL and RCPT.
 
 No rule says that SIZE must be right: a client may declare less than it sends (1870#6.3) and more than the server

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: ISC
 """Rules about names and addresses: the argument of EHLO and HELO, the paths of MAIL and RCPT.
 
 Other rules are about octets that are not ASCII and control characters; here they count as letters.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: ISC
 """Rules: each has an ID, its section of an RFC, one sentence, and a function that finds its breaches.
 
 An audit applies every rule to the whole conversation; the order of the table is the order in which they are defined.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: ISC
 """Rules and findings as text."""
 
 from collections import deque

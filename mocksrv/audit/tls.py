@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: ISC
 """Rules about STARTTLS."""
 
 from collections.abc import Iterator

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: ISC
 """The parts of a conversation: the client's turns, the replies to them, and the mail transactions they belong to."""
 
 from __future__ import annotations

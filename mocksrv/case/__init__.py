@@ -1,1 +1,2 @@
+# SPDX-License-Identifier: ISC
 """From the text of a case to what it means; no sockets."""

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: ISC
 """The lines of a dialogue -> steps within blocks: @either, @or, @optional, @repeat, @end."""
 
 from collections import deque

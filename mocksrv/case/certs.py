@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: ISC
 """Certificates for cases: made when a case first names one, from recipes that people can read (`certs/recipes.toml`).
 
 Only RSA keys are kept, because making one takes long: they lie below the temporary directory, for all processes of a

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: ISC
 """The `dns-log` section: exactly which questions must be asked, in any order, each as often as it is listed."""
 
 from collections import Counter

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: ISC
 """One case file: text -> `Case`. qremote-case(5) describes the format."""
 
 import ipaddress

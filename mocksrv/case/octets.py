@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: ISC
 """Octets: how cases write them, how people read them, and the forms in which a message is sent."""
 
 import re

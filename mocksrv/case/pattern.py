@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: ISC
 """One C line of a dialogue: what the client must send, exactly except for its holes.
 
     C: MAIL FROM:<{who:addr}> SIZE={n:int}

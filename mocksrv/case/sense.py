@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: ISC
 """Whether each step of a dialogue makes sense in its place, on every way through its blocks."""
 
 from collections.abc import Sequence

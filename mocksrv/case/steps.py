@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: ISC
 """The lines of a dialogue as steps: what the server says, what the client must say, and directives."""
 
 from collections.abc import Iterable, Iterator

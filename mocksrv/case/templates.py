@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: ISC
 """Cases that differ only in their message: one template makes a case for each message of the corpus.
 
 A folder with the file `each-message.template` has a case NAME.case for each message NAME.eml of the corpus; a file

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: ISC
 """The terms of a handshake: the arguments of `@starttls`."""
 
 import re

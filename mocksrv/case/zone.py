@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: ISC
 """A zone text, with the faults in its comments, and the answers that follow from it. No sockets here.
 
     mx.example.org.  A 192.0.2.25   ;@delay=2s

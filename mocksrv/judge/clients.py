@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: ISC
 """The client under test: any program with qmail-remote's interface, or another MTA through its adapter."""
 
 import os

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: ISC
 """Whether the message that arrived is the one that was given, though a client may have changed its form.
 
 A client may add trace fields and complete the header, recode parts, and refold fields. It must not change what a

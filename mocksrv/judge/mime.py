@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: ISC
 """A reader of MIME messages (RFC 2045, RFC 2046), for canonical messages: lines that end with CR LF.
 
 In some things it follows the RFCs where Python's `email` does not: consecutive delimiters, comments in Content-Type,

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: ISC
 """The level of the RFCs: a case played with a client whose commands may differ from those in the case.
 
 The servers answer by policy. Judged are the outcome for each recipient, the message that arrived, and the findings of

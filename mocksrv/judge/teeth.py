@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: ISC
 """Proof that a case detects faults: every mutant of a case that passes must fail.
 
 A mutant differs from the original in one expectation: an octet of a C line's text, of a hole or of a report, or the

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: ISC
 """Functions of OpenSSL that Python's ssl module does not offer to a server.
 
 The module keeps its `SSL *` to itself; we read it out of the object, whose layout is checked first.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: ISC
 """Plays one dialogue over one accepted connection: straight-line, blocking, on the thread of its caller."""
 
 import contextlib

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: ISC
 """A dialogue as a table of replies: how the server reacts to each thing that a client may do.
 
 For clients that say the same in other words: one command at a time where the case has a burst, DATA where it has BDAT,

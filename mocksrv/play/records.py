@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: ISC
 """TLS from outside: where its records begin and end, and what a ClientHello says in the clear (RFC 8446, RFC 6066)."""
 
 import struct

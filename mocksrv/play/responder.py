@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: ISC
 """Answers one client as a policy says, whatever the client does: the server for clients that follow no script.
 
 It judges nothing. What was said goes on the tape, and so do the messages that were handed over, as deliveries.

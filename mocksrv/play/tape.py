@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: ISC
 r"""The record of a connection: what was said, in the order in which the server heard and said it.
 
 Its text has the form of a `dialogue` section of a case, without holes: `C: text` and `S: text` for lines that end with

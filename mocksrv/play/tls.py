@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: ISC
 """The server's side of TLS: the handshake as its terms say, and the connection after it.
 
 The ssl module does the cryptography on octets in memory. So the caller decides how a flight is sent (whole, octet by

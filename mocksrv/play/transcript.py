@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: ISC
 """The result of a dialogue: which lines were played, what went wrong, and the tape."""
 
 from collections import Counter

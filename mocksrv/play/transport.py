@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: ISC
 """The layer between the octets of a dialogue and those of its connection: none; or TLS, see tls.py."""
 
 import select

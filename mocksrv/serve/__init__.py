@@ -1,1 +1,2 @@
+# SPDX-License-Identifier: ISC
 """A server to try any client against."""

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: ISC
 """`mocksrv serve`: a server to try any client against. It shows what is said and, after a session, what was wrong."""
 
 import argparse

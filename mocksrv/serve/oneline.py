@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: ISC
 """A policy in one line: the options of `serve` -> Policy. Without options it is that of a plain, friendly server."""
 
 import re

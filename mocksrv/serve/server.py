@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: ISC
 """Serves many connections at once, each on a thread of its own. Of those that have ended it keeps only counts."""
 
 import contextlib

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: ISC
 """Prints what happens on many connections, while it happens: each line with the number of its connection.
 
 What clients send is printed with escapes for anything invisible, so that it cannot command the terminal.

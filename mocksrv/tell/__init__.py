@@ -1,1 +1,2 @@
+# SPDX-License-Identifier: ISC
 """What happened, for people."""

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: ISC
 """Rewrites a case from what the client did: C lines, `report` and `exit`. Everything else stays, octet for octet.
 
 To bless a wrong program is to bless its faults. So blessing is refused where CI is set; people must read its diff.

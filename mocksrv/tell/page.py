@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: ISC
 """Dialogues as HTML: one page that needs no other file, with each explanation beside the line that it explains."""
 
 import re

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: ISC
 """The corpus against many clients: a table, as a page and as text, and a page for each delivery.
 
 Rows are cases by topic, columns are clients. A cell shows the result, and whether that is what the case says.

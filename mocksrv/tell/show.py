@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: ISC
 """Results as text: why a case failed, and a whole case with its explanations."""
 
 import os

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: ISC
 """Verdicts at the level of the RFCs, as text and as a page: what was said, what is wrong with it, and the outcome."""
 
 from collections.abc import Iterable

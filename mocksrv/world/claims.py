@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: ISC
 """Which dialogue a connection belongs to."""
 
 import ipaddress

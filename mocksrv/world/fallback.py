@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: ISC
 """Without a sandbox: the few cases that can be played on free ports of 127.0.0.1, adapted to that.
 
 The client finds our DNS through `dnsservers`, and the one dialogue through `smtproutes`.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: ISC
 """The surroundings of the client: a working directory, the message, control files, and an environment."""
 
 import os

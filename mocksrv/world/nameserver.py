@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: ISC
 """A DNS server on one address, UDP and TCP, that answers from a zone text and remembers what it was asked."""
 
 import contextlib

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: ISC
 """The world of one case: servers, watchers and the client. `check` plays the case, and returns the `Result`."""
 
 import os

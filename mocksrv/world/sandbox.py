@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: ISC
 """A sandbox for one function: fresh network, mount and process namespaces, without privileges.
 
 They take a namespace for users, in which this user is root; where that is refused to root, as in many containers and in

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: ISC
 """Sees every attempt to connect over loopback, even to addresses where nobody listens. Needs a sandbox."""
 
 import ctypes

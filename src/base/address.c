@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * address - host addresses, domain names and mailboxes as text
  *

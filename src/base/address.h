@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 #ifndef ADDRESS_H
 #define ADDRESS_H
 

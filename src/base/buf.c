@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * buf - growable octets, and the only place that allocates memory
  *

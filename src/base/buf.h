@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 #ifndef BUF_H
 #define BUF_H
 

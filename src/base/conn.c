@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * conn - one TCP connection, and the transport of a plain stream
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * lines - octets as lines, whatever ends them
  *

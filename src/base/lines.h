@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 #ifndef LINES_H
 #define LINES_H
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * stream - buffered octets both ways, with a deadline, over any transport
  *

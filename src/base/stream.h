@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 #ifndef STREAM_H
 #define STREAM_H
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * text - spans of octets, and how they are made printable
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 #ifndef ANSWER_H
 #define ANSWER_H
 

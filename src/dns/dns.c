@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * dns - MX, A and AAAA questions; the only user of c-ares
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 #ifndef DNS_H
 #define DNS_H
 

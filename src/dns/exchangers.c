@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * exchangers - the order in which the hosts of a domain are tried
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 #ifndef EXCHANGERS_H
 #define EXCHANGERS_H
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 #ifndef RESOLVE_H
 #define RESOLVE_H
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * entity - how an entity of a message is changed for one server (TR-8)
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 #ifndef ENTITY_H
 #define ENTITY_H
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * header - header fields, and what Content-Type and Content-Transfer-Encoding say
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 #ifndef HEADER_H
 #define HEADER_H
 

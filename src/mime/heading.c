@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * heading - the header of an entity: where it ends, and what it says about the body
  *

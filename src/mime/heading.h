@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 #ifndef HEADING_H
 #define HEADING_H
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 #ifndef MIME_H
 #define MIME_H
 

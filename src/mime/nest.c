@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * nest - the multiparts and messages around a place in a message
  *

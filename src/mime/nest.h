@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 #ifndef NEST_H
 #define NEST_H
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * qp - lines of quoted-printable (RFC 2045 section 6.7)
  *

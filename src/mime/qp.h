@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 #ifndef QP_H
 #define QP_H
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * words - header fields with 8-bit octets to encoded-words (RFC 2047)
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * config - control files to one constant struct
  *

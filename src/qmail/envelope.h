@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 #ifndef ENVELOPE_H
 #define ENVELOPE_H
 

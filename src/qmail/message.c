@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * message - descriptor 0 to octets in memory
  *

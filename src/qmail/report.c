@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * report - outcomes to the octets that qmail-rspawn reads
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 #ifndef ROUTE_H
 #define ROUTE_H
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * content - the octets of the message, after DATA or in chunks
  *

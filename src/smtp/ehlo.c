@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * ehlo - a reply to EHLO to what the server offers
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 #ifndef EHLO_H
 #define EHLO_H
 

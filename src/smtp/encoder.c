@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * encoder - a message to the octets after DATA or BDAT
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 #ifndef ENCODER_H
 #define ENCODER_H
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * form - how a message is sent to one server: by DATA or BDAT, unchanged or recoded
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 #ifndef REPLY_H
 #define REPLY_H
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * session - greeting, EHLO or HELO, QUIT, and how a reply is read
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * starttls - whether a session uses TLS, and what happens if that fails
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 #ifndef STARTTLS_H
 #define STARTTLS_H
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * transaction - MAIL, RCPT, and DATA or BDAT
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 #ifndef TRANSACTION_H
 #define TRANSACTION_H
 

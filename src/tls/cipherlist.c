@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * cipherlist - the language of OpenSSL's cipher lists
  *

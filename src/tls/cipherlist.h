@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 #ifndef CIPHERLIST_H
 #define CIPHERLIST_H
 

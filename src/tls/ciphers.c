@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * ciphers - tlsclientciphers: OpenSSL's cipher lists for GnuTLS
  *

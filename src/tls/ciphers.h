@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 #ifndef CIPHERS_H
 #define CIPHERS_H
 

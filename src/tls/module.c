@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * module - finds and loads the TLS module
  *

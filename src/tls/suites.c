@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * suites - the cipher suites of TLS 1.2 and TLS 1.3 that OpenSSL and GnuTLS share and that this client offers
  *

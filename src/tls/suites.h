@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 #ifndef SUITES_H
 #define SUITES_H
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 #ifndef TLS_H
 #define TLS_H
 

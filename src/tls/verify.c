@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * verify - what the certificates of a server must be if control/tlshosts has a file for it
  *

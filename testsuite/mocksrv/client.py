@@ -1,4 +1,5 @@
 #!/usr/bin/python3 -IS
+# SPDX-License-Identifier: ISC
 """A tiny honest SMTP client with qmail-remote's interface, for proving mocksrv without Qremote.
 
 It knows PIPELINING, CHUNKING, STARTTLS and HELO, tries every address of every exchanger, and prints one line a report.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: ISC
 """What the self-tests share: playing a case given as text with our own client."""
 
 from collections.abc import Callable

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: ISC
 """`mocksrv serve` as a process of its own, for tests, and what a client needs to talk to it."""
 
 import os

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: ISC
 """Dialogues with TLS, played without a world, against clients that are functions."""
 
 import socket

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: ISC
 """Other mail clients with qmail-remote's interface: each delivers into our world, and reports the true result.
 
 One sandbox for all deliveries of a client: most of what a delivery takes is to start it.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: ISC
 """The auditor's rules: tapes/ID.tape breaks one of them, and no other; its twin is nearly the same, but right."""
 
 from pathlib import Path

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: ISC
 """The auditor at the edges of its rules, and with several breaches at once."""
 
 from pathlib import Path

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: ISC
 """The auditor against generated tapes: it never fails, and it finds nothing in an honest conversation."""
 
 from dataclasses import dataclass, field, replace

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: ISC
 """Blessing rewrites what the client said, keeps what fits, and touches nothing else."""
 
 import re

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: ISC
 """Case files: their meaning, and the errors in wrong ones."""
 
 from collections.abc import Callable

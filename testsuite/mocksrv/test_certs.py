@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: ISC
 """Certificates are what their recipes say, as OpenSSL judges them; and the errors in wrong recipes."""
 
 import multiprocessing

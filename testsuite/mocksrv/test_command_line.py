@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: ISC
 """What every command has in common: its error messages, interruption, and where its output goes."""
 
 import contextlib

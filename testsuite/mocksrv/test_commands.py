@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: ISC
 """The command line and the pytest plugin, as people meet them."""
 
 import os

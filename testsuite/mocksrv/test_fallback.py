@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: ISC
 """Without a sandbox a simple case is played on free ports of 127.0.0.1; every other is skipped with its reason."""
 
 from collections.abc import Callable

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: ISC
 """What counts as the same message, and what does not."""
 
 import re

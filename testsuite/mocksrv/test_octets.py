@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: ISC
 """Escapes, and the forms of a message, against a slow and obvious model."""
 
 import itertools

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: ISC
 """A policy in one line: the meaning of each option."""
 
 import pytest

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: ISC
 """The manual pages of mocksrv are complete, and their examples are right."""
 
 import argparse

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: ISC
 """C lines and their holes."""
 
 import pytest

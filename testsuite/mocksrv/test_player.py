@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: ISC
 """How the server's octets are sent, seen at the socket."""
 
 import socket

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: ISC
 """How a dialogue becomes a table of replies."""
 
 import pytest

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: ISC
 """A server with a policy, seen from the client's end of the connection."""
 
 import re

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: ISC
 """The level of the RFCs: other words are right, another outcome is not, and findings of the auditor count."""
 
 from collections.abc import Callable

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: ISC
 """The five rules and the directives: the honest client passes (cases/), and each kind of wrong one is caught here."""
 
 import re

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: ISC
 """A sandbox is isolated, returns values and errors, and leaves nothing behind."""
 
 import contextlib

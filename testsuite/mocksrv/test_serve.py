@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: ISC
 """`mocksrv serve`, as people meet it: its replies, its output, and how it ends."""
 
 import contextlib

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: ISC
 """`mocksrv serve` with many clients, and with hostile ones: it goes on, and keeps nothing of them."""
 
 import contextlib

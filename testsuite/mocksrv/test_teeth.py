@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: ISC
 """Cases must detect faults: one wrong octet in any expectation of any case makes it fail."""
 
 from pathlib import Path

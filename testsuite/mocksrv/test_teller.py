@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: ISC
 """What is printed of long output, and what is kept of it."""
 
 import io

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: ISC
 """Templates: the cases made from them."""
 
 import os

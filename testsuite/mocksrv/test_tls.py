@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: ISC
 """What is negotiated in a handshake, and the failures of a client that does otherwise."""
 
 import socket

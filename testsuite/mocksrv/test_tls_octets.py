@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: ISC
 """How octets leave in a handshake and within TLS, and how all that ends, as a client sees it."""
 
 import contextlib

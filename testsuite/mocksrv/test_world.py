@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: ISC
 """The client's surroundings, and what is judged besides the dialogues."""
 
 import time

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: ISC
 """Answers and faults, over UDP and TCP."""
 
 from collections.abc import Callable, Iterator
