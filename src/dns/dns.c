@@ -24,15 +24,9 @@
 /* c-ares uses one UDP and one TCP socket at a time, and replaces them now and then. */
 enum { SOCKETS_MAX = 64 };
 
-/* In milliseconds.  A single server gets all the time in which c-ares repeats a question: after 5 and 15 seconds,
- * until 35.  Each of several servers gets less than the first 5 seconds, and twice as much in each further round. */
-enum {
-	TRIES = 3,
-	TIMEOUT_FIRST = 5000,
-	TIMEOUT_ALONE = 35000,
-	TIMEOUT_OF_SEVERAL = 4000,
-	TIMEOUT_SECOND_FAMILY = 3000
-};
+/* Times are in milliseconds.  A server has TIMEOUT in the first round, and twice as much in each further one; c-ares
+ * itself, which would repeat a question and then take only the answer to that, never gives up first. */
+enum { ROUNDS = 3, TIMEOUT = 5000, TIMEOUT_CARES = TIMEOUT << ROUNDS, TIMEOUT_SECOND_FAMILY = 3000 };
 
 struct dns {
 	ares_channel channel;
@@ -86,18 +80,20 @@ static struct dns *allocate(void)
 	return NULL;
 }
 
-/* Makes c-ares ask one of several servers, and drops the questions to another. */
+/*
+ * Makes c-ares ask one of the servers, and drops the questions that are open.  The server is forgotten first, since
+ * c-ares (1.34) expects one that was fast to stay so, and gives up after a fraction of a second.
+ */
 static int use_server(struct dns *dns, size_t number)
 {
 	dns->server = number;
-	if (dns->server_count < 2)
-		return ARES_SUCCESS;
+	ares_cancel(dns->channel); /* c-ares does not change its servers while a question is open */
+	ares_set_servers_ports(dns->channel, NULL);
 	const struct ares_addr_port_node *server = dns->servers;
 	while (number-- > 0)
 		server = server->next;
 	struct ares_addr_port_node alone = *server;
 	alone.next = NULL;
-	ares_cancel(dns->channel); /* c-ares does not change its servers while a question is open */
 	return ares_set_servers_ports(dns->channel, &alone);
 }
 
@@ -109,18 +105,22 @@ struct dns *dns_open(const char *servers, const char **why)
 	if (!dns)
 		return NULL;
 	struct ares_options options = {.flags = ARES_FLAG_NOSEARCH | ARES_FLAG_NOALIASES | ARES_FLAG_NOCHECKRESP,
-				       .timeout = TIMEOUT_FIRST,
-				       .tries = TRIES,
+				       .timeout = TIMEOUT_CARES,
+				       .tries = 1,
 				       .lookups = lookups,
 				       .sock_state_cb = note_socket,
 				       .sock_state_cb_data = dns};
+	int mask = ARES_OPT_FLAGS | ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES | ARES_OPT_DOMAINS | ARES_OPT_LOOKUPS |
+		   ARES_OPT_SOCK_STATE_CB;
+#ifdef ARES_OPT_MAXTIMEOUTMS /* without it, versions that know it give up after 5 seconds */
+	options.maxtimeout = TIMEOUT_CARES;
+	mask |= ARES_OPT_MAXTIMEOUTMS;
+#endif
 	unsetenv("LOCALDOMAIN");
 	unsetenv("RES_OPTIONS");
 	int status = ares_library_init(ARES_LIB_INIT_ALL);
 	if (status == ARES_SUCCESS)
-		status = ares_init_options(&dns->channel, &options,
-					   ARES_OPT_FLAGS | ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES | ARES_OPT_DOMAINS |
-						   ARES_OPT_LOOKUPS | ARES_OPT_SOCK_STATE_CB);
+		status = ares_init_options(&dns->channel, &options, mask);
 	if (status != ARES_SUCCESS) {
 		*why = ares_strerror(status);
 		release(dns);
@@ -133,7 +133,7 @@ struct dns *dns_open(const char *servers, const char **why)
 	for (const struct ares_addr_port_node *one = dns->servers; one; one = one->next)
 		dns->server_count++;
 	if (status == ARES_SUCCESS)
-		status = use_server(dns, 0);
+		status = dns->servers ? use_server(dns, 0) : ARES_ESERVFAIL;
 	if (status != ARES_SUCCESS) {
 		*why = ares_strerror(status);
 		dns_close(dns);
@@ -199,6 +199,7 @@ static void take_answer(void *context, int status, int timeouts, unsigned char *
 	if (status == ARES_ECANCELLED || status == ARES_EDESTRUCTION || !question->open)
 		return;
 	question->deadline = 0;
+	question->silent = question->silent || !octets;
 	if (octets)
 		said = answer_read(&answer, (struct span){(const char *)octets, (size_t)length}, question->type,
 				   &question->chain);
@@ -282,15 +283,13 @@ static bool ask_server(struct question *questions, size_t count, int64_t patienc
 
 /*
  * Asks all servers in turn, starting with the one that answered last, until no question is open.  If a server does not
- * answer in time, the next one is asked; there are three rounds, since datagrams get lost.  With a single server,
- * c-ares repeats the question itself and takes the answer to any of them.
+ * answer in time, the next one is asked; there are several rounds, since datagrams get lost.
  */
 static void ask_all(struct dns *dns, struct question *questions, size_t count)
 {
-	bool alone = dns->server_count == 1;
-	for (int try = 0; try < (alone ? 1 : TRIES); try++) {
+	for (int round = 0; round < ROUNDS; round++) {
 		for (size_t i = 0; i < dns->server_count; i++) {
-			if (!ask_server(questions, count, alone ? TIMEOUT_ALONE : TIMEOUT_OF_SEVERAL << try, try > 0))
+			if (!ask_server(questions, count, TIMEOUT << round, round > 0))
 				break;
 			bool open = false;
 			for (size_t j = 0; j < count; j++)
