@@ -65,7 +65,7 @@ static size_t length_before(struct span text, const char *octets)
 
 /*
  * How long what begins here is, if it is a comment, a quoted-string, what stands in brackets, or a separator; else 0.
- * A parenthesis or quote without an end begins nothing, so that it hides no address; but behind an address there can be
+ * A parenthesis or quote without an end begins nothing, so that it hides no address; but after an address there can be
  * nothing but a comment.
  */
 static size_t closed_length(struct words *words, struct span text)

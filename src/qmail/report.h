@@ -11,7 +11,7 @@
 enum { REPORT_REPLY_MAX = 5000, REPORT_MAX = REPORT_REPLY_MAX + 1700 };
 
 /*
- * One record of the results: a letter, and what stands behind it.  Letters for a recipient are r, h and s, for the
+ * One record of the results: a letter and a text.  Letters for a recipient are r, h and s, for the
  * message K, Z and D; 0 means that nothing is decided.
  */
 struct report {

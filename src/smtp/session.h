@@ -106,7 +106,7 @@ void session_break(struct session *session, char letter, const char *code, const
 /* The same for a reply just read that refuses `stage`: its class gives the letter. */
 void session_fail_refused(struct session *session, enum stage stage);
 
-/* The same for a reply just read that is none that `stage` can have. */
+/* The same for a reply just read that `stage` cannot have. */
 void session_fail_unexpected(struct session *session, enum stage stage);
 
 /* The same for a server that ended the session with the reply just read; `reply` is that one, or NULL if another
