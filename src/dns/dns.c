@@ -82,12 +82,22 @@ static struct dns *allocate(void)
 
 /*
  * Makes c-ares ask one of the servers, and drops the questions that are open.  The server is forgotten first, since
- * c-ares (1.34) expects one that was fast to stay so, and gives up after a fraction of a second.
+ * c-ares (1.34) expects one that was fast to stay so, and gives up after a fraction of a second.  The only one is kept
+ * by a new channel: a list of addresses has no place for the interface of a link-local one.
  */
 static int use_server(struct dns *dns, size_t number)
 {
 	dns->server = number;
 	ares_cancel(dns->channel); /* c-ares does not change its servers while a question is open */
+	if (dns->server_count < 2) {
+		ares_channel fresh;
+		int status = ares_dup(&fresh, dns->channel);
+		if (status == ARES_SUCCESS) {
+			ares_destroy(dns->channel);
+			dns->channel = fresh;
+		}
+		return status;
+	}
 	ares_set_servers_ports(dns->channel, NULL);
 	const struct ares_addr_port_node *server = dns->servers;
 	while (number-- > 0)
@@ -132,8 +142,8 @@ struct dns *dns_open(const char *servers, const char **why)
 		status = ares_get_servers_ports(dns->channel, &dns->servers);
 	for (const struct ares_addr_port_node *one = dns->servers; one; one = one->next)
 		dns->server_count++;
-	if (status == ARES_SUCCESS)
-		status = dns->servers ? use_server(dns, 0) : ARES_ESERVFAIL;
+	if (status == ARES_SUCCESS && dns->server_count > 1)
+		status = use_server(dns, 0);
 	if (status != ARES_SUCCESS) {
 		*why = ares_strerror(status);
 		dns_close(dns);
