@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: ISC
 """All kinds of answers to real questions: how dns.c and c-ares handle them, and a real unbound."""
 
+import ctypes
 import subprocess
 import time
 from collections.abc import Iterator
@@ -133,3 +134,26 @@ def test_a_dot_inside_a_label_leads_nowhere() -> None:
     assert sessions == 0
     assert (letters, report[report.index("(#") :]) in {("D", "(#5.4.4)\n"), ("Z", "(#4.4.3)\n")}, report
     assert sandbox.run(delivered_by_exchanger, "mx.example.org.")[::2] == ("rK", 1)
+
+
+def c_ares_version() -> tuple[int, ...]:
+    """Of the library that the program loads."""
+    library = ctypes.CDLL("libcares.so.2")
+    library.ares_version.restype = ctypes.c_char_p
+    return tuple(map(int, library.ares_version(None).decode().split(".")))
+
+
+def on_the_link() -> str:
+    """The letters of a delivery where the name server is on the link."""
+    sandbox.ip(["address add fe80::1/64 dev lo nodad"])
+    (sandbox.SCRATCH / "resolv.conf").write_text("nameserver fe80::1%lo\n")
+    with DnsServer(f"example.org. MX 10 mx.example.org.\nmx.example.org. A {ADDRESS}\n") as server, Peer():
+        server.start("fe80::1%lo")
+        return delivered_to("example.org").letters
+
+
+@pytest.mark.skipif(c_ares_version() < (1, 20), reason="this c-ares does not know name servers on the link")
+@pytest.mark.spec("MX-3")
+def test_a_name_server_on_the_link() -> None:
+    """Its address means nothing without the interface, which must not get lost."""
+    assert sandbox.run(on_the_link) == "rK"

@@ -50,7 +50,7 @@ def bound_socket(address: str, port: int, kind: socket.SocketKind) -> socket.soc
             made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if version == 6:
             made.setsockopt(socket.IPPROTO_IPV6, IPV6_FREEBIND, 1)
-        made.bind((address, port))
+        made.bind(socket.getaddrinfo(address, port, type=kind)[0][4])  # with the interface of one on the link
     except OSError:
         made.close()
         raise
