@@ -56,7 +56,6 @@ BEHAVIOUR = [
     ("starttls", "sni", None),
     ("starttls", "no-sni", None),
     ("lockstep", "unasked", "PIPE-UNOFFERED [5321#4.3.1]"),
-    ("lockstep", "early", "[5321#"),
     ("pipelined", "no-quit", "END-NO-QUIT [5321#4.1.1.10]"),
     ("pipelined", "dots", "another message arrived: the body differs"),
     ("pipelined", "changes", "another message arrived: the field subject is gone, changed"),
@@ -75,6 +74,12 @@ def test_behaviour(judge: Judge, case: str, misbehaviour: str, what: str | None)
     text = (HERE / f"cases/{case}.case").read_text()
     found = wrong(judge(text.replace("\nQremote", f"\nMISBEHAVE={misbehaviour} Qremote")))
     assert what in found if what else not found
+
+
+def test_a_client_that_speaks_first_is_wrong(judge: Judge) -> None:
+    """However busy the machine is between its connection and its first command."""
+    text = (HERE / "cases/lockstep.case").read_text().replace("@split\n", "@delay 5s\n", 1)
+    assert "[5321#" in wrong(judge(text.replace("\nQremote", "\nMISBEHAVE=early Qremote")))
 
 
 CHANGES = [
