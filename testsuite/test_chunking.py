@@ -102,7 +102,7 @@ def refused_early(chunk: str, reply: bytes) -> tuple[Outcome, bytes]:
 @pytest.mark.spec("EXT-8")
 @pytest.mark.parametrize("chunk", ["", "1000000"])
 @pytest.mark.parametrize(("reply", "letter"), [(b"552 5.3.4 too big\r\n", "D"), (b"452 4.3.1 full\r\n", "Z")])
-def test_nothing_leaves_behind_a_refusal(chunk: str, reply: bytes, letter: str) -> None:
+def test_nothing_leaves_after_a_refusal(chunk: str, reply: bytes, letter: str) -> None:
     """Of a message that was refused the server never sees the end, nor a LAST chunk that is not the only one."""
     outcome, received = sandbox.run(refused_early, chunk, reply)
     assert outcome.letters == "r" + letter

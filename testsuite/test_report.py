@@ -122,7 +122,7 @@ def printable(line: bytes) -> str:
 
 
 @pytest.mark.spec("RES-3")
-def test_nothing_stands_behind_r() -> None:
+def test_nothing_stands_after_r() -> None:
     """The record of an accepted recipient is two octets, even if there is a text."""
     assert emitted("r", "", b"mx", b"said ok.", None) == b"r\0"
 

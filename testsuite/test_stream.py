@@ -131,7 +131,7 @@ def test_what_came_before_the_break_can_be_salvaged() -> None:
     assert wire.unread() == b"552 too much\r\n"
 
 
-def test_the_end_comes_behind_what_was_received() -> None:
+def test_the_end_comes_after_what_was_received() -> None:
     """It is noticed without waiting, too."""
     wire = Wire([b"220 hi\r\n", b""])
     assert wire.advance()

@@ -334,7 +334,7 @@ def test_nothing_unasked_hides_behind_a_ticket() -> None:
     assert outcome.letters == "Z" and "sent unexpected data before RCPT. (#4.5.0)" in outcome.report
 
 
-def break_off_behind_ehlo(session: Secured) -> None:
+def break_off_after_ehlo(session: Secured) -> None:
     session.line()
     session.tls.write(b"250-mx\r\n250 SIZE\r\n")
     session.flush(b"\x15\x03\x03\0\x02\x02\x28")
@@ -343,7 +343,7 @@ def break_off_behind_ehlo(session: Secured) -> None:
 @pytest.mark.spec("TLS-1", "TLS-5")
 def test_a_rejection_with_the_reply_to_ehlo() -> None:
     """Counts as a failed handshake: a second connection, in the clear, follows."""
-    outcome, connections = sandbox.run(answered_by, break_off_behind_ehlo, "9\n")
+    outcome, connections = sandbox.run(answered_by, break_off_after_ehlo, "9\n")
     assert connections == 2
     assert outcome.letters == "Z" and "Remote host said: 421 one is enough" in outcome.report
 

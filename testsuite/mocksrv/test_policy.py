@@ -137,7 +137,7 @@ def test_what_is_no_message(text: str) -> None:
     assert compiled(text).messages == []
 
 
-def test_what_stands_behind_a_block_answers_each_branch() -> None:
+def test_what_stands_after_a_block_answers_each_branch() -> None:
     policy = compiled("S: 220 a\n@either\nC: EHLO x\nS: 250-a\n@or\nC: HELO x\nS: 250-b\n@end\nS: 250 c\n@close")
     assert [said(policy, key) for key in ("EHLO", "HELO")] == [b"250-a\r\n250 c\r\n", b"250-b\r\n250 c\r\n"]
     assert [[type(step) for step in policy.reactions[key][0].then] for key in ("EHLO", "HELO")] == [[Close], [Close]]

@@ -347,7 +347,7 @@ def test_a_dialogue_that_names_no_recipient_knows_any() -> None:
         assert [one[:3] for one in replies(connection, b"", *ENVELOPE)] == [b"220", b"250", b"250"]
 
 
-def test_behind_a_refused_chunk_nothing_is_taken() -> None:
+def test_after_a_refused_chunk_nothing_is_taken() -> None:
     """Also from a client that has sent the rest already. RSET makes it good again."""
     with served(scripted("S: 220 hi\nC: BDAT 3\nC= abc\nS: 452 full")) as (connection, tape):
         replies(connection, b"", *ENVELOPE)

@@ -147,7 +147,7 @@ def drip(connection: socket.socket) -> None:
             connection.recv(1000)
 
 
-def drip_behind_the_end(connection: socket.socket) -> None:
+def drip_after_the_end(connection: socket.socket) -> None:
     """The server has hung up already."""
     connection.sendall(b"QUIT\r\n")
     drip_on(connection, b"x")
@@ -233,7 +233,7 @@ HOSTILE: list[tuple[Callable[[socket.socket], None], str]] = [
     (flood, f"a line of more than {LONGEST_LINE} octets"),
     (flood_of_text, f"a message of more than {LONGEST_MESSAGE} octets"),
     (drip, " octets, and then nothing for 0.5 s"),
-    (drip_behind_the_end, "the client did not hang up in 0.5 s although the server had"),
+    (drip_after_the_end, "the client did not hang up in 0.5 s although the server had"),
     (half, "the client sent 3 octets, and then nothing for 0.5 s"),
     (hello, "the client begins a TLS handshake without STARTTLS"),
     (silence, "the client said nothing for 0.5 s"),

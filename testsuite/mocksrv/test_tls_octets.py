@@ -114,12 +114,12 @@ def test_cuts(version: str, cut: str, sizes: list[int | None]) -> None:
     assert played.brought in ("UNEXPECTED_EOF_WHILE_READING", "SSLEOFError", "ConnectionResetError")
 
 
-def test_a_cut_behind_a_last_flight_that_is_none() -> None:
+def test_a_cut_after_a_last_flight_that_is_none() -> None:
     played = Played("@starttls cert=mx version=1.3 tickets=0 cut=2:0\n@close", shaking(hear_all))
     assert (played.failure, len(played.writes)) == (None, 1)
 
 
-def test_what_comes_behind_a_cut_comes_as_it_is() -> None:
+def test_what_comes_after_a_cut_comes_as_it_is() -> None:
     played = Played("@starttls cert=mx cut=1:0\nS: 500 what?", shaking())
     assert (played.failure, played.writes) == (None, [b"500 what?\r\n"])
     assert played.brought == "WRONG_VERSION_NUMBER"
@@ -129,7 +129,7 @@ ENDINGS = ["cut=1:0\nS: x", "cut=1:0\n@stall within=0..9", "cut=1:0\n@close", "s
 
 
 @pytest.mark.parametrize("ending", ENDINGS)
-def test_clear_text_behind_a_failed_handshake(ending: str) -> None:
+def test_clear_text_after_a_failed_handshake(ending: str) -> None:
     def confused(plain: socket.socket) -> None:
         with plain.dup() as spare:
             plain.settimeout(0.1)
@@ -273,7 +273,7 @@ def test_endings(version: str, ending: str, brought: str) -> None:
 
 
 @pytest.mark.parametrize("ending", ["@close", "@close abrupt", "@close alert"])
-def test_what_the_client_says_behind_an_end_does_not_matter(ending: str) -> None:
+def test_what_the_client_says_after_an_end_does_not_matter(ending: str) -> None:
     def act(tls: ssl.SSLSocket) -> None:
         for _ in range(100):
             tls.sendall(b"x" * 1000)

@@ -158,7 +158,7 @@ def test_answers_that_stop_at_an_alias(ask: Ask) -> None:
     assert data(ask("first.example.", "CNAME")) == ["second.example."]
 
 
-def test_hosts_behind_such_aliases_have_addresses() -> None:
+def test_hosts_after_such_aliases_have_addresses() -> None:
     assert parse_zone(enumerate(ZONE.split("\n"))).addresses("first.example") == ["192.0.2.8"]
 
 
