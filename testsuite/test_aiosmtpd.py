@@ -49,7 +49,7 @@ class Handler:
 
 def delivered(arguments: Sequence[str], message: bytes, zone: str = ZONE, **settings: object) -> Delivery:
     """One delivery, and the envelopes, with their content, that arrived. `settings` are aiosmtpd's."""
-    return sandbox.run(_deliver, arguments, message, zone, settings)
+    return sandbox.call(_deliver, arguments, message, zone, settings)
 
 
 def _deliver(arguments: Sequence[str], message: bytes, zone: str, settings: dict[str, object]) -> Delivery:

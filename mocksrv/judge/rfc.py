@@ -8,11 +8,12 @@ the auditor.
 import select
 import socket
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from itertools import groupby
 from pathlib import Path
+from typing import Any
 
 from mocksrv.play import policy
 
@@ -60,13 +61,14 @@ class Verdict(Result):
         return "delivered" if "delivered" in self.outcomes else next(iter(self.outcomes), "nothing")
 
 
-def check(case: Case, client: Client) -> Verdict:
-    """Plays a case with a client in a sandbox of its own. Raises CaseError."""
+def check(case: Case, client: Client, within: Callable[..., Any] = sandbox.call) -> Verdict:
+    """Plays a case with a client `within` a sandbox. Raises CaseError."""
     verdict = Verdict(case, client.program or Path(client.told), client=client)
     verdict.skipped = client.missing() or client.unfit(case) or sandbox.available(all_users=client.users)
     if verdict.skipped is not None:
         return verdict
-    return sandbox.run(play, verdict, timeout=patience(case), all_users=client.users)
+    played: Verdict = within(play, verdict, timeout=patience(case), all_users=client.users)
+    return played
 
 
 def play(verdict: Verdict) -> Verdict:

@@ -14,6 +14,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from mocksrv.case import dnslog
 
@@ -54,10 +55,13 @@ class Result:
         return not self.failures and self.skipped is None
 
 
-def check(case: Case, program: Path, player: type[Player] = Player) -> Result:
-    """Plays a case in a sandbox of its own; without sandboxes, on this machine if possible. Raises CaseError."""
+def check(
+    case: Case, program: Path, player: type[Player] = Player, within: Callable[..., Any] = sandbox.call
+) -> Result:
+    """Plays a case `within` a sandbox; without sandboxes, on this machine if possible. Raises CaseError."""
     if sandbox.available() is None:
-        return sandbox.run(play, case, program, player, timeout=patience(case))
+        result: Result = within(play, case, program, player, timeout=patience(case))
+        return result
     try:
         return play(fallback.localised(case), program, player)
     except fallback.Unplayable as reason:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: ISC
-"""A sandbox for one function: fresh network, mount and process namespaces, without privileges.
+"""A sandbox for one function or for many: fresh network, mount and process namespaces, without privileges.
 
 They take a namespace for users, in which this user is root; where that is refused to root, as in many containers and in
 every chroot(2), they do without. The root directory must be a mount point: `mount --bind` makes it one for a chroot(2).
@@ -12,17 +12,18 @@ When the function returns, raises or takes too long, the process namespace ends,
 import contextlib
 import ctypes
 import functools
+import multiprocessing
 import os
 import pickle
 import select
 import signal
 import subprocess
-import time
 import traceback
 import warnings
 from collections.abc import Callable, Iterator
+from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import NoReturn, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 NETWORKS = ("192.0.2.0/24", "198.51.100.0/24", "203.0.113.0/24", "2001:db8::/32")
 # Empty on most machines. Files below it are hidden inside, so the programs must not be there.
@@ -59,28 +60,29 @@ def run(
     SandboxError after `timeout` seconds, or if there can be no sandbox (see `available`). With `all_users`, which
     takes root, its processes can become other users; without, there is only one, unless root is refused that.
     """
-    reader, writer = os.pipe()
-    caller = os.getpid()
-    pid = _fork()
-    if pid == 0:
-        _live(caller, function, args, writer, all_users, nested)
-    os.close(writer)
-    octets = None
+    sandbox = _Sandbox(lambda _: function(*args), all_users, nested)
     try:
-        octets = _read_all(reader, time.monotonic() + timeout)
+        value: _T = sandbox.answer(timeout)
     finally:
-        os.close(reader)
-        if octets is None or not nested:  # in a network that goes on, nobody is to be left who might use it
-            os.kill(pid, signal.SIGKILL)
-        os.waitpid(pid, 0)
-    if octets is None:
-        raise SandboxError(f"not finished after {timeout:g} seconds, and killed")
-    if not octets:
-        raise SandboxError("the process in the sandbox died")
-    value: _T
-    value, error = pickle.loads(octets)
-    if error is not None:
-        raise error
+        sandbox.end()
+    return value
+
+
+def call(function: Callable[..., _T], *args: object, timeout: float = TIMEOUT, all_users: bool = False) -> _T:
+    """Like `run`, but in a sandbox that this process keeps: to make one takes longer than to play most cases.
+
+    The function and its arguments must be picklable. Processes that it leaves are killed; files in `SCRATCH` and
+    variables of Python are not reset. After an exception the sandbox is not used again.
+    """
+    key = os.getpid(), all_users
+    sandbox = _kept.pop(key, None) or _Sandbox(_serve, all_users, nested=False)
+    try:
+        sandbox.ask(function, args)
+        value: _T = sandbox.answer(timeout)
+    except BaseException:
+        sandbox.end()
+        raise
+    _kept[key] = sandbox
     return value
 
 
@@ -128,6 +130,61 @@ def ip(commands: list[str]) -> None:
         raise SandboxError(f"ip: {done.stderr.strip()}")
 
 
+class _Sandbox:
+    """A sandbox, seen from outside. It ends with the process that made it, at the latest."""
+
+    def __init__(self, life: Callable[[Connection], object], all_users: bool, nested: bool) -> None:
+        self._nested, self._timed_out = nested, False
+        self._connection, inner = multiprocessing.Pipe()
+        caller = os.getpid()
+        self._pid = _fork()
+        if self._pid == 0:
+            self._connection.close()
+            _live(caller, life, inner, all_users, nested)
+        inner.close()
+
+    def ask(self, function: Callable[..., object], args: tuple[object, ...]) -> None:
+        """Gives `_serve` something to do."""
+        with contextlib.suppress(BrokenPipeError):  # `answer` tells why
+            self._connection.send((function, args))
+
+    def answer(self, timeout: float) -> Any:
+        """Waits for a value. Raises what was raised inside, and SandboxError."""
+        try:
+            self._timed_out = not self._connection.poll(timeout)
+            if self._timed_out:
+                raise SandboxError(f"not finished after {timeout:g} seconds, and killed")
+            value, error = pickle.loads(self._connection.recv_bytes())
+        except (EOFError, ConnectionError):
+            raise SandboxError("the process in the sandbox died") from None
+        if error is not None:
+            raise error
+        return value
+
+    def end(self) -> None:
+        """Ends all its processes."""
+        if self._timed_out or not self._nested:  # in a network that goes on, nobody is to be left who might use it
+            os.kill(self._pid, signal.SIGKILL)
+        self._connection.close()
+        os.waitpid(self._pid, 0)
+
+
+_kept: dict[tuple[int, bool], _Sandbox] = {}  # by the process that made it, and all_users
+
+
+def _serve(connection: Connection) -> NoReturn:
+    """The life of a sandbox that is kept. It is the first process in there, so it can end all others."""
+    while True:
+        function, args = connection.recv()
+        value = function(*args)
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(-1, signal.SIGKILL)
+        with contextlib.suppress(ChildProcessError):
+            while True:
+                os.wait()
+        _send(connection, value, None)
+
+
 def _fork() -> int:
     """os.fork(), by which all that the function refers to is there, picklable or not.
 
@@ -141,9 +198,9 @@ def _fork() -> int:
 
 
 def _live(
-    caller: int, function: Callable[..., object], args: tuple[object, ...], writer: int, all_users: bool, nested: bool
+    caller: int, life: Callable[[Connection], object], connection: Connection, all_users: bool, nested: bool
 ) -> NoReturn:
-    """The forked child: makes the namespaces, and in them the process that runs the function and writes the result."""
+    """The forked child: makes the namespaces, and in them the process that lives, and sends what comes of it."""
     try:
         die_with_parent(caller)
         _unshare(all_users, nested)
@@ -156,13 +213,13 @@ def _live(
                 os._exit(0)
             os.close(reader)
             _furnish(nested)
-            _send(writer, function(*args), None)
+            _send(connection, life(connection), None)
         else:
-            os.close(writer)
+            connection.close()
             os.wait()
     except BaseException as error:  # passed on to the caller
         error.add_note("in the sandbox:\n" + traceback.format_exc())
-        _send(writer, None, error)
+        _send(connection, None, error)
     finally:
         os._exit(0)
 
@@ -210,25 +267,11 @@ def _check(result: int, what: str) -> None:
         raise OSError(number, f"{what}: {os.strerror(number)}")
 
 
-def _send(writer: int, value: object, error: BaseException | None) -> None:
+def _send(connection: Connection, value: object, error: BaseException | None) -> None:
     try:
         octets = pickle.dumps((value, error))
         pickle.loads(octets)  # exceptions with arguments of their own often fail only here
     except Exception:
         text = "\n".join(traceback.format_exception(error)) if error else f"{type(value)} cannot be pickled"
         octets = pickle.dumps((None, SandboxError(text)))
-    with open(writer, "wb") as stream:
-        stream.write(octets)
-
-
-def _read_all(reader: int, deadline: float) -> bytes | None:
-    """The octets up to the end of the stream; None if it does not end in time."""
-    parts: list[bytes] = []
-    while True:
-        readable, _, _ = select.select([reader], [], [], max(0.0, deadline - time.monotonic()))
-        if not readable:
-            return None
-        part = os.read(reader, 65536)
-        if not part:
-            return b"".join(parts)
-        parts.append(part)
+    connection.send_bytes(octets)

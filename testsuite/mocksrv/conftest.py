@@ -38,4 +38,4 @@ def play(parse: Callable[[str], Case], monkeypatch: pytest.MonkeyPatch) -> Play:
     if sandbox.available() is not None:
         pytest.skip(f"sandbox: {sandbox.available()}")
     monkeypatch.setattr(player, "WAIT", 1.0)
-    return lambda text: check(parse(text), CLIENT)
+    return lambda text: check(parse(text), CLIENT, within=sandbox.run)  # a new one knows of the second

@@ -32,7 +32,8 @@ def judge(parse: Callable[[str], Case], monkeypatch: pytest.MonkeyPatch) -> Judg
     if sandbox.available() is not None:
         pytest.skip(f"sandbox: {sandbox.available()}")
     monkeypatch.setattr(player, "WAIT", 1.0)
-    return lambda text: rfc.check(parse(text), clients.find(str(HERE / "client.py")))
+    client = clients.find(str(HERE / "client.py"))
+    return lambda text: rfc.check(parse(text), client, within=sandbox.run)  # a new one knows of the second
 
 
 def wrong(verdict: Verdict) -> str:

@@ -70,6 +70,23 @@ def test_nothing_is_left(tmp_path: Path) -> None:
     assert not (SCRATCH / "file").exists()
 
 
+def test_one_is_kept_for_calls() -> None:
+    """Without processes that a call leaves, and until an exception; in another sandbox it is not used."""
+    kept = SCRATCH / "kept"
+    sandbox.call(os.mkdir, kept)
+    assert sandbox.call(os.path.exists, kept)
+    assert not sandbox.run(lambda: sandbox.call(os.path.exists, kept))
+    assert sandbox.call(os.system, "sleep 60 &") == 0
+    assert [name for name in sandbox.call(os.listdir, "/proc") if name.isdigit()] == ["1"]
+    with pytest.raises(FileExistsError):
+        sandbox.call(os.mkdir, kept)
+    assert not sandbox.call(os.path.exists, kept)
+    with pytest.raises(SandboxError, match="died"):
+        sandbox.call(os._exit, 0)
+    with pytest.raises(SandboxError, match="not finished after 0.1 seconds"):
+        sandbox.call(time.sleep, 60, timeout=0.1)
+
+
 @pytest.mark.parametrize("address", ["192.0.2.1", "198.51.100.1", "203.0.113.1", "2001:db8::1", "127.0.0.1", "::1"])
 def test_its_networks_can_be_listened_on(address: str) -> None:
     def connect() -> None:

@@ -62,5 +62,5 @@ def test_what_a_handshake_must_come_to_is_an_expectation() -> None:
 def test_one_wrong_octet_is_found(path: Path) -> None:
     """For each C line, hole and report of the case."""
     program = HERE / "client.py" if path in OURS else default_program()
-    if found := sandbox.run(teeth.toothless, read_case(path), program, timeout=300):
+    if found := sandbox.call(teeth.toothless, read_case(path), program, timeout=300):
         pytest.fail("\n".join(found), pytrace=False)
