@@ -25,7 +25,6 @@ enum { BEGIN_WITHIN = 600 * 1000 };
 /* One walk over all candidates. */
 struct walk {
 	const struct delivery *delivery;
-	struct session *session;
 	struct report *result; /* the last failure of the worst kind, or how it ended */
 	bool settled;
 	bool lacking_smtputf8; /* a server did not offer it, and nothing else was wrong with it */
@@ -42,26 +41,10 @@ static void keep_report(struct walk *walk, struct report *report)
 
 static void name_server(struct session *session, const struct candidate *candidate, uint16_t port)
 {
-	char address[ADDRESS_TEXT_SIZE];
-	const char *name = candidate->name;
-	address_print(&candidate->address, address);
-	snprintf(session->name, sizeof session->name, "%s", name);
-	snprintf(session->host, sizeof session->host, "%s", *name ? name : address);
-	snprintf(session->where, sizeof session->where, port == SMTP_PORT ? "[%s]" : "[%s]:%u", address, port);
-}
-
-/* Sets the parts of a session that belong to one server; its buffers need none. */
-static void begin(struct walk *walk, const struct candidate *candidate)
-{
-	struct session *session = walk->session;
-	session->config = walk->delivery->config;
-	session->trace = walk->delivery->trace;
-	session->offers = (struct capabilities){0};
-	session->tls = NULL;
-	session->secured[0] = '\0';
-	session->outcome = (struct outcome){.next = NEXT_SERVER};
-	session->lacks_smtputf8 = session->broken = session->end_put = false;
-	name_server(session, candidate, walk->delivery->destination->port);
+	address_print(&candidate->address, session->address);
+	snprintf(session->where, sizeof session->where, port == SMTP_PORT ? "[%s]" : "[%s]:%u", session->address, port);
+	session->name = candidate->name;
+	session->host = *session->name ? session->name : session->address;
 }
 
 /* Troubles that say nothing about the server. */
@@ -70,15 +53,17 @@ static bool is_local(int error)
 	return error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM;
 }
 
-/* One connection to a server. */
-static void try_connection(struct walk *walk, const struct candidate *candidate, struct starttls *starttls)
+/* Connects, and has the session. */
+static void connect_to(const struct delivery *delivery, const struct candidate *candidate, struct session *session,
+		       struct starttls *starttls)
 {
-	const struct delivery *delivery = walk->delivery;
-	struct session *session = walk->session;
 	char what[NAME_SIZE + 256];
-	begin(walk, candidate);
+	uint16_t port = delivery->destination->port;
+	session->config = delivery->config;
+	session->trace = delivery->trace;
+	name_server(session, candidate, port);
 	trace_note(delivery->trace, '*', "connecting to %s%s", session->name, session->where);
-	int descriptor = conn_open(&candidate->address, delivery->destination->port, delivery->config->timeout_connect);
+	int descriptor = conn_open(&candidate->address, port, delivery->config->timeout_connect);
 	if (descriptor < 0) {
 		snprintf(what, sizeof what, "I wasn't able to establish an SMTP connection to %s%s: %s.", session->name,
 			 session->where, strerror(errno));
@@ -92,20 +77,33 @@ static void try_connection(struct walk *walk, const struct candidate *candidate,
 	close(descriptor);
 }
 
+/* One connection to a server. */
+static struct outcome try_connection(const struct delivery *delivery, const struct candidate *candidate,
+				     struct starttls *starttls)
+{
+	struct outcome outcome = {.next = NEXT_SERVER};
+	struct session *session = mem_array(1, sizeof *session);
+	if (session) {
+		connect_to(delivery, candidate, session, starttls);
+		outcome = session->outcome;
+		mem_free(session);
+	} else {
+		report_write(&outcome.report, 'Z', "4.3.0", "Qremote", "is out of memory.");
+	}
+	return outcome;
+}
+
 static void try_candidate(struct walk *walk, const struct candidate *candidate)
 {
-	struct session *session = walk->session;
-	struct outcome *outcome = &session->outcome;
-	struct starttls starttls = {.host = candidate->name, .offer = OFFER_ALL};
-	try_connection(walk, candidate, &starttls);
-	while (outcome->next == NEXT_NARROWER || outcome->next == NEXT_CLEAR) {
-		starttls.offer = outcome->next == NEXT_CLEAR ? OFFER_NONE : OFFER_LISTED;
-		report_free(&outcome->report);
-		try_connection(walk, candidate, &starttls);
+	struct starttls starttls = {.offer = OFFER_ALL};
+	struct outcome outcome = try_connection(walk->delivery, candidate, &starttls);
+	while (outcome.next == NEXT_CONNECTION) {
+		report_free(&outcome.report);
+		outcome = try_connection(walk->delivery, candidate, &starttls);
 	}
-	walk->settled = outcome->next == NEXT_NOTHING;
-	walk->lacking_smtputf8 = walk->lacking_smtputf8 || session->lacks_smtputf8;
-	keep_report(walk, &outcome->report);
+	walk->settled = outcome.next == NEXT_NOTHING;
+	walk->lacking_smtputf8 = walk->lacking_smtputf8 || outcome.next == NEXT_WITH_SMTPUTF8;
+	keep_report(walk, &outcome.report);
 }
 
 /* Time is up: whatever the others said, these might have taken the message. */
@@ -147,30 +145,25 @@ static void try_all(struct walk *walk)
 static bool refuse_utf8_recipients(struct walk *walk)
 {
 	struct envelope *envelope = walk->delivery->envelope;
-	char letter = walk->result->letter == 'Z' ? 's' : 'h';
+	bool for_now = walk->result->letter == 'Z';
 	if (envelope->sender_utf8)
 		return false;
 	for (size_t i = 0; i < envelope->count; i++) {
 		struct recipient *recipient = &envelope->recipients[i];
 		if (recipient->utf8 && !recipient->report.letter)
-			report_write(&recipient->report, letter, letter == 's' ? "4.6.7" : "5.6.7", recipient->argument,
-				     letter == 's' ? "needs SMTPUTF8, which no server that could be asked offers."
-						   : "needs SMTPUTF8, which no server offers.");
+			report_write(&recipient->report, for_now ? 's' : 'h', "5.6.7", recipient->argument,
+				     for_now ? "needs SMTPUTF8, which no server that could be asked offers."
+					     : "needs SMTPUTF8, which no server offers.");
 	}
 	return envelope_open_count(envelope) > 0;
 }
 
 void deliver(const struct delivery *delivery, struct report *result)
 {
-	struct walk walk = {.delivery = delivery, .session = mem_array(1, sizeof(struct session)), .result = result};
-	if (!walk.session) {
-		report_write(result, 'Z', "4.3.0", "Qremote", "is out of memory.");
-		return;
-	}
+	struct walk walk = {.delivery = delivery, .result = result};
 	try_all(&walk);
 	if (!walk.settled && walk.lacking_smtputf8 && refuse_utf8_recipients(&walk)) {
 		report_free(result);
 		try_all(&walk);
 	}
-	mem_free(walk.session);
 }

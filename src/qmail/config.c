@@ -24,19 +24,18 @@
 
 enum { DNS_PORT = 53, SECONDS_MAX = 999999999 };
 
-/* The directory, and the report for failures. */
-struct control {
-	const char *home;
+/* The state of loading. */
+struct load {
+	struct config *config;
 	struct report *failure;
+	struct buf contents; /* of the file that is read */
 };
 
-static bool refuse(const struct control *control, const char *file, size_t line, const char *why)
+static bool refuse(struct report *failure, const char *file, size_t line, const char *why)
 {
 	char who[NAME_SIZE + 64];
-	int length = snprintf(who, sizeof who, "control/%s", file);
-	if (line > 0 && length > 0 && (size_t)length < sizeof who)
-		snprintf(who + length, sizeof who - (size_t)length, " line %zu", line);
-	report_write(control->failure, 'Z', "4.3.0", who, why);
+	snprintf(who, sizeof who, line > 0 ? "control/%s line %zu" : "control/%s", file, line);
+	report_write(failure, 'Z', "4.3.0", who, why);
 	return false;
 }
 
@@ -55,113 +54,106 @@ static bool read_all(int descriptor, struct buf *contents)
 	return length == 0;
 }
 
-static bool read_file(const struct control *control, const char *file, struct buf *contents, bool *present)
+bool config_read(const struct config *config, const char *file, struct buf *contents, struct report *failure)
 {
 	char path[PATH_MAX];
 	char why[128];
 	struct stat status;
-	int length = snprintf(path, sizeof path, "%s/control/%s", control->home, file);
+	int length = snprintf(path, sizeof path, "%s/control/%s", config->home, file);
 	if (length < 0 || (size_t)length >= sizeof path)
-		return refuse(control, file, 0, "cannot be read: the path of the qmail home is too long.");
+		return refuse(failure, file, 0, "cannot be read: the path of the qmail home is too long.");
 	int descriptor = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC); /* a FIFO must not hang us */
 	/* A host's name may be too long for a file name (RFC 1035 section 2.3.4); then there is no file. */
-	*present = descriptor >= 0 || (errno != ENOENT && errno != ENAMETOOLONG);
-	if (!*present)
+	if (descriptor < 0 && (errno == ENOENT || errno == ENAMETOOLONG))
 		return true;
 	bool done = descriptor >= 0 && fstat(descriptor, &status) == 0;
 	if (done && !S_ISREG(status.st_mode)) {
 		close(descriptor);
-		return refuse(control, file, 0, "cannot be read: it is not a regular file.");
+		return refuse(failure, file, 0, "cannot be read: it is not a regular file.");
 	}
 	done = done && read_all(descriptor, contents);
 	if (!done)
 		snprintf(why, sizeof why, "cannot be read: %s.", strerror(errno));
 	if (descriptor >= 0)
 		close(descriptor);
-	return done || refuse(control, file, 0, why);
+	return done || refuse(failure, file, 0, why);
 }
 
-/* Reads a file; an absent one counts as empty. */
-static bool read_optional(const struct control *control, const char *file, struct buf *contents)
-{
-	bool present;
-	return read_file(control, file, contents, &present);
-}
-
-/* Reads the first line of a file; it points into `contents`. */
-static bool read_line(const struct control *control, const char *file, struct buf *contents, struct span *line)
+/* Reads the first line of a file, which is empty if there is none. */
+static bool read_line(struct load *load, const char *file, struct span *line)
 {
 	struct span rest;
-	contents->length = 0;
-	if (!read_optional(control, file, contents))
+	load->contents.length = 0;
+	if (!config_read(load->config, file, &load->contents, load->failure))
 		return false;
-	*line = span_trim(span_split((struct span){contents->data, contents->length}, '\n', &rest));
+	*line = span_trim(span_split((struct span){load->contents.data, load->contents.length}, '\n', &rest));
 	return true;
 }
 
 /* A domain name, which loses its final dot, or an address literal (RFC 5321 section 4.1.1.1), for EHLO. */
-static bool take_helohost(struct config *config, const struct control *control, const char *file, struct span line)
+static bool take_helohost(const struct load *load, const char *file, struct span line)
 {
+	char *helohost = load->config->helohost;
 	if (!address_is_smtp_literal(line))
 		line = name_trim(line);
 	if (!name_is_valid(line) && !address_is_smtp_literal(line))
-		return refuse(control, file, 0, "is neither a domain name nor an address literal.");
-	memcpy(config->helohost, line.data, line.length);
-	config->helohost[line.length] = '\0';
+		return refuse(load->failure, file, 0, "is neither a domain name nor an address literal.");
+	memcpy(helohost, line.data, line.length);
+	helohost[line.length] = '\0';
 	return true;
 }
 
-static bool load_helohost(struct config *config, const struct control *control, struct buf *contents)
+static bool load_helohost(struct load *load)
 {
 	static const char *const files[] = {"helohost", "me"};
 	struct span line;
 	for (size_t i = 0; i < 2; i++) {
-		if (!read_line(control, files[i], contents, &line))
+		if (!read_line(load, files[i], &line))
 			return false;
 		if (line.length > 0)
-			return take_helohost(config, control, files[i], line);
+			return take_helohost(load, files[i], line);
 	}
-	return refuse(control, "helohost", 0, "and control/me are missing or empty: there is no name for EHLO.");
+	return refuse(load->failure, "helohost", 0, "and control/me are missing or empty: there is no name for EHLO.");
 }
 
-static bool load_seconds(const struct control *control, const char *file, struct buf *contents, int64_t *milliseconds)
+/* Reads a number from 1 to `most`, which stays as it is where the file is absent or empty. */
+static bool load_number(struct load *load, const char *file, unsigned long most, const char *wrong,
+			unsigned long *number)
 {
 	struct span line;
-	unsigned long seconds;
-	if (!read_line(control, file, contents, &line))
+	if (!read_line(load, file, &line))
 		return false;
-	if (line.length == 0)
-		return true;
-	if (!span_number(line, 1, SECONDS_MAX, &seconds))
-		return refuse(control, file, 0, "must be a number of seconds from 1 to 999999999.");
+	return line.length == 0 || span_number(line, 1, most, number) || refuse(load->failure, file, 0, wrong);
+}
+
+static bool load_seconds(struct load *load, const char *file, int64_t *milliseconds)
+{
+	unsigned long seconds = (unsigned long)(*milliseconds / 1000);
+	bool loaded =
+		load_number(load, file, SECONDS_MAX, "must be a number of seconds from 1 to 999999999.", &seconds);
 	*milliseconds = (int64_t)seconds * 1000;
-	return true;
+	return loaded;
 }
 
 /* qmail's limit for a number in a control file is that of unsigned long, too. */
-static bool load_chunk_size(struct config *config, const struct control *control, struct buf *contents)
+static bool load_chunk_size(struct load *load)
 {
-	struct span line;
-	unsigned long octets;
-	if (!read_line(control, "chunksizeremote", contents, &line))
-		return false;
-	if (line.length == 0)
-		return true;
-	if (!span_number(line, 1, ULONG_MAX, &octets))
-		return refuse(control, "chunksizeremote", 0, "must be a number of octets, at least 1.");
-	config->chunk_size = octets;
-	return true;
+	unsigned long octets = 0;
+	bool loaded =
+		load_number(load, "chunksizeremote", ULONG_MAX, "must be a number of octets, at least 1.", &octets);
+	load->config->chunk_size = octets;
+	return loaded;
 }
 
-static bool load_smtproutes(struct config *config, const struct control *control)
+static bool load_smtproutes(struct load *load)
 {
+	struct buf *routes = &load->config->smtproutes;
 	struct route route;
 	struct span nobody = {"", 0};
-	if (!read_optional(control, "smtproutes", &config->smtproutes))
+	if (!config_read(load->config, "smtproutes", routes, load->failure))
 		return false;
-	const char *wrong =
-		route_find((struct span){config->smtproutes.data, config->smtproutes.length}, nobody, &route);
-	return !wrong || refuse(control, "smtproutes", route.line, wrong);
+	const char *wrong = route_find((struct span){routes->data, routes->length}, nobody, &route);
+	return !wrong || refuse(load->failure, "smtproutes", route.line, wrong);
 }
 
 /* An address in dnsservers: `192.0.2.53`, `2001:db8::53`, or in brackets, with or without a port after it. */
@@ -177,12 +169,13 @@ static bool parse_server(struct span line, struct address *address, unsigned lon
 	return address_parse(host, address) || address_parse_literal(host, address);
 }
 
-static bool load_dnsservers(struct config *config, const struct control *control, struct buf *contents)
+static bool load_dnsservers(struct load *load)
 {
-	contents->length = 0;
-	if (!read_optional(control, "dnsservers", contents))
+	struct buf *servers = &load->config->dnsservers;
+	load->contents.length = 0;
+	if (!config_read(load->config, "dnsservers", &load->contents, load->failure))
 		return false;
-	struct span rest = {contents->data, contents->length};
+	struct span rest = {load->contents.data, load->contents.length};
 	for (size_t number = 1; rest.length > 0; number++) {
 		struct span line = span_trim(span_split(rest, '\n', &rest));
 		struct address address;
@@ -191,35 +184,26 @@ static bool load_dnsservers(struct config *config, const struct control *control
 		if (line.length == 0 || line.data[0] == '#')
 			continue;
 		if (!parse_server(line, &address, &port))
-			return refuse(control, "dnsservers", number, "must be an address, or an address and a port.");
+			return refuse(load->failure, "dnsservers", number,
+				      "must be an address, or an address and a port.");
 		address_print(&address, text);
-		buf_format(&config->dnsservers, strchr(text, ':') ? "%s[%s]:%lu" : "%s%s:%lu",
-			   config->dnsservers.length > 0 ? "," : "", text, port);
+		buf_format(servers, strchr(text, ':') ? "%s[%s]:%lu" : "%s%s:%lu", servers->length > 0 ? "," : "", text,
+			   port);
 	}
-	if (config->dnsservers.length > 0)
-		buf_octet(&config->dnsservers, '\0');
-	return !config->dnsservers.failed || refuse(control, "dnsservers", 0, "cannot be read: out of memory.");
+	if (servers->length > 0)
+		buf_octet(servers, '\0');
+	return !servers->failed || refuse(load->failure, "dnsservers", 0, "cannot be read: out of memory.");
 }
 
 bool config_load(struct config *config, const char *home, struct report *failure)
 {
-	struct control control = {home, failure};
-	struct buf contents = {0};
+	struct load load = {.config = config, .failure = failure};
 	*config = (struct config){.home = home, .timeout_connect = 60 * 1000, .timeout_remote = 1200 * 1000};
-	bool loaded = load_helohost(config, &control, &contents) &&
-		      load_seconds(&control, "timeoutconnect", &contents, &config->timeout_connect) &&
-		      load_seconds(&control, "timeoutremote", &contents, &config->timeout_remote) &&
-		      load_chunk_size(config, &control, &contents) && load_smtproutes(config, &control) &&
-		      load_dnsservers(config, &control, &contents);
-	buf_free(&contents);
+	bool loaded = load_helohost(&load) && load_seconds(&load, "timeoutconnect", &config->timeout_connect) &&
+		      load_seconds(&load, "timeoutremote", &config->timeout_remote) && load_chunk_size(&load) &&
+		      load_smtproutes(&load) && load_dnsservers(&load);
+	buf_free(&load.contents);
 	return loaded;
-}
-
-bool config_read(const struct config *config, const char *file, struct buf *contents, bool *present,
-		 struct report *failure)
-{
-	struct control control = {config->home, failure};
-	return read_file(&control, file, contents, present);
 }
 
 const char *config_home(void)

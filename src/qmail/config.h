@@ -27,11 +27,10 @@ struct config {
 bool config_load(struct config *config, const char *home, struct report *failure);
 
 /*
- * Reads all of the control file `file`, and says whether it exists: an absent one is no failure.  Returns false, with Z
- * 4.3.0 in `failure`, if it cannot be read.
+ * Reads all of the control file `file`: an absent one has no data, an empty one has, but no length.  Returns false,
+ * with Z 4.3.0 in `failure`, if it cannot be read.
  */
-bool config_read(const struct config *config, const char *file, struct buf *contents, bool *present,
-		 struct report *failure);
+bool config_read(const struct config *config, const char *file, struct buf *contents, struct report *failure);
 
 /* The qmail home: QMAILHOME in the environment, else the one fixed when the program was built. */
 const char *config_home(void);

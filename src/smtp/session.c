@@ -7,27 +7,14 @@
  */
 #include "smtp/session.h"
 
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
-/* What differs between the things that a server answers.  A text that begins with "but" follows "Connected to HOST". */
-static const struct {
-	const char *name;
-	const char *refusal; /* qmail-remote's phrase, from which bounce parsers take the command */
-	const char *code;    /* where the server gives none (RFC 3463) */
-	bool temporary;      /* a refusal is temporary, whatever its class */
-} stages[] = {
-	[STAGE_GREETING] = {"greeting", "but greeting failed.", "4.3.2", true}, /* RFC 5321 section 3.1 */
-	[STAGE_EHLO] = {"EHLO", "but my name was rejected.", "4.3.2", true},    /* section 4.1.1.1 */
-	[STAGE_HELO] = {"HELO", "but my name was rejected.", "4.3.2", true},    /* section 4.1.1.1 */
-	[STAGE_STARTTLS] = {"STARTTLS", "refused STARTTLS.", "4.7.0", true},    /* RFC 3207 section 4 */
-	[STAGE_MAIL] = {"MAIL", "but sender was rejected.", "5.1.0", false},    /* section 4.1.1.2 */
-	[STAGE_RCPT] = {"RCPT", "does not like recipient.", "5.1.0", false},    /* section 4.1.1.3 */
-	[STAGE_DATA] = {"DATA", "failed on DATA command.", "5.3.0", false},     /* section 4.1.1.4 */
-	[STAGE_BDAT] = {"BDAT",                                                 /* RFC 3030 section 2 */
-			"failed after I sent the message. It offers CHUNKING, but refused BDAT.", "4.5.1", true},
-	[STAGE_MESSAGE] = {"the message", "failed after I sent the message.", "5.6.0", false}, /* section 4.1.1.4 */
-};
+/* A refusal that begins with "but" follows "Connected to HOST". */
+static const struct stage greeting = {"greeting", "but greeting failed.", "4.3.2", true}; /* RFC 5321 section 3.1 */
+static const struct stage ehlo = {"EHLO", "but my name was rejected.", "4.3.2", true};    /* section 4.1.1.1 */
+static const struct stage helo = {"HELO", "but my name was rejected.", "4.3.2", true};
 
 bool session_has_failed(const struct session *session)
 {
@@ -43,7 +30,7 @@ bool session_end_has_left(const struct session *session)
 static void write_report(const struct session *session, struct report *report, char letter, const char *code,
 			 const char *what)
 {
-	char who[sizeof session->name + sizeof session->where + 16];
+	char who[NAME_SIZE + sizeof session->where + 16];
 	char text[300];
 	bool connected = strncmp(what, "but ", 4) == 0;
 	bool named = *session->name;
@@ -74,25 +61,28 @@ void session_break(struct session *session, char letter, const char *code, const
 }
 
 /* A failure after which server and client no longer agree on what comes next; `how` is about the reply to `stage`. */
-static void break_at(struct session *session, enum stage stage, const char *code, const char *how, const char *end)
+static void break_at(struct session *session, const struct stage *stage, const char *code, const char *how,
+		     const char *end)
 {
 	char text[200];
-	snprintf(text, sizeof text, "%s %s%s%s.%s", how, stage == STAGE_GREETING ? "" : "reply to ", stages[stage].name,
-		 end, session_end_has_left(session) ? " Possible duplicate!" : "");
+	snprintf(text, sizeof text, "%s %s%s%s.%s", how, stage == &greeting ? "" : "reply to ", stage->name, end,
+		 session_end_has_left(session) ? " Possible duplicate!" : "");
 	session_break(session, 'Z', code, text, &session->reply);
 }
 
-bool session_put(struct session *session, struct span verb, struct span argument, struct span parameters)
+bool session_put(struct session *session, const char *format, ...)
 {
+	struct stream *stream = &session->stream;
 	size_t room;
-	char *line = stream_space(&session->stream, &room);
-	size_t length = verb.length + argument.length + parameters.length;
-	if (room < length + 2)
+	char *line = stream_space(stream, &room);
+	va_list arguments;
+	va_start(arguments, format);
+	size_t length = (size_t)vsnprintf(line, room, format, arguments);
+	va_end(arguments);
+	if (length + 2 > room)
 		return false;
-	stream_put(&session->stream, verb.data, verb.length);
-	stream_put(&session->stream, argument.data, argument.length);
-	stream_put(&session->stream, parameters.data, parameters.length);
-	stream_put(&session->stream, "\r\n", 2);
+	stream_commit(stream, length);
+	stream_put(stream, "\r\n", 2);
 	trace_text(session->trace, 'C', (struct span){line, length});
 	return true;
 }
@@ -130,7 +120,7 @@ bool session_look_for_input(struct session *session)
 	return stream_has_input(stream);
 }
 
-bool session_demand_silence(struct session *session, enum stage next)
+bool session_demand_silence(struct session *session, const struct stage *next)
 {
 	char text[64];
 	struct span input;
@@ -145,12 +135,12 @@ bool session_demand_silence(struct session *session, enum stage next)
 		session_fail_ended(session, &session->reply);
 		return false;
 	}
-	snprintf(text, sizeof text, "sent unexpected data before %s.", stages[next].name);
+	snprintf(text, sizeof text, "sent unexpected data before %s.", next->name);
 	session_break(session, 'Z', "4.5.0", text, &session->reply);
 	return false;
 }
 
-static void break_unread(struct session *session, enum stage stage)
+static void break_unread(struct session *session, const struct stage *stage)
 {
 	bool late = session->stream.error == STREAM_TIMEOUT;
 	bool stalled = late && stream_pending(&session->stream) > 0;
@@ -164,7 +154,7 @@ static void break_unread(struct session *session, enum stage stage)
 		 late ? " in time" : "");
 }
 
-bool session_read_reply(struct session *session, enum stage stage)
+bool session_read_reply(struct session *session, const struct stage *stage)
 {
 	struct stream *stream = &session->stream;
 	enum reply_state state;
@@ -197,71 +187,60 @@ bool session_read_reply(struct session *session, enum stage stage)
 	return true;
 }
 
-/* Whether a refusal makes it useless to come again (RES-8). */
-static bool is_permanent(const struct session *session, enum stage stage)
+bool session_ask(struct session *session, const struct stage *stage, const char *verb, const char *argument)
 {
-	/* RFC 5321 section 4.5.3.1.10: 552 is how some servers say that there are too many recipients. */
-	return reply_class(&session->reply) == 5 && !stages[stage].temporary &&
-	       !(stage == STAGE_RCPT && session->reply.code == 552);
+	if (!session_demand_silence(session, stage))
+		return false;
+	session_put(session, "%s%s", verb, argument);
+	return session_read_reply(session, stage);
 }
 
 /* Writes a report about a refusal of `stage`. */
-static void report_refused(const struct session *session, struct report *report, enum stage stage, const char *letters)
+static void report_refused(const struct session *session, struct report *report, const struct stage *stage, char letter)
 {
 	char code[REPLY_ENHANCED_SIZE];
 	char what[120];
-	bool closing = session_is_closing(session);
-	refusal_code(session, stages[stage].code, code);
-	snprintf(what, sizeof what, "%s%s", stages[stage].refusal, closing ? " It ended the session." : "");
-	write_report(session, report, letters[is_permanent(session, stage)], code, what);
+	refusal_code(session, stage->code, code);
+	snprintf(what, sizeof what, "%s%s", stage->refusal,
+		 session_is_closing(session) ? " It ended the session." : "");
+	write_report(session, report, letter, code, what);
 	report_add_reply(report, &session->reply);
 }
 
-void session_fail_refused(struct session *session, enum stage stage)
+bool session_fail_reply(struct session *session, const struct stage *stage)
 {
+	int class = reply_class(&session->reply);
+	if (class < 4) {
+		break_at(session, stage, "4.5.0", "sent an unexpected", "");
+		return false;
+	}
 	session->broken = session->broken || session_is_closing(session);
-	if (session_has_failed(session))
-		return;
-	report_refused(session, &session->outcome.report, stage, "ZD");
-	report_give_up(&session->outcome.report, session->host);
+	if (!session_has_failed(session)) {
+		report_refused(session, &session->outcome.report, stage, class == 5 && !stage->temporary ? 'D' : 'Z');
+		report_give_up(&session->outcome.report, session->host);
+	}
+	return false;
 }
 
-void session_fail_unexpected(struct session *session, enum stage stage)
+void session_report_recipient(const struct session *session, const struct stage *stage, struct report *report)
 {
-	break_at(session, stage, "4.5.0", "sent an unexpected", "");
-}
-
-void session_report_recipient(const struct session *session, struct report *report)
-{
-	if (reply_class(&session->reply) == 2)
+	int class = reply_class(&session->reply);
+	/* RFC 5321 section 4.5.3.1.10: 552 is how some servers say that there are too many recipients. */
+	if (class == 2)
 		report->letter = 'r';
 	else
-		report_refused(session, report, STAGE_RCPT, "sh");
+		report_refused(session, report, stage, class == 5 && session->reply.code != 552 ? 'h' : 's');
 }
 
-/* Says hello and reads the answer; whether it is 2xx. */
-static bool say_hello(struct session *session, enum stage stage, const char *verb)
+/* Whether the answer is 2xx. */
+static bool say_hello(struct session *session, const struct stage *stage, const char *verb)
 {
-	static const struct span nothing = {"", 0};
-	if (!session_demand_silence(session, stage))
-		return false;
-	session_put(session, span_of(verb), span_of(session->config->helohost), nothing);
-	return session_read_reply(session, stage) && reply_class(&session->reply) == 2;
-}
-
-/* Ends an opening that failed. */
-static bool fail_to_open(struct session *session, enum stage stage)
-{
-	if (reply_class(&session->reply) >= 4)
-		session_fail_refused(session, stage);
-	else
-		session_fail_unexpected(session, stage);
-	return false;
+	return session_ask(session, stage, verb, session->config->helohost) && reply_class(&session->reply) == 2;
 }
 
 static bool say_ehlo(struct session *session)
 {
-	if (!say_hello(session, STAGE_EHLO, "EHLO "))
+	if (!say_hello(session, &ehlo, "EHLO "))
 		return false;
 	session->offers = ehlo_parse(&session->reply);
 	return true;
@@ -269,47 +248,38 @@ static bool say_ehlo(struct session *session)
 
 bool session_hello(struct session *session)
 {
-	return say_ehlo(session) || fail_to_open(session, STAGE_EHLO);
+	return say_ehlo(session) || session_fail_reply(session, &ehlo);
 }
 
 bool session_open(struct session *session)
 {
-	if (!session_read_reply(session, STAGE_GREETING) || reply_class(&session->reply) != 2)
-		return fail_to_open(session, STAGE_GREETING);
+	if (!session_read_reply(session, &greeting) || reply_class(&session->reply) != 2)
+		return session_fail_reply(session, &greeting);
 	if (say_ehlo(session))
 		return true;
 	if (session_has_failed(session) || reply_class(&session->reply) != 5)
-		return fail_to_open(session, STAGE_EHLO);
+		return session_fail_reply(session, &ehlo);
 	/* RFC 5321 section 3.2: an older server.  If HELO fails too, what it said to EHLO tells why. */
 	if (!reply_is_unknown_command(&session->reply))
-		session_fail_refused(session, STAGE_EHLO);
-	if (!say_hello(session, STAGE_HELO, "HELO "))
-		return fail_to_open(session, STAGE_HELO);
+		session_fail_reply(session, &ehlo);
+	if (!say_hello(session, &helo, "HELO "))
+		return session_fail_reply(session, &helo);
 	report_free(&session->outcome.report);
 	return true;
 }
 
-/* Whether what the server hears next is taken for a command. */
-static bool may_quit(const struct session *session)
+/* What has not left must not leave any more: QUIT, or the polite end of TLS, would write it. */
+static bool may_write(const struct session *session)
 {
-	return !session->broken && !session->stream.error && stream_pending(&session->stream) == 0;
-}
-
-static void quit(struct session *session)
-{
-	static const struct span nothing = {"", 0};
-	if (!may_quit(session))
-		return;
-	session_put(session, span_of("QUIT"), nothing, nothing);
-	stream_try_write(&session->stream);
+	return !session->stream.error && stream_pending(&session->stream) == 0;
 }
 
 void session_close(struct session *session)
 {
-	quit(session);
-	/* What has not left must not leave any more: to end TLS politely would write it. */
-	bool politely = !session->stream.error && stream_pending(&session->stream) == 0;
+	if (may_write(session) && !session->broken) {
+		session_put(session, "QUIT");
+		stream_try_write(&session->stream);
+	}
 	if (session->tls)
-		session->module->close(session->tls, politely);
-	session->tls = NULL;
+		session->module->close(session->tls, may_write(session));
 }

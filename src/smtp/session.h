@@ -10,25 +10,20 @@
 #include "tls/tls.h"
 #include "trace.h"
 
-/* What a reply answers. */
-enum stage {
-	STAGE_GREETING,
-	STAGE_EHLO,
-	STAGE_HELO,
-	STAGE_STARTTLS,
-	STAGE_MAIL,
-	STAGE_RCPT,
-	STAGE_DATA,
-	STAGE_BDAT,
-	STAGE_MESSAGE
+/* What a reply answers, and how it is told. */
+struct stage {
+	const char *name;
+	const char *refusal; /* qmail-remote's phrase, from which bounce parsers take the command */
+	const char *code;    /* where the server gives none (RFC 3463) */
+	bool temporary;      /* a refusal is temporary, whatever its class */
 };
 
 /* What follows a session. */
 enum next {
-	NEXT_SERVER,   /* the next candidate */
-	NEXT_NARROWER, /* the same address, and only cipher suites of the list are offered */
-	NEXT_CLEAR,    /* the same address, in the clear */
-	NEXT_NOTHING   /* the matter is settled */
+	NEXT_SERVER,        /* the next candidate */
+	NEXT_WITH_SMTPUTF8, /* the next candidate that offers SMTPUTF8 */
+	NEXT_CONNECTION,    /* another one to the same address; starttls.h says how */
+	NEXT_NOTHING        /* the matter is settled */
 };
 
 /*
@@ -40,24 +35,24 @@ struct outcome {
 	enum next next;
 };
 
-/* One SMTP session with one server. */
+/* One SMTP session with one server; zeroed, it is ready for whoever opens it to fill in. */
 struct session {
 	const struct config *config;
 	const struct trace *trace;
 	/* The server as reports name it. */
-	char name[NAME_SIZE];              /* empty where there is only an address */
-	char host[NAME_SIZE];              /* its name or, if it has none, its address */
+	const char *name; /* empty where there is only an address */
+	const char *host; /* its name or, if it has none, its address */
+	char address[ADDRESS_TEXT_SIZE];
 	char where[ADDRESS_TEXT_SIZE + 8]; /* "[ADDRESS]", with ":PORT" if that is not 25 */
 	struct capabilities offers;
 	struct outcome outcome;
-	bool lacks_smtputf8;             /* it failed because SMTPUTF8 is not offered */
 	bool broken;                     /* nothing may be said any more: QUIT might be taken for part of the message */
 	bool end_put;                    /* the end of the message was put into the stream */
 	const struct tls_module *module; /* these two belong together: NULL in the clear */
 	struct tls *tls;
-	char secured[200];    /* what the report says of TLS; empty where there was none to speak of */
-	struct reply reply;   /* the last one read */
-	struct stream stream; /* opened by whoever makes the session */
+	char secured[200];  /* what the report says of TLS; empty where there was none to speak of */
+	struct reply reply; /* the last one read */
+	struct stream stream;
 };
 
 /* Reads the greeting and says EHLO, or HELO where EHLO is refused (RFC 5321 sections 3.1 and 3.2).  False: it failed.
@@ -68,28 +63,30 @@ bool session_open(struct session *session);
 bool session_hello(struct session *session);
 
 /*
- * Puts a command line, without its CR LF, into the out buffer; it leaves with the next reply that is read.  Returns
- * false, and puts nothing, where there is no room.
+ * Puts a command line, formatted as with printf(3) and without its CR LF, into the out buffer; it leaves with the next
+ * reply that is read.  False, and nothing is put, where there is no room.
  */
-bool session_put(struct session *session, struct span verb, struct span argument, struct span parameters);
+bool session_put(struct session *session, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* Says one command, in a group of its own, and reads the reply.  False, with a failure, where none comes. */
+bool session_ask(struct session *session, const struct stage *stage, const char *verb, const char *argument);
 
 /*
- * Before a group of commands leaves, every octet from the server must have been read (RFC 2920 section 3.1).  Returns
- * false, with a failure, where there are more.
+ * Before a group of commands leaves, every octet from the server must have been read (RFC 2920 section 3.1).  False,
+ * with a failure, where there are more.
  */
-bool session_demand_silence(struct session *session, enum stage next);
+bool session_demand_silence(struct session *session, const struct stage *next);
 
 /* Reads the next reply, which answers `stage`, and writes what is pending meanwhile.  False, with a failure, where none
  * comes in time or what comes is no reply; a 421 is a reply. */
-bool session_read_reply(struct session *session, enum stage stage);
+bool session_read_reply(struct session *session, const struct stage *stage);
 
-/* Looks whether the server has sent something that is unread; an empty line does not count, and is skipped. */
+/* Whether the server has sent something that is unread; an empty line does not count, and is skipped. */
 bool session_look_for_input(struct session *session);
 
-/* Whether the session was ended by the server with this reply (RFC 5321 section 3.8). */
+/* Whether the server ended the session with this reply (RFC 5321 section 3.8). */
 bool session_is_closing(const struct session *session);
 
-/* Whether the session has failed. */
 bool session_has_failed(const struct session *session);
 
 /* Whether the server may have the whole message, and may have taken it (RES-7). */
@@ -103,18 +100,16 @@ bool session_end_has_left(const struct session *session);
 void session_fail(struct session *session, char letter, const char *code, const char *what, const struct reply *reply);
 void session_break(struct session *session, char letter, const char *code, const char *what, const struct reply *reply);
 
-/* The same for a reply just read that refuses `stage`: its class gives the letter. */
-void session_fail_refused(struct session *session, enum stage stage);
-
-/* The same for a reply just read that `stage` cannot have. */
-void session_fail_unexpected(struct session *session, enum stage stage);
+/* The same for a reply just read that is not the one hoped for: 4xx and 5xx refuse `stage`, others are unexpected
+ * there. Returns false. */
+bool session_fail_reply(struct session *session, const struct stage *stage);
 
 /* The same for a server that ended the session with the reply just read; `reply` is that one, or NULL if another
  * report shows it. */
 void session_fail_ended(struct session *session, const struct reply *reply);
 
 /* Writes the report for one recipient from the reply just read: r, s or h by its class. */
-void session_report_recipient(const struct session *session, struct report *report);
+void session_report_recipient(const struct session *session, const struct stage *stage, struct report *report);
 
 /* Says QUIT, without waiting for anything, if it may still be said; ends TLS.  The socket stays open. */
 void session_close(struct session *session);

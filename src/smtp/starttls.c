@@ -21,15 +21,13 @@ struct attempt {
 	struct starttls *starttls;
 	struct session *session;
 	const struct tls_module *module;
-	struct tls *tls;    /* until the session takes it */
-	struct buf trusted; /* the server's file in control/tlshosts */
+	struct tls *tls; /* until the session takes it */
+	/* Files; one that is absent has no data. */
+	struct buf trusted; /* the server's in control/tlshosts, which demands TLS */
 	struct buf certificate;
 	struct buf list; /* tlsclientciphers */
 	struct buf priority;
 	struct ciphers ciphers;
-	bool demanded; /* there is a file in control/tlshosts */
-	bool has_certificate;
-	bool has_list;
 };
 
 static const char nothing_allowed[] = "the server accepts nothing that control/tlsclientciphers allows";
@@ -58,12 +56,12 @@ static bool distrust(struct attempt *attempt, const char *why, const struct repl
 static void plan_another(struct attempt *attempt, const char *why, bool unlisted)
 {
 	struct starttls *starttls = attempt->starttls;
-	enum next *next = &attempt->session->outcome.next;
+	bool narrower = unlisted && starttls->offer == OFFER_ALL;
 	snprintf(starttls->failed, sizeof starttls->failed, "%s", why);
-	if (unlisted && starttls->offer == OFFER_ALL)
-		*next = NEXT_NARROWER;
-	else if (!attempt->demanded)
-		*next = NEXT_CLEAR;
+	if (!narrower && attempt->trusted.data)
+		return;
+	starttls->offer = narrower ? OFFER_LISTED : OFFER_NONE;
+	attempt->session->outcome.next = NEXT_CONNECTION;
 }
 
 /* Nothing more can be sent on this connection. */
@@ -76,10 +74,10 @@ static bool fail_handshake(struct attempt *attempt, const char *why)
 	return distrust(attempt, text, NULL);
 }
 
-static bool read_file(struct attempt *attempt, const char *file, struct buf *contents, bool *present)
+static bool read_file(struct attempt *attempt, const char *file, struct buf *contents)
 {
 	struct session *session = attempt->session;
-	if (config_read(session->config, file, contents, present, &session->outcome.report))
+	if (config_read(session->config, file, contents, &session->outcome.report))
 		return true;
 	session->outcome.next = NEXT_NOTHING;
 	return false;
@@ -89,10 +87,8 @@ static bool read_file(struct attempt *attempt, const char *file, struct buf *con
 static bool read_demand(struct attempt *attempt)
 {
 	char file[NAME_SIZE + 16];
-	if (!*attempt->starttls->host)
-		return true;
-	snprintf(file, sizeof file, "tlshosts/%s.pem", attempt->starttls->host);
-	return read_file(attempt, file, &attempt->trusted, &attempt->demanded);
+	snprintf(file, sizeof file, "tlshosts/%s.pem", attempt->session->name);
+	return !*attempt->session->name || read_file(attempt, file, &attempt->trusted);
 }
 
 static bool fail_for_ciphers(struct attempt *attempt, const struct cipherlist_fault *fault)
@@ -115,7 +111,7 @@ static bool read_ciphers(struct attempt *attempt)
 	struct span list = {attempt->list.data, attempt->list.length};
 	struct cipherlist_fault fault;
 	ciphers_default(&attempt->ciphers);
-	if (attempt->has_list && !ciphers_read(&attempt->ciphers, list, &fault))
+	if (attempt->list.data && !ciphers_read(&attempt->ciphers, list, &fault))
 		return fail_for_ciphers(attempt, &fault);
 	ciphers_print(&attempt->ciphers, narrow ? CIPHERS_NARROW : CIPHERS_WIDE, &attempt->priority);
 	return !attempt->priority.failed || fail_locally(attempt, "Qremote", "is out of memory.");
@@ -125,28 +121,22 @@ static bool read_ciphers(struct attempt *attempt)
 static bool prepare(struct attempt *attempt)
 {
 	char why[300];
-	if (!read_file(attempt, "clientcert.pem", &attempt->certificate, &attempt->has_certificate) ||
-	    !read_file(attempt, "tlsclientciphers", &attempt->list, &attempt->has_list) || !read_ciphers(attempt))
+	if (!read_file(attempt, "clientcert.pem", &attempt->certificate) ||
+	    !read_file(attempt, "tlsclientciphers", &attempt->list) || !read_ciphers(attempt))
 		return false;
 	attempt->module = module_load(why, sizeof why);
 	return attempt->module || fail_locally(attempt, "Qremote", why);
 }
 
-static struct tls_pem pem_of(const struct buf *contents, bool present)
-{
-	/* An empty file has no data, but exists. */
-	return (struct tls_pem){present && !contents->data ? "" : contents->data, contents->length};
-}
-
 /* Opens the module's session, which checks the files. */
 static bool open_tls(struct attempt *attempt, int descriptor)
 {
-	const struct starttls *starttls = attempt->starttls;
+	const char *name = attempt->session->name;
 	const struct tls_settings settings = {
 		.priority = attempt->priority.data,
-		.host = *starttls->host ? starttls->host : NULL,
-		.certificate = pem_of(&attempt->certificate, attempt->has_certificate),
-		.trusted = pem_of(&attempt->trusted, attempt->demanded),
+		.host = *name ? name : NULL,
+		.certificate = {attempt->certificate.data, attempt->certificate.length},
+		.trusted = {attempt->trusted.data, attempt->trusted.length},
 		.below = &conn_transport,
 		.descriptor = descriptor,
 	};
@@ -157,37 +147,11 @@ static bool open_tls(struct attempt *attempt, int descriptor)
 	if (attempt->tls)
 		return true;
 	if (failure.trouble == TLS_TRUSTED)
-		snprintf(who, sizeof who, "control/tlshosts/%s.pem", starttls->host);
+		snprintf(who, sizeof who, "control/tlshosts/%s.pem", name);
 	else if (failure.trouble != TLS_CERTIFICATE)
 		snprintf(who, sizeof who, failure.trouble == TLS_PRIORITY ? "control/tlsclientciphers" : "GnuTLS");
 	snprintf(what, sizeof what, "cannot be used: %s.", failure.text);
 	return fail_locally(attempt, who, what);
-}
-
-/* How the session continues after STARTTLS. */
-enum answer { ANSWER_HANDSHAKE, ANSWER_CLEAR, ANSWER_FAILED };
-
-static enum answer say_starttls(struct attempt *attempt)
-{
-	static const struct span nothing = {"", 0};
-	struct session *session = attempt->session;
-	if (!session_demand_silence(session, STAGE_STARTTLS))
-		return ANSWER_FAILED;
-	session_put(session, span_of("STARTTLS"), nothing, nothing);
-	if (!session_read_reply(session, STAGE_STARTTLS))
-		return ANSWER_FAILED;
-	int class = reply_class(&session->reply);
-	if (class == 2)
-		return ANSWER_HANDSHAKE;
-	if (class == 3)
-		session_fail_unexpected(session, STAGE_STARTTLS);
-	else if (session_is_closing(session))
-		session_fail_refused(session, STAGE_STARTTLS);
-	else if (attempt->demanded)
-		distrust(attempt, "it refused STARTTLS", &session->reply);
-	else
-		return ANSWER_CLEAR;
-	return ANSWER_FAILED;
 }
 
 /* From here on the session uses TLS. */
@@ -200,7 +164,7 @@ static void enter_tls(struct attempt *attempt)
 	attempt->tls = NULL;
 	stream_switch(&session->stream, attempt->module->transport, session->tls);
 	snprintf(session->secured, sizeof session->secured, "%s %s%s", attempt->module->version(session->tls),
-		 attempt->module->suite(session->tls), attempt->demanded ? ", verified" : "");
+		 attempt->module->suite(session->tls), attempt->trusted.data ? ", verified" : "");
 }
 
 /* A handshake gets the time of one reply, but no more than this: there must be time for a try in the clear. */
@@ -215,7 +179,7 @@ static int64_t handshake_deadline(struct stream *stream)
 static bool fail_as(struct attempt *attempt, const struct tls_failure *failure)
 {
 	char why[200];
-	bool refused = attempt->has_list && failure->trouble == TLS_REFUSED;
+	bool refused = attempt->list.data && failure->trouble == TLS_REFUSED;
 	if (failure->trouble == TLS_UNTRUSTED) {
 		snprintf(why, sizeof why, "its certificate %s", failure->text);
 		attempt->session->broken = true;
@@ -265,12 +229,16 @@ static bool greet_again(struct attempt *attempt)
 
 static bool secure(struct attempt *attempt, int descriptor)
 {
-	if (!prepare(attempt) || !open_tls(attempt, descriptor))
+	static const struct stage starttls = {"STARTTLS", "refused STARTTLS.", "4.7.0", true}; /* RFC 3207 section 4 */
+	struct session *session = attempt->session;
+	if (!prepare(attempt) || !open_tls(attempt, descriptor) || !session_ask(session, &starttls, "STARTTLS", ""))
 		return false;
-	enum answer answer = say_starttls(attempt);
-	if (answer != ANSWER_HANDSHAKE)
-		return answer == ANSWER_CLEAR;
-	return shake_hands(attempt) && greet_again(attempt);
+	int class = reply_class(&session->reply);
+	if (class == 2)
+		return shake_hands(attempt) && greet_again(attempt);
+	if (class == 3 || session_is_closing(session))
+		return session_fail_reply(session, &starttls);
+	return !attempt->trusted.data || distrust(attempt, "it refused STARTTLS", &session->reply);
 }
 
 /* In the clear; the report must say that TLS was tried. */
@@ -287,7 +255,7 @@ bool starttls_run(struct starttls *starttls, struct session *session, int descri
 	bool ready = read_demand(&attempt);
 	if (ready && session->offers.starttls && starttls->offer != OFFER_NONE)
 		ready = secure(&attempt, descriptor);
-	else if (ready && attempt.demanded)
+	else if (ready && attempt.trusted.data)
 		ready = distrust(&attempt, "it does not offer STARTTLS", NULL);
 	if (ready && !session->tls)
 		note_clear(starttls, session);

@@ -14,9 +14,8 @@ enum starttls_offer {
 	OFFER_NONE    /* no TLS: it failed (RFC 7435 section 3) */
 };
 
-/* The state of TLS with one server; it outlives its connections. */
+/* What is known about TLS with one server; it outlives the connection. */
 struct starttls {
-	const char *host; /* the server's name, empty if there is only an address */
 	enum starttls_offer offer;
 	char failed[160]; /* why TLS failed on an earlier connection; or empty */
 };
