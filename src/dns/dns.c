@@ -16,13 +16,12 @@
 #include <arpa/nameser.h>
 #include <poll.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/socket.h>
 #include <sys/time.h>
 #include <time.h>
 
 /* c-ares uses one UDP and one TCP socket at a time, and replaces them now and then. */
-enum { SOCKETS_MAX = 64 };
+enum { SOCKETS_MAX = 8 };
 
 /* Times are in milliseconds.  A server has TIMEOUT in the first round, and twice as much in each further one; c-ares
  * itself, which would repeat a question and then take only the answer to that, never gives up first. */
@@ -30,55 +29,14 @@ enum { ROUNDS = 3, TIMEOUT = 5000, TIMEOUT_CARES = TIMEOUT << ROUNDS, TIMEOUT_SE
 
 struct dns {
 	ares_channel channel;
-	struct pollfd sockets[SOCKETS_MAX];
-	/* A copy for poll(2), on the heap: where the compiler sees the size of an array, fortification replaces
-	 * poll(2) with a function that libfaketime, which the tests of timeouts need, does not know. */
-	struct pollfd *ready;
-	nfds_t socket_count;
 	struct ares_addr_port_node *servers; /* c-ares's list; `server` is the number of the one that is asked now */
 	size_t server_count;
 	size_t server;
+	int64_t patience; /* how long that one is waited for */
+	/* SOCKETS_MAX of them.  Where the compiler sees the size of an array, fortification replaces poll(2)
+	 * with a function that libfaketime, which the tests of timeouts need, does not know. */
+	struct pollfd sockets[];
 };
-
-/* c-ares calls this with a socket and the events that it waits for. */
-static void note_socket(void *context, ares_socket_t descriptor, int readable, int writable)
-{
-	struct dns *dns = context;
-	nfds_t i = 0;
-	while (i < dns->socket_count && dns->sockets[i].fd != descriptor)
-		i++;
-	if (!readable && !writable) {
-		if (i < dns->socket_count)
-			dns->sockets[i] = dns->sockets[--dns->socket_count];
-		return;
-	}
-	if (i == SOCKETS_MAX)
-		return; /* its questions will time out */
-	if (i == dns->socket_count)
-		dns->socket_count++;
-	short events = (short)((readable ? POLLIN : 0) | (writable ? POLLOUT : 0));
-	dns->sockets[i] = (struct pollfd){.fd = descriptor, .events = events};
-}
-
-static void release(struct dns *dns)
-{
-	if (dns->servers)
-		ares_free_data(dns->servers);
-	mem_free(dns->ready);
-	mem_free(dns);
-}
-
-static struct dns *allocate(void)
-{
-	struct dns *dns = mem_array(1, sizeof *dns);
-	if (!dns)
-		return NULL;
-	dns->ready = mem_array(SOCKETS_MAX, sizeof *dns->ready);
-	if (dns->ready)
-		return dns;
-	release(dns);
-	return NULL;
-}
 
 /*
  * Makes c-ares ask one of the servers, and drops the questions that are open.  The server is forgotten first, since
@@ -110,18 +68,15 @@ static int use_server(struct dns *dns, size_t number)
 struct dns *dns_open(const char *servers, const char **why)
 {
 	char lookups[] = "b"; /* c-ares copies it */
-	struct dns *dns = allocate();
+	struct dns *dns = mem_array(1, sizeof *dns + SOCKETS_MAX * sizeof *dns->sockets);
 	*why = "out of memory";
 	if (!dns)
 		return NULL;
 	struct ares_options options = {.flags = ARES_FLAG_NOSEARCH | ARES_FLAG_NOALIASES | ARES_FLAG_NOCHECKRESP,
 				       .timeout = TIMEOUT_CARES,
 				       .tries = 1,
-				       .lookups = lookups,
-				       .sock_state_cb = note_socket,
-				       .sock_state_cb_data = dns};
-	int mask = ARES_OPT_FLAGS | ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES | ARES_OPT_DOMAINS | ARES_OPT_LOOKUPS |
-		   ARES_OPT_SOCK_STATE_CB;
+				       .lookups = lookups};
+	int mask = ARES_OPT_FLAGS | ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES | ARES_OPT_DOMAINS | ARES_OPT_LOOKUPS;
 #ifdef ARES_OPT_MAXTIMEOUTMS /* without it, versions that know it give up after 5 seconds */
 	options.maxtimeout = TIMEOUT_CARES;
 	mask |= ARES_OPT_MAXTIMEOUTMS;
@@ -131,12 +86,7 @@ struct dns *dns_open(const char *servers, const char **why)
 	int status = ares_library_init(ARES_LIB_INIT_ALL);
 	if (status == ARES_SUCCESS)
 		status = ares_init_options(&dns->channel, &options, mask);
-	if (status != ARES_SUCCESS) {
-		*why = ares_strerror(status);
-		release(dns);
-		return NULL;
-	}
-	if (servers)
+	if (status == ARES_SUCCESS && servers)
 		status = ares_set_servers_ports_csv(dns->channel, servers);
 	if (status == ARES_SUCCESS)
 		status = ares_get_servers_ports(dns->channel, &dns->servers);
@@ -144,12 +94,11 @@ struct dns *dns_open(const char *servers, const char **why)
 		dns->server_count++;
 	if (status == ARES_SUCCESS && dns->server_count > 1)
 		status = use_server(dns, 0);
-	if (status != ARES_SUCCESS) {
-		*why = ares_strerror(status);
-		dns_close(dns);
-		return NULL;
-	}
-	return dns;
+	if (status == ARES_SUCCESS)
+		return dns;
+	*why = ares_strerror(status);
+	dns_close(dns);
+	return NULL;
 }
 
 static int64_t now(void)
@@ -168,34 +117,22 @@ struct question {
 	enum dns_status (*take)(struct question *question, struct answer *answer);
 	void *context;
 	struct question *sibling; /* the one for the other family of the same exchanger */
-	enum dns_status status;
-	bool open;
-	bool silent;      /* a server did not answer at all */
-	int64_t patience; /* how long to wait for a server */
-	int64_t deadline; /* the end of that wait; 0 while no server is asked */
-	int64_t end;      /* when the question is given up; 0: when all servers were asked */
+	enum dns_status status;   /* DNS_NO_ANSWER while it is open */
+	bool silent;              /* a server did not answer at all */
+	int64_t deadline;         /* until when a server is waited for; 0 while none is asked */
+	int64_t end;              /* when the question is given up, whatever happens */
 };
 
 static struct question question_for(struct dns *dns, const char *name, unsigned type)
 {
-	struct question question = {.dns = dns, .type = type, .open = true, .status = DNS_NO_ANSWER};
+	struct question question = {.dns = dns, .type = type, .status = DNS_NO_ANSWER, .end = INT64_MAX};
 	name_copy(span_of(name), question.chain.names[0]);
 	return question;
 }
 
-static void set_end(struct question *question, int64_t end)
+static bool is_open(const struct question *question)
 {
-	question->end = end;
-	if (question->deadline > end)
-		question->deadline = end;
-}
-
-static void finish(struct question *question, enum dns_status status)
-{
-	question->open = false;
-	question->status = status;
-	if (status == DNS_FOUND && question->sibling)
-		set_end(question->sibling, now() + TIMEOUT_SECOND_FAMILY);
+	return question->status == DNS_NO_ANSWER && now() < question->end;
 }
 
 static void ask(struct question *question);
@@ -206,7 +143,7 @@ static void take_answer(void *context, int status, int timeouts, unsigned char *
 	struct answer answer;
 	enum dns_status said = status == ARES_ENOMEM ? DNS_NO_MEMORY : DNS_NO_ANSWER;
 	(void)timeouts;
-	if (status == ARES_ECANCELLED || status == ARES_EDESTRUCTION || !question->open)
+	if (status == ARES_ECANCELLED || status == ARES_EDESTRUCTION || !is_open(question))
 		return;
 	question->deadline = 0;
 	question->silent = question->silent || !octets;
@@ -217,15 +154,15 @@ static void take_answer(void *context, int status, int timeouts, unsigned char *
 		said = question->take(question, &answer);
 	if (said == DNS_ALIAS)
 		ask(question);
-	else if (said != DNS_NO_ANSWER)
-		finish(question, said);
+	else
+		question->status = said;
+	if (said == DNS_FOUND && question->sibling)
+		question->sibling->end = now() + TIMEOUT_SECOND_FAMILY;
 }
 
 static void ask(struct question *question)
 {
-	question->deadline = now() + question->patience;
-	if (question->end)
-		set_end(question, question->end);
+	question->deadline = now() + question->dns->patience;
 	ares_query(question->dns->channel, question->chain.names[question->chain.aliases], ns_c_in, (int)question->type,
 		   take_answer, question);
 }
@@ -237,76 +174,82 @@ static int64_t time_left(struct question *questions, size_t count)
 	int64_t left = -1;
 	for (size_t i = 0; i < count; i++) {
 		struct question *question = &questions[i];
-		if (!question->open || !question->deadline)
+		int64_t end = question->deadline < question->end ? question->deadline : question->end;
+		if (!question->deadline)
 			continue;
-		if (question->deadline > time) {
-			if (left < 0 || question->deadline - time < left)
-				left = question->deadline - time;
-			continue;
+		if (end <= time) {
+			question->deadline = 0;
+			question->silent = true;
+		} else if (left < 0 || end - time < left) {
+			left = end - time;
 		}
-		question->deadline = 0;
-		question->silent = true;
-		question->open = !question->end || question->end > time;
 	}
 	return left;
 }
 
-/* Lets c-ares work for at most `left` milliseconds. */
+/* Lets c-ares work when something arrives within `left` milliseconds.  Nothing else makes work: its own timeouts are
+ * longer. */
 static void serve(struct dns *dns, int64_t left)
 {
-	struct timeval most = {left / 1000, left % 1000 * 1000};
-	struct timeval until;
-	struct pollfd *ready = dns->ready;
-	nfds_t count = dns->socket_count;
-	const struct timeval *timeout = ares_timeout(dns->channel, &most, &until);
-	memcpy(ready, dns->sockets, count * sizeof *ready); /* c-ares may change the list meanwhile */
-	int events = poll(ready, count, (int)(timeout->tv_sec * 1000 + timeout->tv_usec / 1000 + 1));
-	if (events <= 0)
-		ares_process_fd(dns->channel, ARES_SOCKET_BAD, ARES_SOCKET_BAD);
-	for (nfds_t i = 0; events > 0 && i < count; i++) {
-		bool readable = ready[i].revents & (POLLIN | POLLERR | POLLHUP);
-		bool writable = ready[i].revents & POLLOUT;
+	ares_socket_t sockets[SOCKETS_MAX];
+	int wanted = ares_getsock(dns->channel, sockets, SOCKETS_MAX);
+	nfds_t count = 0;
+	for (; count < SOCKETS_MAX && ARES_GETSOCK_READABLE(wanted, count); count++) {
+		bool writes = ARES_GETSOCK_WRITABLE(wanted, count);
+		dns->sockets[count] =
+			(struct pollfd){.fd = sockets[count], .events = writes ? POLLIN | POLLOUT : POLLIN};
+	}
+	if (poll(dns->sockets, count, (int)left) <= 0)
+		return;
+	for (nfds_t i = 0; i < count; i++) {
+		const struct pollfd *ready = &dns->sockets[i];
+		bool readable = ready->revents & (POLLIN | POLLERR | POLLHUP);
+		bool writable = ready->revents & POLLOUT;
 		if (readable || writable)
-			ares_process_fd(dns->channel, readable ? ready[i].fd : ARES_SOCKET_BAD,
-					writable ? ready[i].fd : ARES_SOCKET_BAD);
+			ares_process_fd(dns->channel, readable ? ready->fd : ARES_SOCKET_BAD,
+					writable ? ready->fd : ARES_SOCKET_BAD);
 	}
 }
 
-/* Asks one server all open questions; with `again`, only those that a server did not answer.  Returns whether there
- * were any. */
-static bool ask_server(struct question *questions, size_t count, int64_t patience, bool again)
+/* Whether a question is still to be asked; `again`, only if a server did not answer it. */
+static bool is_left(const struct question *question, bool again)
+{
+	return is_open(question) && (!again || question->silent);
+}
+
+static bool any_is_left(const struct question *questions, size_t count, bool again)
+{
+	for (size_t i = 0; i < count; i++)
+		if (is_left(&questions[i], again))
+			return true;
+	return false;
+}
+
+/* Asks one server all questions that are left. */
+static void ask_server(struct dns *dns, struct question *questions, size_t count, bool again)
 {
 	int64_t left;
-	bool any = false;
-	for (size_t i = 0; i < count; i++) {
-		struct question *question = &questions[i];
-		if (!question->open || (again && !question->silent))
-			continue;
-		any = true;
-		question->patience = patience;
-		ask(question);
-	}
+	for (size_t i = 0; i < count; i++)
+		if (is_left(&questions[i], again))
+			ask(&questions[i]);
 	while ((left = time_left(questions, count)) >= 0)
-		serve(questions->dns, left);
-	return any;
+		serve(dns, left);
 }
 
 /*
- * Asks all servers in turn, starting with the one that answered last, until no question is open.  If a server does not
+ * Asks all servers in turn, starting with the one that answered last, until no question is left.  If a server does not
  * answer in time, the next one is asked; there are several rounds, since datagrams get lost.
  */
 static void ask_all(struct dns *dns, struct question *questions, size_t count)
 {
-	for (int round = 0; round < ROUNDS; round++) {
-		for (size_t i = 0; i < dns->server_count; i++) {
-			if (!ask_server(questions, count, TIMEOUT << round, round > 0))
-				break;
-			bool open = false;
-			for (size_t j = 0; j < count; j++)
-				open = open || questions[j].open;
-			if (open && use_server(dns, (dns->server + 1) % dns->server_count) != ARES_SUCCESS)
-				break;
-		}
+	for (size_t turn = 0; turn < ROUNDS * dns->server_count; turn++) {
+		bool again = turn >= dns->server_count;
+		dns->patience = TIMEOUT << turn / dns->server_count;
+		if (!any_is_left(questions, count, again))
+			break;
+		if (turn > 0 && use_server(dns, (dns->server + 1) % dns->server_count) != ARES_SUCCESS)
+			break;
+		ask_server(dns, questions, count, again);
 	}
 	ares_cancel(dns->channel); /* the questions will be freed */
 }
@@ -389,6 +332,7 @@ void dns_close(struct dns *dns)
 	if (!dns)
 		return;
 	ares_destroy(dns->channel);
+	ares_free_data(dns->servers);
 	ares_library_cleanup();
-	release(dns);
+	mem_free(dns);
 }
