@@ -29,40 +29,24 @@ enum { ROUNDS = 3, TIMEOUT = 5000, TIMEOUT_CARES = TIMEOUT << ROUNDS, TIMEOUT_SE
 
 struct dns {
 	ares_channel channel;
-	struct ares_addr_port_node *servers; /* c-ares's list; `server` is the number of the one that is asked now */
+	struct ares_addr_port_node *servers; /* c-ares's list */
 	size_t server_count;
-	size_t server;
-	int64_t patience; /* how long that one is waited for */
+	const struct ares_addr_port_node *server; /* the one that is asked now */
+	int64_t patience;                         /* how long it is waited for */
 	/* SOCKETS_MAX of them.  Where the compiler sees the size of an array, fortification replaces poll(2)
 	 * with a function that libfaketime, which the tests of timeouts need, does not know. */
 	struct pollfd sockets[];
 };
 
-/*
- * Makes c-ares ask one of the servers, and drops the questions that are open.  The server is forgotten first, since
- * c-ares (1.34) expects one that was fast to stay so, and gives up after a fraction of a second.  The only one is kept
- * by a new channel: a list of addresses has no place for the interface of a link-local one.
- */
-static int use_server(struct dns *dns, size_t number)
+/* Makes c-ares ask this server alone, and drops the questions that are open. */
+static int use_server(struct dns *dns, const struct ares_addr_port_node *server)
 {
-	dns->server = number;
-	ares_cancel(dns->channel); /* c-ares does not change its servers while a question is open */
-	if (dns->server_count < 2) {
-		ares_channel fresh;
-		int status = ares_dup(&fresh, dns->channel);
-		if (status == ARES_SUCCESS) {
-			ares_destroy(dns->channel);
-			dns->channel = fresh;
-		}
-		return status;
-	}
-	ares_set_servers_ports(dns->channel, NULL);
-	const struct ares_addr_port_node *server = dns->servers;
-	while (number-- > 0)
-		server = server->next;
 	struct ares_addr_port_node alone = *server;
 	alone.next = NULL;
-	return ares_set_servers_ports(dns->channel, &alone);
+	dns->server = server;
+	ares_cancel(dns->channel); /* c-ares does not change its servers while a question is open */
+	/* The only one stays: a list of addresses has no place for the interface of a link-local one. */
+	return dns->server_count > 1 ? ares_set_servers_ports(dns->channel, &alone) : ARES_SUCCESS;
 }
 
 struct dns *dns_open(const char *servers, const char **why)
@@ -92,8 +76,8 @@ struct dns *dns_open(const char *servers, const char **why)
 		status = ares_get_servers_ports(dns->channel, &dns->servers);
 	for (const struct ares_addr_port_node *one = dns->servers; one; one = one->next)
 		dns->server_count++;
-	if (status == ARES_SUCCESS && dns->server_count > 1)
-		status = use_server(dns, 0);
+	if (status == ARES_SUCCESS && dns->servers)
+		status = use_server(dns, dns->servers);
 	if (status == ARES_SUCCESS)
 		return dns;
 	*why = ares_strerror(status);
@@ -136,6 +120,7 @@ static bool is_open(const struct question *question)
 }
 
 static void ask(struct question *question);
+static void send_query(struct question *question);
 
 static void take_answer(void *context, int status, int timeouts, unsigned char *octets, int length)
 {
@@ -145,6 +130,11 @@ static void take_answer(void *context, int status, int timeouts, unsigned char *
 	(void)timeouts;
 	if (status == ARES_ECANCELLED || status == ARES_EDESTRUCTION || !is_open(question))
 		return;
+	/* c-ares 1.34 expects a server that was fast to stay so.  Here it has its whole time. */
+	if (status == ARES_ETIMEOUT && now() < question->deadline) {
+		send_query(question);
+		return;
+	}
 	question->deadline = 0;
 	question->silent = question->silent || !octets;
 	if (octets)
@@ -160,11 +150,16 @@ static void take_answer(void *context, int status, int timeouts, unsigned char *
 		question->sibling->end = now() + TIMEOUT_SECOND_FAMILY;
 }
 
+static void send_query(struct question *question)
+{
+	ares_query(question->dns->channel, question->chain.names[question->chain.aliases], ns_c_in, (int)question->type,
+		   take_answer, question);
+}
+
 static void ask(struct question *question)
 {
 	question->deadline = now() + question->dns->patience;
-	ares_query(question->dns->channel, question->chain.names[question->chain.aliases], ns_c_in, (int)question->type,
-		   take_answer, question);
+	send_query(question);
 }
 
 /* The time until something must be done; -1 if no server is being asked. */
@@ -187,8 +182,8 @@ static int64_t time_left(struct question *questions, size_t count)
 	return left;
 }
 
-/* Lets c-ares work when something arrives within `left` milliseconds.  Nothing else makes work: its own timeouts are
- * longer. */
+/* Lets c-ares work if something arrives within `left` milliseconds.  Nothing else is work for it, since this file keeps
+ * the time. */
 static void serve(struct dns *dns, int64_t left)
 {
 	ares_socket_t sockets[SOCKETS_MAX];
@@ -247,7 +242,7 @@ static void ask_all(struct dns *dns, struct question *questions, size_t count)
 		dns->patience = TIMEOUT << turn / dns->server_count;
 		if (!any_is_left(questions, count, again))
 			break;
-		if (turn > 0 && use_server(dns, (dns->server + 1) % dns->server_count) != ARES_SUCCESS)
+		if (turn > 0 && use_server(dns, dns->server->next ? dns->server->next : dns->servers) != ARES_SUCCESS)
 			break;
 		ask_server(dns, questions, count, again);
 	}
