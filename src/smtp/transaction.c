@@ -189,27 +189,26 @@ static void judge_content(struct transaction *transaction, const struct stage *s
 					   : stage);
 }
 
-static const struct command mail = {{"MAIL", "but sender was rejected.", "5.1.0", false}, /* RFC 5321 section 4.1.1.2 */
-				    put_mail,
-				    judge_mail};
-static const struct command rcpt = {{"RCPT", "does not like recipient.", "5.1.0", false}, /* section 4.1.1.3 */
-				    put_recipient,
-				    judge_recipient};
-static const struct command data = {{"DATA", "failed on DATA command.", "5.3.0", false}, /* section 4.1.1.4 */
-				    put_data,
-				    judge_data};
-static const struct command content = {
-	{"the message", "failed after I sent the message.", "5.6.0", false}, /* section 4.1.1.4, RFC 3030 section 2 */
-	put_content,
-	judge_content};
+enum { MAIL, RCPT, DATA, CONTENT };
+
+static const struct command commands[] = {
+	/* RFC 5321 section 4.1.1.2 */
+	[MAIL] = {{"MAIL", "but sender was rejected.", "5.1.0", false}, put_mail, judge_mail},
+	/* section 4.1.1.3 */
+	[RCPT] = {{"RCPT", "does not like recipient.", "5.1.0", false}, put_recipient, judge_recipient},
+	/* section 4.1.1.4 */
+	[DATA] = {{"DATA", "failed on DATA command.", "5.3.0", false}, put_data, judge_data},
+	/* section 4.1.1.4, RFC 3030 section 2 */
+	[CONTENT] = {{"the message", "failed after I sent the message.", "5.6.0", false}, put_content, judge_content},
+};
 
 static const struct command *command_at(const struct transaction *transaction, uint64_t position)
 {
 	if (position == 0)
-		return &mail;
+		return &commands[MAIL];
 	if (position <= transaction->recipients)
-		return &rcpt;
-	return position < content_position(transaction) ? &data : &content;
+		return &commands[RCPT];
+	return &commands[position < content_position(transaction) ? DATA : CONTENT];
 }
 
 /* Whether the next command may be put before another reply was read. */
@@ -253,19 +252,19 @@ static void send_group(struct transaction *transaction, uint64_t end)
 		if (session->broken)
 			return;
 		if (session_has_failed(session)) /* what was not sent is not worth asking, nor a message waiting for */
-			end = command == &content ? transaction->answered : transaction->sent;
+			end = command == &commands[CONTENT] ? transaction->answered : transaction->sent;
 	}
 }
 
 /* RFC 2920 section 3.1: a server that says 354 although nobody is to get the message waits for its end. */
 static void send_lone_dot(struct session *session)
 {
-	if (!session_ask(session, &content.stage, ".", ""))
+	if (!session_ask(session, &commands[CONTENT].stage, ".", ""))
 		return;
 	if (reply_class(&session->reply) == 2)
 		session->outcome.next = NEXT_NOTHING; /* whatever it took there, it must not come twice */
 	else
-		session_fail_reply(session, &content.stage);
+		session_fail_reply(session, &commands[CONTENT].stage);
 }
 
 /* From here on, nothing must be lost for want of memory. */
@@ -318,7 +317,8 @@ void transaction_run(struct session *session, struct envelope *envelope, const s
 	if (!session_has_failed(session)) {
 		if (reserve(&transaction))
 			send_group(&transaction, position + content_chunks(&transaction.content));
-	} else if (session->reply.code == 354 && command_at(&transaction, transaction.answered - 1) == &data) {
+	} else if (session->reply.code == 354 &&
+		   command_at(&transaction, transaction.answered - 1) == &commands[DATA]) {
 		send_lone_dot(session);
 	}
 }
