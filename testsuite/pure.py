@@ -101,13 +101,13 @@ class Entity(Structure):  # entity.h
 
 
 class Unit(Structure):  # words.h
-    _fields_ = [("white", Span), ("text", Span), ("encoded", c_bool), ("comment", c_bool), ("begun", c_bool)]
+    _fields_ = [("white", Span), ("plain", Span), ("encoded", Span), ("has_encoded", c_bool)]
 
 
 class Words(Structure):  # words.h
     _fields_ = [
-        ("start", Span), ("rest", Span), ("unit", Unit), ("pending", c_bool), ("place", c_int), ("grammar", c_int),
-        ("comments_end", c_void_p), ("quotes_end", c_void_p), ("utf8", c_bool), ("bare", c_bool), ("stuck", c_bool), ("is_long", c_bool),
+        ("rest", Span), ("unit", Unit), ("pending", c_bool), ("grammar", c_int), ("depth", c_size_t), ("bracket", c_void_p),
+        ("utf8", c_bool), ("trouble", c_int),
     ]  # fmt: skip
 
 
@@ -276,7 +276,7 @@ _PROTOTYPES: dict[str, tuple[type | None, list[type]]] = {
     "lines_examine": (LineFacts, [Span]),
     "header_take_field": (c_bool, [_P(Lines), _P(Field)]),
     "header_fold": (Span, [_P(Span), c_bool]),
-    "words_open": (c_bool, [_P(Words), _P(Field)]),
+    "words_open": (None, [_P(Words), _P(Field)]),
     "words_next": (c_size_t, [_P(Words), c_char_p]),
     "header_read_type": (None, [Span, _P(ContentType)]),
     "header_read_encoding": (c_int, [Span]),

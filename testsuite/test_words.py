@@ -16,23 +16,25 @@ from testsuite.pure import LINE_MAX_TEXT, Field, Lines, Octets, Words, lib
 WORD = re.compile(rb"=\?(utf-8|unknown-8bit)\?Q\?((?:[A-Za-z0-9!*+/_-]|=[0-9A-F]{2})+)\?=")
 
 
+TROUBLES = ("", "place", "long")
+
+
 class Stuck(Exception):
     """No encoded-word is allowed where one is needed; or a line is too long."""
 
 
-def encode(field: bytes) -> list[bytes] | None:
-    """The lines that words_next() makes of a field; None if words_open() refuses it."""
+def encode(field: bytes) -> list[bytes]:
+    """The lines that words_next() makes of a field."""
     memory, lines, taken, words, found = Octets(field), Lines(), Field(), Words(), []
     lib.lines_open(ctypes.byref(lines), memory.span)
     assert lib.header_take_field(ctypes.byref(lines), ctypes.byref(taken))
-    if not lib.words_open(ctypes.byref(words), ctypes.byref(taken)):
-        return None
+    lib.words_open(ctypes.byref(words), ctypes.byref(taken))
     while True:
         out = ctypes.create_string_buffer(b"\xa5" * (LINE_MAX_TEXT + 9))
         length = lib.words_next(ctypes.byref(words), out)
         assert out.raw[LINE_MAX_TEXT + 1 : -1] == b"\xa5" * 8, "written beyond the room"
-        if words.stuck:
-            raise Stuck("long" if words.is_long else "place")
+        if words.trouble:
+            raise Stuck(TROUBLES[words.trouble])
         if length == 0:
             return found
         found.append(out.raw[:length])
@@ -41,7 +43,6 @@ def encode(field: bytes) -> list[bytes] | None:
 def checked(field: bytes) -> bytes:
     """The same in one line; fails if it violates RFC 2047 or RFC 5322."""
     lines = encode(field)
-    assert lines is not None
     whole = b"".join(lines)
     is_utf8 = not re.search("[\udc80-\udcff]", field.decode("utf-8", "surrogateescape"))
     assert whole.isascii() and not re.search(rb"[\r\n]", whole)
@@ -147,21 +148,26 @@ def test_addresses_read_as_before(field: str, boxes: list[tuple[str, str, str]],
         ("To: Jörg Müller <j@x>", ["To: =?utf-8?Q?J=C3=B6rg_M=C3=BCller?= <j@x>"]),
         ('To: J. "Ö" Müller <j@x>', ["To: J. =?utf-8?Q?=C3=96_M=C3=BCller?= <j@x>"]),
         ("To: Jörg<j@x>", ["To: =?utf-8?Q?J=C3=B6rg?= <j@x>"]),
-        ("To: j@x (J. (x) \\)Ü)", ["To: j@x (=?utf-8?Q?J=2E_=28x=29_=29=C3=9C?=)"]),
-        ("To: Ö(Ü)<j@x>", ["To: =?utf-8?Q?=C3=96?= (=?utf-8?Q?=C3=9C?=) <j@x>"]),
-        ("To: j@x (ü", ["To: j@x (=?utf-8?Q?=C3=BC?=)"]),
-        ("Date: 7 Mar (ü", ["Date: 7 Mar (=?utf-8?Q?=C3=BC?=)"]),
+        ("To: j@x (J. (x) \\)Ü)", ["To: j@x (J. (x) =?utf-8?Q?=29=C3=9C?=)"]),
+        ("To: Ö(Ü)<j@x>", ["To: =?utf-8?Q?=C3=96?= (=?utf-8?Q?=C3=9C?=)<j@x>"]),
+        ("To: j@x (ü", ["To: j@x (=?utf-8?Q?=C3=BC?="]),
+        ("Date: 7 Mar (ü", ["Date: 7 Mar (=?utf-8?Q?=C3=BC?="]),
         ('From: "Jörg <j@x>', ["From: =?utf-8?Q?J=C3=B6rg?= <j@x>"]),
-        ("From: (Jörg (Ü) B-( <j@x>", ["From: =?utf-8?Q?=28J=C3=B6rg_=28=C3=9C=29?= B-( <j@x>"]),
-        ("From: (ä) ö (ü <j@x>", ["From: (=?utf-8?Q?=C3=A4?=) =?utf-8?Q?=C3=B6_=28=C3=BC?= <j@x>"]),
+        ("From: (Jörg (Ü) B-( <j@x>", ["From: (=?utf-8?Q?J=C3=B6rg?= (=?utf-8?Q?=C3=9C?=) B-( <j@x>"]),
+        ("From: (ä) ö (ü <j@x>", ["From: (=?utf-8?Q?=C3=A4?=) =?utf-8?Q?=C3=B6?=", " (=?utf-8?Q?=C3=BC?= <j@x>"]),
         ("To: Verteiler Süd", ["To: Verteiler =?utf-8?Q?S=C3=BCd?="]),
-        ("To: Süd:a@b;", ["To: =?utf-8?Q?S=C3=BCd?= : a@b;"]),
+        ("To: Süd:a@b;", ["To: =?utf-8?Q?S=C3=BCd?= :a@b;"]),
         ("To: a@[IPv6:::1] (ü)", ["To: a@[IPv6:::1] (=?utf-8?Q?=C3=BC?=)"]),
         ("List-Id: Zäune <z.example>", ["List-Id: =?utf-8?Q?Z=C3=A4une?= <z.example>"]),
         ("List-Post: NO (für Gäste)", ["List-Post: NO (=?utf-8?Q?f=C3=BCr_G=C3=A4ste?=)"]),
         ("Keywords: grün, blau", ["Keywords: =?utf-8?Q?gr=C3=BCn?= , blau"]),
         ("Date: 7 Mar 06 10:07 +0100 (westeuropäisch)", ["Date: 7 Mar 06 10:07 +0100 (=?utf-8?Q?westeurop=C3=A4isch?=)"]),
-        ("Content-Type: a/b;c=d:e(ü);f", ["Content-Type: a/b;c=d:e (=?utf-8?Q?=C3=BC?=) ;f"]),
+        ("Content-Type: a/b;c=d:e(ü);f", ["Content-Type: a/b;c=d:e(=?utf-8?Q?=C3=BC?=);f"]),
+        ("To: ü@ <j@x>", ["To: =?utf-8?Q?=C3=BC=40?= <j@x>"]),
+        ('To: "ü@" J. ü@x (c) <j@x>', ["To: =?utf-8?Q?=C3=BC=40?= J. =?utf-8?Q?=C3=BC=40x?= (c) <j@x>"]),
+        ("To: a@b,c@d, (ü)", ["To: a@b, c@d, (=?utf-8?Q?=C3=BC?=)"]),
+        ('To: J."Ö"M <j@x>', ["To: =?utf-8?Q?J=2E=C3=96M?= <j@x>"]),
+        ("To: (=?utf-8?q?a?= Ö) <j@x>", ["To: (=?utf-8?q?a?= =?utf-8?Q?_=C3=96?=) <j@x>"]),
         ("In-Reply-To: Jörgs Brief <a@b>", ["In-Reply-To: =?utf-8?Q?J=C3=B6rgs?= Brief <a@b>"]),
     ],
 )
@@ -176,7 +182,7 @@ def test_examples(field: str, lines: list[str]) -> None:
     "field",
     [
         "To: jörg@x", "To: <jörg@x>", "To: J <j@ü>", 'To: "jörg"@x', "To: a@b, jörg@x;", "To: T: a@b, ü@x;",
-        "To: jörg (x) @y", "To: a@[ü]", "To: a@b (ü) ö",
+        "To: a@[ü]", "To: ü@x, J <j@x>", "To: ü@x; <j@x>", "To: B <b@x> ü@x",
     ],
 )  # fmt: skip
 def test_an_address_stays_refused(field: str) -> None:
@@ -202,7 +208,8 @@ def test_structured_fields_stay_refused(field: str) -> None:
 @pytest.mark.spec("TR-8")
 def test_received_stays_refused() -> None:
     """RFC 2047 section 5 wants no encoded-word there, not even in a comment."""
-    assert encode("received: from x (HELO ü)\n".encode()) is None
+    with pytest.raises(Stuck, match="place"):
+        encode("received: from x (HELO ü)\n".encode())
 
 
 @pytest.mark.spec("TR-8")

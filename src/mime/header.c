@@ -108,19 +108,19 @@ static char take_octet(struct span *text)
 	return *text->data++;
 }
 
-bool header_skip_comment(struct span *text)
+/* The comment that begins here, and the comments in it (RFC 5322 section 3.2.2); without an end, all. */
+static void skip_comment(struct span *text)
 {
 	size_t depth = 0;
-	while (text->length > 0) {
+	do {
 		char octet = take_octet(text);
 		if (octet == '\\' && text->length > 0)
 			take_octet(text);
 		else if (octet == '(')
 			depth++;
-		else if (octet == ')' && --depth == 0)
-			return true;
-	}
-	return false;
+		else if (octet == ')')
+			depth--;
+	} while (depth > 0 && text->length > 0);
 }
 
 /* White space, line ends and comments. */
@@ -128,7 +128,7 @@ static void skip_cfws(struct span *text)
 {
 	while (text->length > 0) {
 		if (at_octet(text, '('))
-			header_skip_comment(text);
+			skip_comment(text);
 		else if (memchr(" \t\r\n", *text->data, 4))
 			take_octet(text);
 		else

@@ -32,10 +32,6 @@ bool header_take_field(struct lines *lines, struct field *field);
  */
 struct span header_fold(struct span *line, bool first);
 
-/* Takes the comment that a text begins with away from it, comments within it included (RFC 5322 section 3.2.2).  One
- * that has no end takes all of the text, and gives false. */
-bool header_skip_comment(struct span *text);
-
 /* What the body of a Content-Type field says, as far as it decides how an entity is to be read (RFC 2045 section 5). */
 struct content_type {
 	bool multipart;

@@ -80,18 +80,16 @@ static bool next_fold(struct mime *mime, struct piece *piece)
 
 static void begin_words(struct mime *mime)
 {
-	mime->recoding->needed = true;
-	mime->in_words = words_open(&mime->words, &mime->field);
-	if (!mime->in_words)
-		give_up_on_field(mime, unencodable);
+	mime->recoding->needed = mime->in_words = true;
+	words_open(&mime->words, &mime->field);
 }
 
 static bool next_words(struct mime *mime, struct piece *piece)
 {
 	size_t length = words_next(&mime->words, mime->text);
 	*piece = (struct piece){{mime->text, length}, MANNER_COPY};
-	if (mime->words.stuck)
-		give_up_on_field(mime, mime->words.is_long ? unfoldable : unencodable);
+	if (mime->words.trouble)
+		give_up_on_field(mime, mime->words.trouble == TOO_LONG ? unfoldable : unencodable);
 	if (is_delimiter(mime, piece->octets))
 		give_up_on_field(mime, unfoldable);
 	mime->in_words = length > 0;
