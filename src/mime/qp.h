@@ -12,7 +12,7 @@ char *qp_escape(char *out, char octet);
 
 /*
  * Encodes as much of a line of text as fits into one line of quoted-printable, without CR LF, and moves `at` past it.
- * If `at` is not at `end` afterwards, the line ends with a soft line break.  `out` has room for QP_LINE_MAX octets.
+ * If `at` is not at `end` afterwards, the line ends with a soft line break.  `out` has room for QP_LINE_MAX + 2 octets.
  * Returns how many octets it wrote.
  */
 size_t qp_encode(const char **at, const char *end, char *out);
