@@ -77,12 +77,8 @@ class Nest(Structure):  # nest.h
     ]  # fmt: skip
 
 
-class Heading(Structure):  # heading.h
-    _fields_ = [
-        ("is_empty", c_bool),
-        ("has_version", c_bool), ("has_type", c_bool), ("has_encoding", c_bool), ("encoding", c_int),
-        ("type", ContentType), ("has_parts", c_bool), ("has_message", c_bool), ("end", c_void_p), ("body", Lines),
-    ]  # fmt: skip
+class Delimiter(Structure):  # nest.h
+    _fields_ = [("level", c_size_t), ("closing", c_bool)]
 
 
 class Recoding(Structure):  # entity.h
@@ -95,7 +91,7 @@ class Recoding(Structure):  # entity.h
 
 class Entity(Structure):  # entity.h
     _fields_ = [
-        ("header_end", c_void_p), ("body", c_void_p), ("end", c_void_p), ("treatment", c_int), ("depth", c_size_t),
+        ("header_end", c_void_p), ("body", c_void_p), ("end", c_void_p), ("manner", c_int), ("depth", c_size_t),
         ("encoding", c_void_p), ("text_length", c_size_t), ("text", c_char * 800),
     ]  # fmt: skip
 
@@ -247,7 +243,7 @@ class Stream(Structure):  # stream.h
 
 STRUCTS: dict[str, type[Structure]] = {
     "span": Span, "buf": Buf, "lines": Lines, "line_facts": LineFacts, "field": Field,
-    "content_type": ContentType, "level": Level, "nest": Nest, "heading": Heading,
+    "content_type": ContentType, "level": Level, "nest": Nest, "delimiter": Delimiter,
     "unit": Unit, "words": Words, "recoding": Recoding, "entity": Entity, "piece": Piece, "mime": Mime, "encoder": Encoder, "form": Form,
     "reply": Reply, "report": Report,
     "capabilities": Capabilities, "address": Address, "route": Route, "parts": Parts, "suite": Suite,

@@ -40,7 +40,7 @@ def compiler_view(directory: Path) -> dict[str, list[int]]:
         for name, _ in struct._fields_:
             sizes += [f"offsetof(struct {tag}, {name})", f"sizeof((struct {tag} *)0)->{name}"]
         prints.append(f'printf("{tag}{" %zu" * len(sizes)}\\n", {", ".join(sizes)});')
-    headers = ["encoder", "heading", "qp", "form", "ehlo", "route"]
+    headers = ["encoder", "qp", "form", "ehlo", "route"]
     headers += ["ciphers", "cipherlist", "answer", "exchangers", "envelope", "stream"]
     includes = "\n".join([*(f'#include "{header(name)}"' for name in headers), "#include <stdio.h>"])
     (directory / "view.c").write_text(f"{includes}\nint main(void)\n{{\n{chr(10).join(prints)}\n}}\n")
@@ -59,7 +59,7 @@ def test_structs_and_constants_are_those_of_the_headers(tmp_path: Path) -> None:
 def test_no_member_is_missing() -> None:
     """Every struct that a header of the pure floors defines has all its members here."""
     headers = (
-        "text", "buf", "lines", "header", "words", "nest", "heading", "entity", "mime", "encoder", "form", "reply",
+        "text", "buf", "lines", "header", "words", "nest", "entity", "mime", "encoder", "form", "reply",
         "report", "ehlo", "address", "route", "suites", "cipherlist", "ciphers", "answer", "exchangers", "envelope",
     )  # fmt: skip
     text = "".join(header(name).read_text() for name in headers)

@@ -8,49 +8,79 @@
  */
 #include "mime/entity.h"
 
-#include "mime/heading.h"
-
 #include <stdio.h>
 
-void recoding_give_up(struct recoding *recoding, const char *place, const char *what)
-{
-	if (!*recoding->trouble)
-		snprintf(recoding->trouble, sizeof recoding->trouble, "cannot take this message: %s %s.", place, what);
-}
-
-void recoding_keep(struct recoding *recoding, const struct line_facts *facts)
-{
-	recoding->eightbit = recoding->eightbit || (facts->eightbit && recoding->eightbitmime);
-}
-
-void entity_give_up(const struct entity *entity, struct recoding *recoding, const struct nest *nest, const char *what)
+void recoding_give_up(struct recoding *recoding, const struct nest *nest, size_t depth, struct span field,
+		      const char *what)
 {
 	char place[NEST_PLACE_SIZE];
+	int length = field.length < 50 ? (int)field.length : 50;
+	bool named = length > 0;
 	if (*recoding->trouble)
 		return; /* there may be many, and naming a place takes longer than finding it */
-	nest_print_place(nest, entity->depth, place);
-	recoding_give_up(recoding, place, what);
+	nest_print_place(nest, depth, place);
+	snprintf(recoding->trouble, sizeof recoding->trouble, "cannot take this message: %s%.*s%s%s %s.",
+		 named ? "the field " : "", length, field.data, named && depth > 0 ? " of " : "",
+		 named && depth == 0 ? "" : place, what);
 }
 
 bool entity_has_parts(const struct entity *entity)
 {
-	return entity->treatment == TREATMENT_PARTS || entity->treatment == TREATMENT_MESSAGE;
+	return entity->manner >= MANNER_PARTS;
 }
 
-/* The state while an entity is entered. */
+/* An entity while it is entered, and what its header says. */
 struct entry {
 	struct entity *entity;
 	struct recoding *recoding;
 	struct nest *nest;
-	struct heading heading;
+	struct lines lines; /* the body */
+	bool is_empty;      /* neither header nor body */
+	bool has_version;
+	bool has_type;
+	bool has_encoding;
+	enum encoding encoding;
+	struct content_type type;
 };
+
+/* If a field occurs twice, the first counts. */
+static void read_field(struct entry *entry, const struct field *field)
+{
+	if (span_equal(field->name, span_of("MIME-Version"))) {
+		entry->has_version = true;
+	} else if (span_equal(field->name, span_of("Content-Type")) && !entry->has_type) {
+		entry->has_type = true;
+		header_read_type(field->body, &entry->type);
+	} else if (span_equal(field->name, span_of("Content-Transfer-Encoding")) && !entry->has_encoding) {
+		entry->has_encoding = true;
+		entry->encoding = header_read_encoding(field->body);
+	}
+}
+
+/* A header ends at a blank line, or before a line that is not a field. */
+static void read_header(struct entry *entry)
+{
+	struct nest *nest = entry->nest;
+	struct lines *lines = &entry->lines;
+	struct field field;
+	entry->is_empty = lines->at == lines->end || nest_at_delimiter(nest, lines);
+	while (lines->at < lines->end && !nest_at_delimiter(nest, lines) && header_take_field(lines, &field))
+		read_field(entry, &field);
+	entry->entity->header_end = lines->at;
+	if (lines->at < lines->end && lines_line_end(lines) == lines->at)
+		lines_skip(lines);
+	entry->entity->body = lines->at;
+	/* RFC 2046 section 5.1.5 */
+	if (!entry->has_type && nest->depth > 0 && nest->levels[nest->depth - 1].digest)
+		entry->type.message = entry->type.rfc822 = true;
+}
 
 /* The body.  Its end is searched when it is first needed: an entity with parts does not need it. */
 static struct span body_of(const struct entry *entry)
 {
 	struct entity *entity = entry->entity;
 	if (!entity->end)
-		entity->end = nest_find_delimiter(entry->nest, entry->heading.body);
+		entity->end = nest_find_delimiter(entry->nest, entry->lines);
 	return (struct span){entity->body, (size_t)(entity->end - entity->body)};
 }
 
@@ -69,50 +99,41 @@ bool entity_is_base64(struct span line)
 /* Why an illegal body without parts cannot be made legal; NULL where it can. */
 static const char *obstacle(const struct entry *entry)
 {
-	const struct content_type *type = &entry->heading.type;
+	const struct content_type *type = &entry->type;
 	if (type->multipart && type->boundary_length == 0)
 		return "is a multipart without a usable boundary";
-	if (type->multipart || (type->rfc822 && header_is_identity(entry->heading.encoding)))
+	if (type->multipart || (type->rfc822 && header_is_identity(entry->encoding)))
 		return "is nested too deeply";
 	return NULL;
 }
 
-static enum treatment treat_illegal(const struct entry *entry)
+static enum manner treat_illegal(const struct entry *entry)
 {
-	const struct heading *heading = &entry->heading;
-	bool identity = header_is_identity(heading->encoding);
+	bool identity = header_is_identity(entry->encoding);
 	const char *what = obstacle(entry);
 	if (what) {
-		entity_give_up(entry->entity, entry->recoding, entry->nest, what);
-		return TREATMENT_COPY;
+		recoding_give_up(entry->recoding, entry->nest, entry->entity->depth, (struct span){NULL, 0}, what);
+		return MANNER_COPY;
 	}
 	entry->recoding->needed = true;
-	if (heading->encoding == ENCODING_BASE64)
-		return TREATMENT_WRAP;
-	if (heading->type.message && identity)
-		return TREATMENT_MASK;
+	if (entry->encoding == ENCODING_BASE64)
+		return MANNER_WRAP;
+	if (entry->type.message && identity)
+		return MANNER_MASK;
 	entry->recoding->quoted_printable = true;
-	return identity ? TREATMENT_QUOTE : TREATMENT_MEND;
+	return identity ? MANNER_QUOTE : MANNER_MEND;
 }
 
-static bool is_recoded(enum treatment treatment)
+static enum manner choose_manner(const struct entry *entry)
 {
-	return treatment == TREATMENT_QUOTE || treatment == TREATMENT_MEND;
-}
-
-static enum treatment choose_treatment(const struct entry *entry)
-{
-	if (entry->heading.has_parts)
-		return TREATMENT_PARTS;
-	if (entry->heading.has_message)
-		return TREATMENT_MESSAGE;
+	if (nest_has_room(entry->nest, &entry->type)) {
+		if (entry->type.boundary_length > 0)
+			return MANNER_PARTS;
+		if (entry->type.rfc822 && header_is_identity(entry->encoding))
+			return MANNER_MESSAGE;
+	}
 	struct line_facts facts = lines_examine(body_of(entry));
-	enum treatment treatment = TREATMENT_COPY;
-	if (!lines_are_legal(&facts, entry->recoding->eightbitmime))
-		treatment = treat_illegal(entry);
-	if (!is_recoded(treatment))
-		recoding_keep(entry->recoding, &facts);
-	return treatment;
+	return lines_are_legal(&facts, entry->recoding->eightbitmime) ? MANNER_COPY : treat_illegal(entry);
 }
 
 /* The new Content-Transfer-Encoding field, which replaces each existing one: readers differ in which of two counts.
@@ -121,8 +142,8 @@ static const char *new_encoding(const struct entry *entry)
 {
 	/* With SMTPUTF8, header fields in the entity may keep 8-bit octets, for which 7bit would be wrong. */
 	bool eightbit = entry->recoding->eightbitmime || entry->recoding->smtputf8;
-	enum encoding encoding = entry->heading.encoding;
-	if (is_recoded(entry->entity->treatment))
+	enum encoding encoding = entry->encoding;
+	if (entry->entity->manner == MANNER_QUOTE || entry->entity->manner == MANNER_MEND)
 		return "Content-Transfer-Encoding: quoted-printable\r\n";
 	bool allowed = encoding != ENCODING_BINARY && (encoding != ENCODING_8BIT || eightbit);
 	if (!entity_has_parts(entry->entity) || allowed)
@@ -133,15 +154,14 @@ static const char *new_encoding(const struct entry *entry)
 /* Whether a message has or gets MIME fields, but has no MIME-Version. */
 static bool needs_version(const struct entry *entry)
 {
-	const struct heading *heading = &entry->heading;
-	bool has_fields = heading->has_type || heading->has_encoding || entry->entity->treatment == TREATMENT_QUOTE;
-	return nest_holds_message(entry->nest) && has_fields && !heading->has_version;
+	bool has_fields = entry->has_type || entry->has_encoding || entry->entity->manner == MANNER_QUOTE;
+	return nest_holds_message(entry->nest) && has_fields && !entry->has_version;
 }
 
 /* The type of a body without one; RFC 1428 has a name for an unknown charset. */
 static const char *new_type(const struct entry *entry)
 {
-	if (entry->entity->treatment != TREATMENT_QUOTE || entry->heading.has_type)
+	if (entry->entity->manner != MANNER_QUOTE || entry->has_type)
 		return "";
 	return text_is_utf8(body_of(entry)) ? "Content-Type: text/plain; charset=utf-8\r\n"
 					    : "Content-Type: text/plain; charset=unknown-8bit\r\n";
@@ -156,26 +176,24 @@ static void add_fields(const struct entry *entry)
 	if (entity->depth == 0 && recoding->quoted_printable)
 		snprintf(mark, sizeof mark, "X-MIME-Autoconverted: from %s to quoted-printable by %s\r\n",
 			 recoding->message_eightbit ? "8bit" : "7bit", recoding->helohost);
-	int length = snprintf(entity->text, sizeof entity->text, "%s%s%s%s", mark,
-			      needs_version(entry) ? "MIME-Version: 1.0\r\n" : "", new_type(entry),
-			      entity->encoding && !entry->heading.has_encoding ? entity->encoding : "");
 	/* Without a blank line the added fields, those of an embedded message, or the first line of the body could
 	 * be misread. */
-	if (entity->header_end == entity->body && !entry->heading.is_empty)
-		length += snprintf(entity->text + length, sizeof entity->text - (size_t)length, "\r\n");
+	int length = snprintf(entity->text, sizeof entity->text, "%s%s%s%s%s", mark,
+			      needs_version(entry) ? "MIME-Version: 1.0\r\n" : "", new_type(entry),
+			      entity->encoding && !entry->has_encoding ? entity->encoding : "",
+			      entry->is_empty ? "" : "\r\n");
 	entity->text_length = (size_t)length;
 }
 
 void entity_enter(struct entity *entity, struct recoding *recoding, struct nest *nest, struct lines lines)
 {
-	struct entry entry = {.entity = entity, .recoding = recoding, .nest = nest};
+	struct entry entry = {
+		.entity = entity, .recoding = recoding, .nest = nest, .lines = lines, .encoding = ENCODING_7BIT};
 	entity->depth = nest->depth;
-	heading_read(&entry.heading, nest, lines);
-	entity->header_end = entry.heading.end;
-	entity->body = entry.heading.body.at;
 	entity->end = NULL;
-	entity->treatment = choose_treatment(&entry);
+	read_header(&entry);
+	entity->manner = choose_manner(&entry);
 	add_fields(&entry);
 	if (entity_has_parts(entity))
-		nest_push(nest, &entry.heading.type);
+		nest_push(nest, &entry.type);
 }

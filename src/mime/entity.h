@@ -23,21 +23,20 @@ struct recoding {
 	char trouble[300];     /* why the message cannot be made legal, as a sentence about the server; or empty */
 };
 
-/* Notes why the message cannot be made legal, unless a reason is noted already. */
-void recoding_give_up(struct recoding *recoding, const char *place, const char *what);
+/* Notes why the message cannot be made legal, unless a reason is noted already: something about a field of the entity
+ * with `depth` levels around it, or about its body if the field has no name. */
+void recoding_give_up(struct recoding *recoding, const struct nest *nest, size_t depth, struct span field,
+		      const char *what);
 
-/* Notes the facts of octets that are not encoded: those that the server accepts are in the result. */
-void recoding_keep(struct recoding *recoding, const struct line_facts *facts);
-
-/* What is done with a body. */
-enum treatment {
-	TREATMENT_COPY,
-	TREATMENT_QUOTE,   /* becomes quoted-printable */
-	TREATMENT_MEND,    /* is quoted-printable, and must be repaired */
-	TREATMENT_WRAP,    /* is base64, with long lines or lines that are not base64 */
-	TREATMENT_MASK,    /* must not be encoded: illegal octets become `?`, and long lines are cut */
-	TREATMENT_PARTS,   /* a multipart: each part is an entity */
-	TREATMENT_MESSAGE, /* message/rfc822: the body is an entity */
+/* What is done with a body, and how the octets of a piece are sent: in one of the first three manners. */
+enum manner {
+	MANNER_COPY,
+	MANNER_QUOTE,   /* becomes quoted-printable */
+	MANNER_MEND,    /* is quoted-printable, and must be repaired */
+	MANNER_WRAP,    /* is base64, with long lines or lines that are not base64 */
+	MANNER_MASK,    /* must not be encoded: illegal octets become `?`, and long lines are cut */
+	MANNER_PARTS,   /* a multipart: each part is an entity */
+	MANNER_MESSAGE, /* message/rfc822: the body is an entity */
 };
 
 /* An entity (RFC 2045 section 2.4): its place, and what is done with it. */
@@ -45,11 +44,11 @@ struct entity {
 	const char *header_end; /* after the last field */
 	const char *body;       /* after the blank line; the same if there is none */
 	const char *end;        /* of the body, if it has no parts */
-	enum treatment treatment;
+	enum manner manner;
 	size_t depth;         /* the number of levels around it */
 	const char *encoding; /* the Content-Transfer-Encoding field that replaces its own; NULL: none */
 	size_t text_length;
-	char text[800]; /* what is added after the last field */
+	char text[800]; /* what is sent after the last field: what is added, and the blank line */
 };
 
 /*
@@ -58,9 +57,6 @@ struct entity {
  * nest.
  */
 void entity_enter(struct entity *entity, struct recoding *recoding, struct nest *nest, struct lines lines);
-
-/* Notes why the entity cannot be made legal, with its place. */
-void entity_give_up(const struct entity *entity, struct recoding *recoding, const struct nest *nest, const char *what);
 
 /* Whether a line of a base64 body is base64, or white space (RFC 2045 section 6.8). */
 bool entity_is_base64(struct span line);

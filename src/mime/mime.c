@@ -30,25 +30,18 @@ static bool is_cutting(const struct mime *mime)
 
 static void give_up_on_field(struct mime *mime, const char *what)
 {
-	char place[160];
-	char part[NEST_PLACE_SIZE];
-	struct span name = mime->field.name;
-	int length = name.length < 50 ? (int)name.length : 50;
-	if (*mime->recoding->trouble)
-		return; /* as in entity_give_up() */
-	nest_print_place(&mime->nest, mime->entity.depth, part);
-	snprintf(place, sizeof place, "the field %.*s", length, name.data);
-	if (mime->entity.depth > 0)
-		snprintf(place, sizeof place, "the field %.*s of %s", length, name.data, part);
-	recoding_give_up(mime->recoding, place, what);
+	recoding_give_up(mime->recoding, &mime->nest, mime->entity.depth, mime->field.name, what);
+}
+
+static void give_up_on_body(struct mime *mime, const char *what)
+{
+	recoding_give_up(mime->recoding, &mime->nest, mime->entity.depth, span_of(""), what);
 }
 
 /* A folded field must not become a delimiter, as it could if it is folded right after its colon. */
 static bool is_delimiter(const struct mime *mime, struct span line)
 {
-	size_t level;
-	bool closing;
-	return nest_is_delimiter(&mime->nest, line, &level, &closing);
+	return nest_delimiter(&mime->nest, line).level < NEST_MAX;
 }
 
 static const char unfoldable[] = "has a line of more than 998 octets that cannot be folded";
@@ -107,7 +100,7 @@ static bool next_cut(struct mime *mime, struct piece *piece)
 	struct span *line = &mime->line;
 	if (line->length == 0) {
 		*line = lines_take(&mime->cut);
-		mime->line_is_base64 = mime->entity.treatment == TREATMENT_WRAP && entity_is_base64(*line);
+		mime->line_is_base64 = mime->entity.manner == MANNER_WRAP && entity_is_base64(*line);
 	} else if (!mime->line_is_base64) {
 		*out++ = ' ';
 	}
@@ -130,7 +123,6 @@ static bool may_stay(struct mime *mime)
 	struct recoding *recoding = mime->recoding;
 	bool utf8 = !recoding->eightbitmime && recoding->smtputf8 && text_is_utf8(mime->field.octets);
 	recoding->utf8_header = recoding->utf8_header || utf8;
-	recoding->eightbit = recoding->eightbit || utf8 || recoding->eightbitmime;
 	return utf8 || recoding->eightbitmime;
 }
 
@@ -140,7 +132,8 @@ static bool next_of_header(struct mime *mime, struct piece *piece)
 	struct field *field = &mime->field;
 	/* If somebody rewrites the file meanwhile, the header may no longer end where it did (IN-4). */
 	if (mime->rest.at >= entity->header_end || !header_take_field(&mime->rest, field)) {
-		mime->place = AFTER_HEADER;
+		mime->rest.at = entity->body;
+		mime->place = IN_BODY;
 		*piece = (struct piece){{entity->text, entity->text_length}, MANNER_COPY};
 		return entity->text_length > 0;
 	}
@@ -159,33 +152,21 @@ static bool next_of_header(struct mime *mime, struct piece *piece)
 	return !mime->in_words && !is_cutting(mime);
 }
 
-/* The blank line. */
-static bool next_after_header(struct mime *mime, struct piece *piece)
-{
-	struct entity *entity = &mime->entity;
-	*piece = (struct piece){{entity->header_end, (size_t)(entity->body - entity->header_end)}, MANNER_COPY};
-	mime->rest.at = entity->body;
-	mime->place = IN_BODY;
-	return piece->octets.length > 0;
-}
-
 static bool next_of_body(struct mime *mime, struct piece *piece)
 {
-	static const enum manner manners[] = {
-		[TREATMENT_COPY] = MANNER_COPY, [TREATMENT_QUOTE] = MANNER_QUOTE, [TREATMENT_MEND] = MANNER_MEND};
 	const struct entity *entity = &mime->entity;
 	if (entity_has_parts(entity)) {
-		mime->place = entity->treatment == TREATMENT_MESSAGE ? AT_ENTITY : BETWEEN_PARTS;
+		mime->place = entity->manner == MANNER_MESSAGE ? AT_ENTITY : BETWEEN_PARTS;
 		return false;
 	}
 	struct span body = {entity->body, (size_t)(entity->end - entity->body)};
 	mime->rest.at = entity->end;
 	mime->place = AT_DELIMITER;
-	if (entity->treatment == TREATMENT_WRAP || entity->treatment == TREATMENT_MASK) {
+	if (entity->manner == MANNER_WRAP || entity->manner == MANNER_MASK) {
 		begin_cut(mime, body);
 		return false;
 	}
-	*piece = (struct piece){body, manners[entity->treatment]};
+	*piece = (struct piece){body, entity->manner};
 	return body.length > 0;
 }
 
@@ -193,19 +174,14 @@ static bool next_of_body(struct mime *mime, struct piece *piece)
 static bool lacks_parts(const struct mime *mime)
 {
 	struct lines lines = mime->rest;
-	size_t level;
-	bool closing;
-	if (mime->entity.treatment != TREATMENT_PARTS)
-		return false;
-	return lines.at == lines.end || !nest_is_delimiter(&mime->nest, lines_take(&lines), &level, &closing) ||
-	       level != mime->nest.depth - 1;
+	return mime->entity.manner == MANNER_PARTS &&
+	       (lines.at == lines.end || nest_delimiter(&mime->nest, lines_take(&lines)).level != mime->nest.depth - 1);
 }
 
 /* Whether the server accepts text outside the parts. */
 static bool is_legal_outside(const struct mime *mime, struct span text)
 {
 	struct line_facts facts = lines_examine(text);
-	recoding_keep(mime->recoding, &facts);
 	return lines_are_legal(&facts, mime->recoding->eightbitmime);
 }
 
@@ -220,7 +196,7 @@ static bool next_between_parts(struct mime *mime, struct piece *piece)
 	if (is_legal_outside(mime, text))
 		return text.length > 0;
 	if (lacks_parts(mime))
-		entity_give_up(&mime->entity, mime->recoding, &mime->nest, "is a multipart without a delimiter");
+		give_up_on_body(mime, "is a multipart without a delimiter");
 	begin_cut(mime, text);
 	return false;
 }
@@ -228,17 +204,17 @@ static bool next_between_parts(struct mime *mime, struct piece *piece)
 static bool next_delimiter(struct mime *mime, struct piece *piece)
 {
 	const char *start = mime->rest.at;
-	size_t level = 0; /* if the message was overwritten meanwhile (IN-4) */
-	bool closing = true;
-	nest_is_delimiter(&mime->nest, lines_take(&mime->rest), &level, &closing);
+	struct delimiter delimiter = nest_delimiter(&mime->nest, lines_take(&mime->rest));
+	if (delimiter.level == NEST_MAX) /* the message was overwritten meanwhile (IN-4) */
+		delimiter = (struct delimiter){.level = 0, .closing = true};
 	*piece = (struct piece){{start, (size_t)(mime->rest.at - start)}, MANNER_COPY};
-	nest_pass(&mime->nest, level, closing);
-	mime->place = closing ? BETWEEN_PARTS : AT_ENTITY;
+	nest_pass(&mime->nest, delimiter);
+	mime->place = delimiter.closing ? BETWEEN_PARTS : AT_ENTITY;
 	/* After the close delimiter we are back in the entity that has the parts. */
-	mime->entity.depth = level;
-	mime->entity.treatment = TREATMENT_COPY;
+	mime->entity.depth = delimiter.level;
+	mime->entity.manner = MANNER_COPY;
 	if (!is_legal_outside(mime, piece->octets))
-		entity_give_up(&mime->entity, mime->recoding, &mime->nest, "has a delimiter that cannot be sent");
+		give_up_on_body(mime, "has a delimiter that cannot be sent");
 	return true;
 }
 
@@ -263,8 +239,6 @@ static bool step(struct mime *mime, struct piece *piece)
 		return false;
 	case IN_HEADER:
 		return next_of_header(mime, piece);
-	case AFTER_HEADER:
-		return next_after_header(mime, piece);
 	case IN_BODY:
 		return next_of_body(mime, piece);
 	case BETWEEN_PARTS:
@@ -298,5 +272,6 @@ void mime_survey(struct recoding *recoding)
 	recoding->trouble[0] = '\0';
 	mime_open(&mime, recoding);
 	while (mime_next(&mime, &piece))
-		continue;
+		if (piece.manner == MANNER_COPY && !recoding->eightbit)
+			recoding->eightbit = !text_is_ascii(piece.octets);
 }

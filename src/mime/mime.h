@@ -15,9 +15,6 @@
  */
 void mime_survey(struct recoding *recoding);
 
-/* How the octets of a piece are sent: unchanged, as quoted-printable, or as repaired quoted-printable. */
-enum manner { MANNER_COPY, MANNER_QUOTE, MANNER_MEND };
-
 /* Whole lines; the last gets a CR LF if it has no end.  The octets stay until the next call. */
 struct piece {
 	struct span octets;
@@ -28,7 +25,7 @@ struct piece {
 struct mime {
 	struct recoding *recoding;
 	struct lines rest; /* not in any piece yet */
-	enum { AT_ENTITY, IN_HEADER, AFTER_HEADER, IN_BODY, BETWEEN_PARTS, AT_DELIMITER } place;
+	enum { AT_ENTITY, IN_HEADER, IN_BODY, BETWEEN_PARTS, AT_DELIMITER } place;
 	struct entity entity;
 	struct nest nest;
 	struct field field; /* the last one taken */

@@ -81,50 +81,40 @@ static size_t level_of(const struct nest *nest, struct span boundary)
 	return find(nest, boundary, &place) ? nest->order[place] : NEST_MAX;
 }
 
-static bool is_blank(char octet)
-{
-	return octet == ' ' || octet == '\t';
-}
-
 /* No boundary ends with white space, so the text between the hyphens and trailing white space is the candidate. */
-bool nest_is_delimiter(const struct nest *nest, struct span line, size_t *level, bool *closing)
+struct delimiter nest_delimiter(const struct nest *nest, struct span line)
 {
-	if (line.length < 2 || line.data[0] != '-' || line.data[1] != '-')
-		return false;
-	struct span text = {line.data + 2, line.length - 2};
-	while (text.length > 0 && is_blank(text.data[text.length - 1]))
-		text.length--;
-	size_t opened = level_of(nest, text);
+	size_t opened = NEST_MAX;
 	size_t closed = NEST_MAX;
-	if (text.length > 2 && text.data[text.length - 1] == '-' && text.data[text.length - 2] == '-')
-		closed = level_of(nest, (struct span){text.data, text.length - 2});
-	if (opened == closed)
-		return false;
-	*closing = closed < opened;
-	*level = *closing ? closed : opened;
-	return true;
-}
-
-void nest_pass(struct nest *nest, size_t level, bool closing)
-{
-	size_t depth = closing ? level : level + 1;
-	size_t kept = 0;
-	nest->levels[level].part++;
-	if (depth == nest->depth)
-		return;
-	for (size_t i = 0; i < nest->sorted; i++)
-		if (nest->order[i] < depth)
-			nest->order[kept++] = nest->order[i];
-	nest->sorted = kept;
-	nest->depth = depth;
+	while (line.length > 0 && (line.data[line.length - 1] == ' ' || line.data[line.length - 1] == '\t'))
+		line.length--;
+	if (line.length > 2 && line.data[0] == '-' && line.data[1] == '-') {
+		struct span text = {line.data + 2, line.length - 2};
+		opened = level_of(nest, text);
+		if (text.length > 2 && text.data[text.length - 1] == '-' && text.data[text.length - 2] == '-')
+			closed = level_of(nest, (struct span){text.data, text.length - 2});
+	}
+	return (struct delimiter){.level = closed < opened ? closed : opened, .closing = closed < opened};
 }
 
 bool nest_at_delimiter(const struct nest *nest, struct lines *lines)
 {
-	size_t level;
-	bool closing;
 	struct span line = {lines->at, (size_t)(lines_line_end(lines) - lines->at)};
-	return nest_is_delimiter(nest, line, &level, &closing);
+	return nest_delimiter(nest, line).level < NEST_MAX;
+}
+
+void nest_pass(struct nest *nest, struct delimiter delimiter)
+{
+	size_t depth = delimiter.level + !delimiter.closing;
+	size_t kept = 0;
+	nest->levels[delimiter.level].part++;
+	if (depth == nest->depth)
+		return;
+	nest->depth = depth;
+	for (size_t i = 0; i < nest->sorted; i++)
+		if (nest->order[i] < nest->depth)
+			nest->order[kept++] = nest->order[i];
+	nest->sorted = kept;
 }
 
 const char *nest_find_delimiter(const struct nest *nest, struct lines lines)

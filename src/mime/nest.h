@@ -40,17 +40,21 @@ bool nest_holds_message(const struct nest *nest);
 /* Adds a level, for which there must be room: a multipart, or a message if the type has no boundary. */
 void nest_push(struct nest *nest, const struct content_type *type);
 
-/*
- * Whether the line is a delimiter of a multipart, the outermost first (RFC 2046 section 5.1.2): `--`, the boundary,
- * perhaps `--`, and then only white space.  If so, gives its level, and whether it closes that.
- */
-bool nest_is_delimiter(const struct nest *nest, struct span line, size_t *level, bool *closing);
+/* Which level a line is a delimiter of, or NEST_MAX if it is none, and whether it closes that. */
+struct delimiter {
+	size_t level;
+	bool closing;
+};
 
-/* The same for the line at `lines`, which are not moved. */
+/* Reads a delimiter, of the outermost multipart that it fits (RFC 2046 section 5.1.2): `--`, the boundary, perhaps
+ * `--`, and then only white space. */
+struct delimiter nest_delimiter(const struct nest *nest, struct span line);
+
+/* Whether there is one at `lines`, which are not moved. */
 bool nest_at_delimiter(const struct nest *nest, struct lines *lines);
 
-/* Moves past a delimiter of that level: leaves all inner levels, and the level itself if the delimiter closes it. */
-void nest_pass(struct nest *nest, size_t level, bool closing);
+/* Moves past a delimiter: leaves all inner levels, and its level itself if it closes that. */
+void nest_pass(struct nest *nest, struct delimiter delimiter);
 
 /* The beginning of the next delimiter, or the end of the lines. */
 const char *nest_find_delimiter(const struct nest *nest, struct lines lines);
