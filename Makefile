@@ -5,7 +5,7 @@ PREFIX = /usr/local
 BUILD = build
 # Where the control files are.  The last build's answer is kept, so that a later `make install` uses the same.
 QMAIL = $(or $(shell cat $(BUILD)/qmail-home 2>/dev/null),/var/qmail)
-# Where the program finds its TLS module if that is not beside it.
+# Where the program finds its modules if they are not beside it.
 MODULES = $(PREFIX)/lib/qremote
 CFLAGS ?= -O2 -g
 # Tests mostly wait, so more of them run than there are processors.
@@ -26,11 +26,12 @@ MAKEFLAGS += --no-print-directory
 VERSION = $(shell sed -n 's/^__version__ = "\([^"]*\)".*/\1/p' mocksrv/__init__.py)
 
 PROGRAM = $(BUILD)/Qremote
-# TLS is a separate module, so that only a delivery that uses it loads GnuTLS.
-MODULE = $(BUILD)/qremote-tls.so
-HEADERS = $(wildcard src/*.h src/*/*.h)
-OBJECTS = $(patsubst src/%.c,$(BUILD)/obj/%.o,$(filter-out src/tls/tls.c src/tls/verify.c,$(wildcard src/*.c src/*/*.c)))
-PURE = $(shell sed -n '/^---- pure/,$$s|^[a-z].*|src/&.c|p' src/LAYERS)
+# Separate modules, so that only a delivery that uses c-ares or GnuTLS loads it.
+DNS_MODULE = $(BUILD)/qremote-dns.so
+TLS_MODULE = $(BUILD)/qremote-tls.so
+OBJECTS = $(patsubst src/%.c,$(BUILD)/obj/%.o,$(filter-out src/dns/dns.c src/tls/tls.c src/tls/verify.c, \
+	$(wildcard src/*.c src/*/*.c)))
+PURE = $(shell sed -n '/^---- pure/,$${/^[a-z]/p}' src/LAYERS)
 # The manual page of the program.  Those of mocksrv belong to its package: see pyproject.toml.
 MAN = man/Qremote.8
 
@@ -43,30 +44,39 @@ COMPILE = $(CC) -std=c11 -iquote src -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 $(FORT
 run = $(if $(filter 1,$(V)),,@printf '%-8s%s\n' '$(1)' '$@' &&)
 LINK = -Wl,-z,relro -Wl,-z,now -Wl,--as-needed $(LDFLAGS)
 
-all: $(PROGRAM) $(MODULE) ## build/Qremote (the default); nothing is installed (10 s; V=1 shows the commands)
+all: $(PROGRAM) $(DNS_MODULE) $(TLS_MODULE) ## build/Qremote (the default); nothing is installed (10 s; V=1 shows the commands)
 
+# Without the objects that only a module uses.
 $(PROGRAM): $(OBJECTS)
-	$(call run,link) $(COMPILE) -pie $(LINK) -o $@ $^ $(shell pkg-config --libs libcares)
+	$(call run,link) $(COMPILE) -pie -Wl,--gc-sections $(LINK) -o $@ $^
+
+$(DNS_MODULE): $(patsubst %,$(BUILD)/pic/%.o,dns/dns dns/answer base/address base/text base/buf)
+$(DNS_MODULE): LIBRARY = libcares
+$(TLS_MODULE): $(patsubst %,$(BUILD)/pic/%.o,tls/tls tls/verify base/buf)
+$(TLS_MODULE): LIBRARY = gnutls
+$(DNS_MODULE) $(TLS_MODULE):
+	$(call run,link) $(COMPILE) -shared -Wl,-z,defs -Wl,-Bsymbolic $(LINK) -o $@ $^ $(shell pkg-config --libs $(LIBRARY))
 
 $(BUILD)/obj/%.o: src/%.c Makefile $(BUILD)/flags | libraries
 	@mkdir -p $(@D)
 	$(call run,compile) $(COMPILE) -fPIE -MMD -MP $(FILE_FLAGS) -c -o $@ $<
 
-$(MODULE): src/tls/tls.c src/tls/verify.c src/base/buf.c $(HEADERS) Makefile $(BUILD)/flags | libraries
+$(BUILD)/pic/%.o: src/%.c Makefile $(BUILD)/flags | libraries
 	@mkdir -p $(@D)
-	$(call run,link) $(COMPILE) -fPIC -shared -Wl,-z,defs $(LINK) -o $@ $(filter %.c,$^) $(shell pkg-config --cflags --libs gnutls)
+	$(call run,compile) $(COMPILE) -fPIC -MMD -MP $(FILE_FLAGS) -c -o $@ $<
 
--include $(OBJECTS:.o=.d)
+-include $(shell find $(BUILD)/obj $(BUILD)/pic -name '*.d' 2>/dev/null)
 
 # Only the files that need these get them; a plain `make` after `make QMAIL=/elsewhere` must compile config.c again.
-$(BUILD)/obj/dns/dns.o: FILE_FLAGS = $(shell pkg-config --cflags libcares)
+$(BUILD)/pic/dns/dns.o: FILE_FLAGS = $(shell pkg-config --cflags libcares)
+$(BUILD)/pic/tls/%.o: FILE_FLAGS = $(shell pkg-config --cflags gnutls)
 $(BUILD)/obj/qmail/config.o: FILE_FLAGS = -DQMAIL_HOME='"$(QMAIL)"'
 $(BUILD)/obj/qmail/config.o: $(BUILD)/qmail-home
 $(BUILD)/qmail-home: SETTING = $(QMAIL)
 $(BUILD)/obj/main.o: FILE_FLAGS = -DVERSION='"$(VERSION)"'
 $(BUILD)/obj/main.o: mocksrv/__init__.py
-$(BUILD)/obj/tls/module.o: FILE_FLAGS = -DMODULE_DIRECTORY='"$(MODULES)"'
-$(BUILD)/obj/tls/module.o: $(BUILD)/module-directory
+$(BUILD)/obj/base/module.o: FILE_FLAGS = -DMODULE_DIRECTORY='"$(MODULES)"'
+$(BUILD)/obj/base/module.o: $(BUILD)/module-directory
 $(BUILD)/module-directory: SETTING = $(MODULES)
 $(BUILD)/qmail-home $(BUILD)/module-directory: FORCE
 	@mkdir -p $(@D)
@@ -83,12 +93,11 @@ libraries:
 		echo "pkg-config does not find $$library" >&2; ci/install-deps -n build; exit 1; }; done
 
 # The pure floors for the tests, which call them through ctypes.  With -z defs it fails if they need anything above.
-$(BUILD)/libpure.so: $(PURE) $(HEADERS) src/LAYERS Makefile $(BUILD)/flags
-	@mkdir -p $(@D)
-	$(call run,link) $(COMPILE) -fPIC -shared -Wl,-z,defs $(LINK) -o $@ $(PURE)
+$(BUILD)/libpure.so: $(PURE:%=$(BUILD)/pic/%.o)
+	$(call run,link) $(COMPILE) -shared -Wl,-z,defs $(LINK) -o $@ $^
 
 # From the same objects of the pure floors as the program.  An empty program shows the cost of a process.
-$(BUILD)/bench: $(wildcard bench/*.[ch]) $(PURE:src/%.c=$(BUILD)/obj/%.o) Makefile $(BUILD)/flags | libraries
+$(BUILD)/bench: $(wildcard bench/*.[ch]) $(PURE:%=$(BUILD)/obj/%.o) Makefile $(BUILD)/flags | libraries
 	@echo 'int main(void) { return 0; }' | $(COMPILE) -fPIE -pie $(LINK) -o $(BUILD)/empty -x c -
 	$(call run,link) $(COMPILE) -fPIE -pie $(LINK) -o $@ $(filter %.c %.o,$^) $(shell pkg-config --cflags --libs gnutls)
 
@@ -125,7 +134,7 @@ lint: deps-ci ## the style and the structure of the sources (20 s)
 	for page in man/*.[1-8]; do mandoc -T lint -W warning $$page || exit; done
 	mypy --python-version 3.11 --cache-dir=/dev/null mocksrv
 
-bench: $(PROGRAM) $(MODULE) $(BUILD)/bench ## speed, compared with plain loops; never fails for being slow (1 min)
+bench: $(PROGRAM) $(DNS_MODULE) $(TLS_MODULE) $(BUILD)/bench ## speed, compared with plain loops; never fails for being slow (1 min)
 	$(BUILD)/bench $(PROGRAM) $(BUILD)/empty
 
 debug: ## build/debug/Qremote, for gdb: see CONTRIBUTING.md (10 s)
@@ -165,8 +174,9 @@ deps-ci:
 
 # Files in use are replaced by rename: qmail-rspawn bounces a mail if it finds no program.
 put = install -D -m $(1) $(2) '$(DESTDIR)$(3).new' && mv -f '$(DESTDIR)$(3).new' '$(DESTDIR)$(3)'
-install: $(PROGRAM) $(MODULE) ## into $(DESTDIR)$(PREFIX); QMAIL=/var/qmail is where the control files are
-	$(call put,644,$(MODULE),$(MODULES)/$(notdir $(MODULE)))
+install: $(PROGRAM) $(DNS_MODULE) $(TLS_MODULE) ## into $(DESTDIR)$(PREFIX); QMAIL=/var/qmail is where the control files are
+	$(call put,644,$(DNS_MODULE),$(MODULES)/$(notdir $(DNS_MODULE)))
+	$(call put,644,$(TLS_MODULE),$(MODULES)/$(notdir $(TLS_MODULE)))
 	$(call put,755,$(PROGRAM),$(PREFIX)/bin/Qremote)
 	for page in $(MAN); do \
 		install -D -m 644 $$page '$(DESTDIR)$(PREFIX)'/share/man/man$${page##*.}/$${page##*/} || exit; done
@@ -175,7 +185,7 @@ install: $(PROGRAM) $(MODULE) ## into $(DESTDIR)$(PREFIX); QMAIL=/var/qmail is w
 uninstall: ## remove what install installed
 	@[ "$$(readlink '$(QMAIL)/bin/qmail-remote')" != '$(PREFIX)/bin/Qremote' ] || [ '$(DESTDIR)' ] || { \
 		echo '$(QMAIL)/bin/qmail-remote is a link to it: first make restore-qmail-remote' >&2; exit 1; }
-	rm -f '$(DESTDIR)$(PREFIX)/bin/Qremote' '$(DESTDIR)$(MODULES)/$(notdir $(MODULE))'
+	rm -f '$(DESTDIR)$(PREFIX)/bin/Qremote' '$(DESTDIR)$(MODULES)/'qremote-dns.so '$(DESTDIR)$(MODULES)/'qremote-tls.so
 	-rmdir --ignore-fail-on-non-empty '$(DESTDIR)$(MODULES)'
 	for page in $(MAN); do rm -f '$(DESTDIR)$(PREFIX)'/share/man/man$${page##*.}/$${page##*/} || exit; done
 

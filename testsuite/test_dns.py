@@ -2,9 +2,11 @@
 """All kinds of answers to real questions: how dns.c and c-ares handle them, and a real unbound."""
 
 import ctypes
+import os
+import shutil
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -13,6 +15,7 @@ import dns.query
 import pytest
 
 from mocksrv.world import sandbox
+from mocksrv.world.home import default_program
 from mocksrv.world.nameserver import DnsServer
 from testsuite.peer import ADDRESS, PATIENCE, RECIPIENT, SENDER, Outcome, Peer, qremote
 
@@ -157,3 +160,51 @@ def on_the_link() -> str:
 def test_a_name_server_on_the_link() -> None:
     """Its address means nothing without the interface, which must not get lost."""
     assert sandbox.run(on_the_link) == "rK"
+
+
+# The module
+
+
+def with_program(prepare: Callable[[Path], None], host: str) -> Outcome:
+    """A delivery by a program that has this directory for itself."""
+    directory = sandbox.SCRATCH / "bin"
+    directory.mkdir()
+    program = shutil.copy(default_program(), directory / "qmail-remote")
+    prepare(directory)
+    os.environ["QREMOTE"] = str(program)
+    with DnsServer(f"example.org. MX 10 mx.example.org.\nmx.example.org. A {ADDRESS}\n") as server, Peer():
+        server.start()
+        return delivered_to(host)
+
+
+def copy_module(directory: Path) -> None:
+    shutil.copy(default_program().with_name("qremote-dns.so"), directory)
+
+
+def spoil_module(directory: Path) -> None:
+    (directory / "qremote-dns.so").write_bytes(b"no module")
+
+
+def foreign_module(directory: Path) -> None:
+    source = directory / "foreign.c"
+    source.write_text("const unsigned qremote_module[16] = {4711};\n")
+    subprocess.run(["cc", "-shared", "-fPIC", "-o", directory / "qremote-dns.so", source], check=True)
+
+
+@pytest.mark.spec("MX-5")
+@pytest.mark.parametrize(
+    ("prepare", "host", "letters", "text"),
+    [
+        (copy_module, "example.org", "rK", "accepted message"),
+        (lambda _: None, f"[{ADDRESS}]", "rK", "accepted message"),
+        (lambda _: None, "example.org", "Z", "Qremote cannot load its DNS module: "),
+        (spoil_module, "example.org", "Z", "Qremote cannot load its DNS module: "),
+        (foreign_module, "example.org", "Z", "Qremote cannot use its DNS module: "),
+    ],
+    ids=["beside", "not needed", "missing", "spoilt", "of another build"],
+)
+def test_the_module(prepare: Callable[[Path], None], host: str, letters: str, text: str) -> None:
+    """It is found beside the program, whatever its name, and not searched if no name is looked up."""
+    outcome = sandbox.run(with_program, prepare, host)
+    assert outcome.letters == letters and text in outcome.report
+    assert letters == "rK" or "(#4.3.0)" in outcome.report

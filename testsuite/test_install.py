@@ -13,6 +13,8 @@ import mocksrv
 
 ROOT = Path(__file__).parent.parent
 
+MODULES = ("qremote-dns.so", "qremote-tls.so")
+
 
 def make_environment() -> dict[str, str]:
     """The environment for an independent make, not a part of the make that runs the tests."""
@@ -36,12 +38,13 @@ def test_install_and_uninstall(tmp_path: Path) -> None:
     (tmp_path / "usr/bin").mkdir(parents=True)
     (tmp_path / "usr/bin/other").touch()
     where = (f"DESTDIR={tmp_path}", "PREFIX=/usr")
-    built = [word for name in ("Qremote", "qremote-tls.so", "module-directory") for word in ("-o", f"build/{name}")]
+    built = [word for name in ("Qremote", *MODULES, "module-directory") for word in ("-o", f"build/{name}")]
     make(*built, "install", *where)
     page = "usr/share/man/man8/Qremote.8"
-    module = "usr/lib/qremote/qremote-tls.so"
-    assert files(tmp_path) == {"usr/bin/other", "usr/bin/Qremote", module, page}
-    assert (tmp_path / module).read_bytes() == (ROOT / "build/qremote-tls.so").read_bytes()
+    modules = {f"usr/lib/qremote/{name}" for name in MODULES}
+    assert files(tmp_path) == {"usr/bin/other", "usr/bin/Qremote", *modules, page}
+    for name in MODULES:
+        assert (tmp_path / "usr/lib/qremote" / name).read_bytes() == (ROOT / "build" / name).read_bytes()
     installed = tmp_path / "usr/bin/Qremote"
     assert installed.read_bytes() == (ROOT / "build/Qremote").read_bytes()
     assert installed.stat().st_mode & 0o777 == 0o755

@@ -167,7 +167,7 @@ def spoil_module(directory: Path) -> None:
 
 def foreign_module(directory: Path) -> None:
     source = directory / "foreign.c"
-    source.write_text("const unsigned tls_module[16] = {4711};\n")
+    source.write_text("const unsigned qremote_module[16] = {4711};\n")
     subprocess.run(["cc", "-shared", "-fPIC", "-o", directory / "qremote-tls.so", source], check=True)
 
 

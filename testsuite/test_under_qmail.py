@@ -287,9 +287,9 @@ def on_a_host(command: str, files: Mapping[str, str], modes: Mapping[str, tuple[
     for name, text in {"passwd": USERS, "group": GROUPS}.items():
         (sandbox.SCRATCH / name).write_text(text)
         subprocess.run(["mount", "--bind", sandbox.SCRATCH / name, f"/etc/{name}"], check=True)
-    for built, installed in (("Qremote", "bin/Qremote"), ("qremote-tls.so", "lib/qremote/qremote-tls.so")):
-        there = Path("/usr/local") / installed
-        there.parent.mkdir(parents=True)
+    for built, directory in (("Qremote", "bin"), ("qremote-dns.so", "lib/qremote"), ("qremote-tls.so", "lib/qremote")):
+        there = Path("/usr/local") / directory
+        there.mkdir(parents=True, exist_ok=True)
         shutil.copy(BUILT / built, there)
     furnish(Path("/var/qmail"), **files)
     for name, (owner, mode) in modes.items():

@@ -2,8 +2,9 @@
 /*
  * dns - MX, A and AAAA questions; the only user of c-ares
  *
- * resolve.c asks.  Only the DNS counts: no search list, hosts file or environment variable changes a question.  RFC
- * 5321 section 5, RFC 7505.  All questions about one set of exchangers are sent at once.
+ * The DNS module, which resolve.c loads and asks.  Only the DNS counts: no search list, hosts file or environment
+ * variable changes a question.  RFC 5321 section 5, RFC 7505.  All questions about one set of exchangers are sent at
+ * once.
  *
  * c-ares transports the octets, by datagrams or TCP, and matches answers to questions.  answer.c decides whether a
  * message is an answer, since c-ares accepts some that are not.  Therefore this file also walks over the servers: a
@@ -12,10 +13,11 @@
 #define CARES_NO_DEPRECATED 1 /* the calls of 1.18, which later versions keep */
 #include "dns/dns.h"
 
+#include "base/module.h"
+
 #include <ares.h>
 #include <arpa/nameser.h>
 #include <poll.h>
-#include <stdlib.h>
 #include <sys/socket.h>
 #include <sys/time.h>
 #include <time.h>
@@ -49,7 +51,15 @@ static int use_server(struct dns *dns, const struct ares_addr_port_node *server)
 	return dns->server_count > 1 ? ares_set_servers_ports(dns->channel, &alone) : ARES_SUCCESS;
 }
 
-struct dns *dns_open(const char *servers, const char **why)
+static void close_dns(struct dns *dns)
+{
+	ares_destroy(dns->channel);
+	ares_free_data(dns->servers);
+	ares_library_cleanup();
+	mem_free(dns);
+}
+
+static struct dns *open_dns(const char *servers, const char **why)
 {
 	char lookups[] = "b"; /* c-ares copies it */
 	struct dns *dns = mem_array(1, sizeof *dns + SOCKETS_MAX * sizeof *dns->sockets);
@@ -65,8 +75,6 @@ struct dns *dns_open(const char *servers, const char **why)
 	options.maxtimeout = TIMEOUT_CARES;
 	mask |= ARES_OPT_MAXTIMEOUTMS;
 #endif
-	unsetenv("LOCALDOMAIN");
-	unsetenv("RES_OPTIONS");
 	int status = ares_library_init(ARES_LIB_INIT_ALL);
 	if (status == ARES_SUCCESS)
 		status = ares_init_options(&dns->channel, &options, mask);
@@ -81,7 +89,7 @@ struct dns *dns_open(const char *servers, const char **why)
 	if (status == ARES_SUCCESS)
 		return dns;
 	*why = ares_strerror(status);
-	dns_close(dns);
+	close_dns(dns);
 	return NULL;
 }
 
@@ -272,7 +280,7 @@ static enum dns_status take_exchangers(struct question *question, struct answer 
 	return root && records == 1 ? DNS_NULL_MX : DNS_FOUND;
 }
 
-enum dns_status dns_exchangers(struct dns *dns, const char *name, struct exchangers *exchangers)
+static enum dns_status ask_exchangers(struct dns *dns, const char *name, struct exchangers *exchangers)
 {
 	struct question question = question_for(dns, name, ns_t_mx);
 	question.take = take_exchangers;
@@ -295,7 +303,7 @@ static enum dns_status take_addresses(struct question *question, struct answer *
 	return DNS_FOUND;
 }
 
-void dns_addresses(struct dns *dns, struct exchangers *exchangers)
+static void ask_addresses(struct dns *dns, struct exchangers *exchangers)
 {
 	static const unsigned types[] = {ns_t_aaaa, ns_t_a};
 	size_t count = 0;
@@ -322,12 +330,10 @@ void dns_addresses(struct dns *dns, struct exchangers *exchangers)
 	mem_free(questions);
 }
 
-void dns_close(struct dns *dns)
-{
-	if (!dns)
-		return;
-	ares_destroy(dns->channel);
-	ares_free_data(dns->servers);
-	ares_library_cleanup();
-	mem_free(dns);
-}
+const struct dns_module qremote_module = {
+	.interface = MODULE_INTERFACE,
+	.open = open_dns,
+	.exchangers = ask_exchangers,
+	.addresses = ask_addresses,
+	.close = close_dns,
+};

@@ -5,27 +5,25 @@
 #include "dns/answer.h"
 #include "dns/exchangers.h"
 
+#include <stdint.h>
+
+/* The module with c-ares, qremote-dns.so (see module.h): dns.c, and what it uses of the pure floors. */
+
 struct dns;
 
-/*
- * Prepares to ask `servers` ("address:port", separated by commas), or those of resolv.conf if it is NULL.  Returns
- * NULL, with a constant string in `why`, if that fails.
- */
-struct dns *dns_open(const char *servers, const char **why);
-
-/*
- * Asks for the MX records of a name, or of the name that it is an alias for.  `exchangers` must be empty; after
- * DNS_FOUND it has a member for each record whose name is a host name, possibly none.
- */
-enum dns_status dns_exchangers(struct dns *dns, const char *name, struct exchangers *exchangers);
-
-/*
- * Asks for the A and AAAA records of all exchangers that have a name and are not `unknown`, all at once, and adds them.
- * An exchanger becomes `unknown` if a question has no answer, or none within three seconds after the answer for the
- * other family.
- */
-void dns_addresses(struct dns *dns, struct exchangers *exchangers);
-
-void dns_close(struct dns *dns);
+struct dns_module {
+	uint32_t interface; /* MODULE_INTERFACE of its build */
+	/* Prepares to ask `servers` ("address:port", separated by commas), or those of resolv.conf if it is NULL.
+	 * NULL, with a constant string in `why`, if that fails.  Ended by close(). */
+	struct dns *(*open)(const char *servers, const char **why);
+	/* Asks for the MX records of a name, or of the name that it is an alias for.  `exchangers` must be empty; after
+	 * DNS_FOUND it has a member for each record whose name is a host name, possibly none. */
+	enum dns_status (*exchangers)(struct dns *dns, const char *name, struct exchangers *exchangers);
+	/* Asks for the A and AAAA records of all exchangers that have a name and are not `unknown`, all at once, and
+	 * adds them.  An exchanger becomes `unknown` if a question has no answer, or none within three seconds after
+	 * the answer for the other family. */
+	void (*addresses)(struct dns *dns, struct exchangers *exchangers);
+	void (*close)(struct dns *dns);
+};
 
 #endif

@@ -8,6 +8,7 @@
 #include "dns/resolve.h"
 
 #include "base/conn.h"
+#include "base/module.h"
 #include "dns/dns.h"
 #include "qmail/route.h"
 
@@ -38,7 +39,8 @@ struct search {
 	const struct host *host;
 	const struct config *config;
 	struct route route;
-	struct dns *dns; /* opened with the first question */
+	const struct dns_module *module; /* these two are for the first question */
+	struct dns *dns;
 	struct report *failure;
 };
 
@@ -67,10 +69,13 @@ static bool fail_locally(const struct search *search, const char *what)
 static bool open_dns(struct search *search)
 {
 	const char *why;
-	char what[128];
+	char what[300];
 	if (search->dns)
 		return true;
-	search->dns = dns_open(search->config->dnsservers.data, &why);
+	search->module = module_load("qremote-dns.so", "DNS", what, sizeof what);
+	if (!search->module)
+		return fail_locally(search, what);
+	search->dns = search->module->open(search->config->dnsservers.data, &why);
 	if (search->dns)
 		return true;
 	snprintf(what, sizeof what, "cannot query the DNS: %s.", why);
@@ -118,7 +123,7 @@ static bool use_mx(struct search *search)
 	struct exchangers *exchangers = &search->destination->exchangers;
 	if (!open_dns(search))
 		return false;
-	switch (dns_exchangers(search->dns, search->host->name, exchangers)) {
+	switch (search->module->exchangers(search->dns, search->host->name, exchangers)) {
 	case DNS_FOUND:
 		draw(exchangers);
 		exchangers_order(exchangers);
@@ -150,7 +155,7 @@ static bool look_up_addresses(struct search *search)
 	if (named && !open_dns(search))
 		return false;
 	if (named)
-		dns_addresses(search->dns, exchangers);
+		search->module->addresses(search->dns, exchangers);
 	return !exchangers_failed(exchangers) || fail_locally(search, "is out of memory.");
 }
 
@@ -229,7 +234,8 @@ bool resolve_host(struct destination *destination, const struct host *host, cons
 	struct search search = {.destination = destination, .host = host, .config = config, .failure = failure};
 	*destination = (struct destination){0};
 	bool found = run(&search);
-	dns_close(search.dns);
+	if (search.dns)
+		search.module->close(search.dns);
 	return found;
 }
 

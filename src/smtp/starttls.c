@@ -11,8 +11,8 @@
 #include "smtp/starttls.h"
 
 #include "base/conn.h"
+#include "base/module.h"
 #include "tls/ciphers.h"
-#include "tls/module.h"
 
 #include <stdio.h>
 
@@ -124,7 +124,7 @@ static bool prepare(struct attempt *attempt)
 	if (!read_file(attempt, "clientcert.pem", &attempt->certificate) ||
 	    !read_file(attempt, "tlsclientciphers", &attempt->list) || !read_ciphers(attempt))
 		return false;
-	attempt->module = module_load(why, sizeof why);
+	attempt->module = module_load("qremote-tls.so", "TLS", why, sizeof why);
 	return attempt->module || fail_locally(attempt, "Qremote", why);
 }
 

@@ -10,6 +10,7 @@
 #include "tls/tls.h"
 
 #include "base/buf.h"
+#include "base/module.h"
 #include "tls/verify.h"
 
 #include <gnutls/gnutls.h>
@@ -287,8 +288,8 @@ static int64_t tls_now(void *context)
 
 static const struct stream_transport transport = {tls_read, tls_write, tls_wait, tls_now};
 
-const struct tls_module tls_module = {
-	.interface = TLS_INTERFACE,
+const struct tls_module qremote_module = {
+	.interface = MODULE_INTERFACE,
 	.open = open_tls,
 	.handshake = handshake,
 	.version = version,

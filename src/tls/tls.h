@@ -8,10 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/*
- * TLS is a separate module, so that a delivery without TLS does not load GnuTLS.  It is tls.c, linked with GnuTLS, and
- * exports one symbol, `tls_module`; module.c finds and loads it.
- */
+/* The module with GnuTLS, qremote-tls.so (see module.h): tls.c and verify.c. */
 
 /* Octets of a PEM file; no data: there is no such file. */
 struct tls_pem {
@@ -48,7 +45,7 @@ struct tls_failure {
 struct tls;
 
 struct tls_module {
-	uint32_t interface; /* TLS_INTERFACE of its build */
+	uint32_t interface; /* MODULE_INTERFACE of its build */
 	/* Makes a session over a connected socket; NULL, with a failure, if that is impossible.  Ended by close(). */
 	struct tls *(*open)(const struct tls_settings *settings, struct tls_failure *failure);
 	/* Does the handshake within the deadline (of `below`'s clock); false with a failure. */
@@ -61,10 +58,5 @@ struct tls_module {
 	/* The transport of a stream within TLS; its context is the struct tls. */
 	const struct stream_transport *transport;
 };
-
-/* Increase it with every change of this file that affects both program and module. */
-enum { TLS_INTERFACE = 2 };
-
-extern const struct tls_module tls_module;
 
 #endif
