@@ -48,11 +48,13 @@ class Buf(Structure):  # buf.h
 
 
 class Lines(Structure):  # lines.h
-    _fields_ = [("at", c_void_p), ("end", c_void_p), ("line_end", c_void_p), ("next_cr", c_void_p)]
+    _fields_ = [
+        ("at", c_void_p), ("end", c_void_p), ("line_end", c_void_p), ("searched", c_void_p), ("next_cr", c_void_p),
+    ]  # fmt: skip
 
 
 class LineFacts(Structure):  # lines.h
-    _fields_ = [("size", c_uint64), ("longest", c_size_t), ("eightbit", c_bool), ("nul", c_bool)]
+    _fields_ = [("size", c_uint64), ("long_line", c_bool), ("eightbit", c_bool), ("nul", c_bool)]
 
 
 class Field(Structure):  # header.h

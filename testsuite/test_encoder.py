@@ -101,13 +101,23 @@ def test_no_split_changes_the_octets(message: bytes, rooms: list[int]) -> None:
     assert encode(message, [*rooms, enough(message)]) == at_once(message)
 
 
+@pytest.mark.parametrize("end", [b"\n", b"\r\n", b"\r", b"\n\r", b"\r\r\n"])
+def test_line_ends_far_apart(end: bytes) -> None:
+    """CRs are searched for 16,384 octets at a time."""
+    for length in (*range(16380, 16388), 32767, 32768):
+        message = end.join([b"a" * length] * 3)
+        check(message, at_once(message))
+        check(end + message, at_once(end + message))
+
+
 @pytest.mark.spec("EXT-2")
-@given(MESSAGES)
-def test_facts(message: bytes) -> None:
-    """lines_examine() tells the truth about a message."""
+@given(MESSAGES, st.integers(1, 1000))
+def test_facts(message: bytes, times: int) -> None:
+    """lines_examine() tells the truth about a message, be it small or large."""
+    message *= times
     facts = examine(message)
     assert facts.size == len(canonical(message))
-    assert facts.longest == max(map(len, canonical(message).split(b"\r\n")))
+    assert facts.long_line == (max(map(len, canonical(message).split(b"\r\n"))) > 998)
     assert facts.eightbit == any(octet > 127 for octet in message)
     assert facts.nul == (b"\0" in message)
 
@@ -117,4 +127,6 @@ def test_facts(message: bytes) -> None:
 def test_long_lines_are_measured_without_their_end(length: int, end: bytes) -> None:
     """A last line without an end counts like any other, and a doubled dot does not (TR-5)."""
     for first in (b"a", b"."):
-        assert examine(b"short\n" + first + b"b" * (length - 1) + end).longest == length
+        for before in (b"", b"short" + (end or b"\n"), b"short\r" * 170):
+            facts = examine(before + first + b"b" * (length - 1) + end + b"short" * bool(end))
+            assert facts.long_line == (length > 998)

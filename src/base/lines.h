@@ -17,7 +17,8 @@ struct lines {
 	const char *at; /* the user moves it, forward only */
 	const char *end;
 	const char *line_end; /* the end of the line at `at`; out of date if before it */
-	const char *next_cr;  /* the first CR from `at` on, or `end`; out of date if before `at` */
+	const char *searched; /* where the search for a CR ended */
+	const char *next_cr;  /* the first CR from `at` on, or `searched`; out of date if before `at` */
 };
 
 /* Begins at the first of the octets, which must stay in place. */
@@ -35,7 +36,7 @@ struct span lines_take(struct lines *lines);
 /* What SMTP needs to know about octets. */
 struct line_facts {
 	uint64_t size;  /* number of octets with each line end as CR LF, a missing last one added */
-	size_t longest; /* octets of the longest line, without its end */
+	bool long_line; /* a line has more than LINE_MAX_TEXT octets, without its end */
 	bool eightbit;
 	bool nul;
 };

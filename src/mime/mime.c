@@ -147,7 +147,7 @@ static bool next_of_header(struct mime *mime, struct piece *piece)
 		give_up_on_field(mime, "has a NUL");
 	else if (facts.eightbit && !may_stay(mime))
 		begin_words(mime);
-	else if (facts.longest > LINE_MAX_TEXT)
+	else if (facts.long_line)
 		begin_cut(mime, field->octets);
 	return !mime->in_words && !is_cutting(mime);
 }

@@ -10,7 +10,7 @@
 
 static bool has_binary(const struct line_facts *facts)
 {
-	return facts->nul || facts->longest > LINE_MAX_TEXT;
+	return facts->nul || facts->long_line;
 }
 
 static const char *body_parameter(const struct form *form, const struct capabilities *offers,
