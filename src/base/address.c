@@ -89,19 +89,27 @@ static bool is_name_octet(char octet)
 	return is_alphanumeric(octet) || octet == '-' || octet == '_';
 }
 
-bool name_is_valid(struct span name)
+/* Whether these are labels of at most `most` octets, separated by dots: of letters of any script, digits, - and _. */
+static bool is_made_of_labels(struct span name, size_t most)
 {
 	size_t label = 0;
-	for (size_t i = 0; i < name.length; i++) {
-		if (name.data[i] == '.' && label == 0)
+	while (name.length > 0) {
+		size_t length = text_utf8_length(name);
+		bool dot = *name.data == '.';
+		if (length == 0 || (dot && label == 0) || (length == 1 && !dot && !is_name_octet(*name.data)))
 			return false;
-		if (name.data[i] != '.' && !is_name_octet(name.data[i]))
+		label = dot ? 0 : label + length;
+		if (label > most)
 			return false;
-		label = name.data[i] == '.' ? 0 : label + 1;
-		if (label > LABEL_MAX)
-			return false;
+		name.data += length;
+		name.length -= length;
 	}
-	return label > 0 && name.length <= NAME_MAX_LENGTH;
+	return label > 0;
+}
+
+bool name_is_valid(struct span name)
+{
+	return name.length <= NAME_MAX_LENGTH && text_is_ascii(name) && is_made_of_labels(name, LABEL_MAX);
 }
 
 struct span name_trim(struct span text)
@@ -136,23 +144,6 @@ struct span name_split(struct span text, struct span *rest)
 	return (struct span){text.data, literal + before.length};
 }
 
-/* Labels as in a name, but of any length, and with letters of any script. */
-static bool is_mailbox_name(struct span domain)
-{
-	size_t label = 0;
-	while (domain.length > 0) {
-		size_t length = text_utf8_length(domain);
-		if (length == 0 || (length == 1 && *domain.data != '.' && !is_name_octet(*domain.data)))
-			return false;
-		if (*domain.data == '.' && label == 0)
-			return false;
-		label = *domain.data == '.' ? 0 : label + 1;
-		domain.data += length;
-		domain.length -= length;
-	}
-	return label > 0;
-}
-
 /* RFC 5321 Dot-string, with the UTF-8 that RFC 6531 adds to atext. */
 static bool is_dot_string(struct span text)
 {
@@ -169,19 +160,13 @@ static bool is_dot_string(struct span text)
 	return before != '.';
 }
 
-/* Whether all of the text is UTF-8 without control characters; notes whether it is more than ASCII. */
-static bool is_text(struct span text, bool *utf8)
+/* Whether all of the text is UTF-8 without control characters. */
+static bool is_text(struct span text)
 {
-	*utf8 = false;
 	while (text.length > 0) {
-		unsigned char octet = (unsigned char)*text.data;
 		size_t length = text_utf8_length(text);
-		if (length == 0 || octet < 0x20 || octet == 0x7f)
+		if (length == 0 || text_is_control((struct span){text.data, length}))
 			return false;
-		if (octet == 0xc2 && (unsigned char)text.data[1] < 0xa0) /* C1 control characters */
-			return false;
-		if (length > 1)
-			*utf8 = true;
 		text.data += length;
 		text.length -= length;
 	}
@@ -219,13 +204,14 @@ bool mailbox_encode(struct buf *path, struct span mailbox, bool *utf8)
 	struct span local = {mailbox.data, at ? (size_t)(at - mailbox.data) : mailbox.length};
 	struct span domain = {at ? at + 1 : NULL, at ? mailbox.length - local.length - 1 : 0};
 	struct address address;
-	if (mailbox.length == 0 || mailbox.length > MAILBOX_MAX || !is_text(mailbox, utf8))
+	if (mailbox.length == 0 || mailbox.length > MAILBOX_MAX || !is_text(mailbox))
 		return false;
 	if (at && !address_parse_literal(domain, &address)) {
 		domain = name_trim(domain);
-		if (!is_mailbox_name(domain))
+		if (!is_made_of_labels(domain, MAILBOX_MAX))
 			return false;
 	}
+	*utf8 = !text_is_ascii(mailbox);
 	buf_octet(path, '<');
 	if (is_dot_string(local))
 		buf_add(path, local.data, local.length);

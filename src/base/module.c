@@ -12,7 +12,6 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -20,24 +19,20 @@
 #define MODULE_DIRECTORY "/usr/local/lib/qremote"
 #endif
 
-/* These variables change the questions of c-ares (MX-5); control GnuTLS, and make it write session keys to a file
- * (TLS-6). */
+/* Drops the variables that change the questions of c-ares (MX-5), control GnuTLS, or make it write session keys to a
+ * file (TLS-6). */
 static void clean_environment(void)
 {
-	unsetenv("LOCALDOMAIN");
-	unsetenv("RES_OPTIONS");
-	unsetenv("SSLKEYLOGFILE");
-	for (char **entry = environ; *entry;) {
-		char name[256];
-		size_t length = strcspn(*entry, "=");
-		if (strncmp(*entry, "GNUTLS_", 7) != 0 || length >= sizeof name) {
-			entry++;
-			continue;
-		}
-		memcpy(name, *entry, length);
-		name[length] = '\0';
-		unsetenv(name); /* the next entry moves into its place */
+	static const char *const unwanted[] = {"LOCALDOMAIN=", "RES_OPTIONS=", "SSLKEYLOGFILE=", "GNUTLS_"};
+	char **kept = environ;
+	for (char **entry = environ; *entry; entry++) {
+		bool drop = false;
+		for (size_t i = 0; i < sizeof unwanted / sizeof *unwanted; i++)
+			drop = drop || strncmp(*entry, unwanted[i], strlen(unwanted[i])) == 0;
+		if (!drop)
+			*kept++ = *entry;
 	}
+	*kept = NULL;
 }
 
 /* The program may have been called by another name, through a symbolic link. */

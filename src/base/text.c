@@ -89,20 +89,12 @@ static size_t utf8_length_at_once(struct span text)
 	return word & UINT64_C(0x8080808080808080) ? text_utf8_length(text) : sizeof word;
 }
 
-/* Eight octets at a time, since a compiler may not turn a loop over single octets into that. */
 bool text_is_ascii(struct span text)
 {
-	uint64_t all = 0;
-	uint64_t word;
-	while (text.length >= sizeof word) {
-		memcpy(&word, text.data, sizeof word);
-		all |= word;
-		text.data += sizeof word;
-		text.length -= sizeof word;
-	}
-	for (; text.length > 0; text.length--)
-		all |= (unsigned char)text.data[text.length - 1];
-	return !(all & UINT64_C(0x8080808080808080));
+	unsigned char all = 0;
+	for (size_t i = 0; i < text.length; i++)
+		all |= (unsigned char)text.data[i];
+	return all < 0x80;
 }
 
 bool text_is_utf8(struct span text)
@@ -117,7 +109,7 @@ bool text_is_utf8(struct span text)
 	return true;
 }
 
-static bool is_control(struct span character)
+bool text_is_control(struct span character)
 {
 	unsigned char first = (unsigned char)character.data[0];
 	if (character.length == 2)
@@ -132,7 +124,7 @@ bool text_printable(struct buf *out, struct span text, bool lines, size_t most)
 		struct span character = {text.data, length > 0 ? length : 1};
 		if (character.length > most)
 			return false;
-		bool plain = length > 0 && (!is_control(character) || (lines && *text.data == '\n'));
+		bool plain = length > 0 && (!text_is_control(character) || (lines && *text.data == '\n'));
 		buf_add(out, plain ? character.data : "?", plain ? character.length : 1);
 		most -= plain ? character.length : 1;
 		text.data += character.length;

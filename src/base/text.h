@@ -41,6 +41,9 @@ bool text_is_ascii(struct span text);
 /* Whether all of the text is well-formed UTF-8. */
 bool text_is_utf8(struct span text);
 
+/* Whether a character of UTF-8 is a control character: DEL and C1 too. */
+bool text_is_control(struct span character);
+
 /*
  * Appends the text in printable form, for a report or a terminal: control characters (DEL and C1 too) and octets that
  * are not UTF-8 become `?`; LF stays if `lines` is set.  At most `most` octets, and no character is cut.  Returns
