@@ -35,22 +35,13 @@ static bool take_reports_away(int *reports)
 	if (*reports < 0 && errno != EBADF)
 		return false;
 	close(1);
-	close(2);
 	int null = open("/dev/null", O_RDWR);
 	if (null < 0)
 		null = open("/", O_RDONLY); /* no /dev here: any descriptor that cannot be written to will do */
-	for (int descriptor = 1; null >= 0 && descriptor <= 2; descriptor++)
-		if (null != descriptor)
-			dup2(null, descriptor);
+	for (int descriptor = 1; descriptor <= 2; descriptor++)
+		if (null != descriptor && dup2(null, descriptor) < 0)
+			close(descriptor);
 	return true;
-}
-
-/* A caller may ignore or block these, or leave the default, which ends the process; here they are always ignored. */
-static void ignore_write_signals(void)
-{
-	struct sigaction ignore = {.sa_handler = SIG_IGN};
-	sigaction(SIGPIPE, &ignore, NULL);
-	sigaction(SIGXFSZ, &ignore, NULL);
 }
 
 /* Writes all of it, in one write(2) if the other side allows. */
@@ -71,41 +62,48 @@ static void write_reports(int descriptor, struct span reports)
 	}
 }
 
-/*
- * SIGBUS: the message file was cut short, and a page of it no longer exists.  SIGABRT, SIGSEGV: the libraries below
- * GnuTLS end so if memory is short.  The server gets no end of the message, and the caller gets this report.
- */
 static volatile sig_atomic_t reports_of_last_resort = -1;
 
+/* The server gets no end of the message, and the caller gets this report, with the NUL that ends its record. */
 static void give_up(int signal)
 {
 	static const char cut_short[] = "ZThe message file was cut short while it was sent. (#4.3.0)\n";
 	static const char crashed[] = "ZQremote or a library crashed: memory may be short. (#4.3.0)\n";
-	/* The NUL ends the record. */
 	ssize_t written = signal == SIGBUS ? write(reports_of_last_resort, cut_short, sizeof cut_short)
 					   : write(reports_of_last_resort, crashed, sizeof crashed);
 	(void)written;
 	_exit(0);
 }
 
-static void watch_for_sudden_ends(int reports)
+/* Whatever the caller did about signals: these are ignored, or end the process so. */
+static void set_signals(int reports)
 {
-	static const int ends[] = {SIGBUS, SIGABRT, SIGSEGV};
+	static const struct {
+		int number;
+		void (*handler)(int);
+	} signals[] = {
+		{SIGPIPE, SIG_IGN}, /* a write says so, too */
+		{SIGXFSZ, SIG_IGN},
+		{SIGBUS, give_up},  /* the message file was cut short, and a page of it no longer exists */
+		{SIGABRT, give_up}, /* the libraries below GnuTLS end with these if memory is short */
+		{SIGSEGV, give_up},
+	};
 	sigset_t unblocked;
 	reports_of_last_resort = reports;
 	sigemptyset(&unblocked);
-	for (size_t i = 0; i < sizeof ends / sizeof *ends; i++) {
-		struct sigaction action = {.sa_handler = give_up};
+	for (size_t i = 0; i < sizeof signals / sizeof *signals; i++) {
+		struct sigaction action = {.sa_handler = signals[i].handler};
 		struct sigaction before;
+		sigaction(signals[i].number, &action, &before);
 		/* A sanitizer has its own handler for SIGSEGV, which tells more. */
-		if (ends[i] != SIGSEGV || (sigaction(SIGSEGV, NULL, &before) == 0 && before.sa_handler == SIG_DFL))
-			sigaction(ends[i], &action, NULL);
-		sigaddset(&unblocked, ends[i]);
+		if (signals[i].number == SIGSEGV && before.sa_handler != SIG_DFL)
+			sigaction(SIGSEGV, &before, NULL);
+		sigaddset(&unblocked, signals[i].number);
 	}
 	sigprocmask(SIG_UNBLOCK, &unblocked, NULL);
 }
 
-/* The state of one run. */
+/* The state of one run.  Its memory is given back with the process. */
 struct run {
 	struct message message;
 	struct config config;
@@ -131,17 +129,7 @@ static void run_stages(struct run *run, int argc, char **argv)
 	    !resolve_host(&run->destination, &run->host, &run->config, failure))
 		return;
 	struct delivery delivery = {&run->config, &run->trace, &run->destination, &run->message, &run->envelope, begun};
-	deliver(&delivery, &run->result);
-}
-
-static void free_run(struct run *run)
-{
-	trace_close(&run->trace);
-	destination_free(&run->destination);
-	envelope_free(&run->envelope);
-	config_free(&run->config);
-	message_close(&run->message);
-	report_free(&run->result);
+	deliver(&delivery, failure);
 }
 
 int main(int argc, char **argv)
@@ -152,7 +140,7 @@ int main(int argc, char **argv)
 	struct run run = {0};
 	int reports;
 	bool away = take_reports_away(&reports);
-	ignore_write_signals();
+	set_signals(reports);
 	if (!away) {
 		write_reports(1, (struct span){no_descriptor, sizeof no_descriptor}); /* its NUL ends the record */
 		return 0;
@@ -161,7 +149,6 @@ int main(int argc, char **argv)
 		write_reports(reports, (struct span){version, sizeof version - 1});
 		return 0;
 	}
-	watch_for_sudden_ends(reports);
 	run.trace = trace_open(reports);
 	run_stages(&run, argc, argv);
 	trace_note(&run.trace, '*', "the message report is %c", run.result.letter);
@@ -170,6 +157,6 @@ int main(int argc, char **argv)
 	if (run.envelope.results.failed || run.result.text.failed)
 		octets = (struct span){no_memory, sizeof no_memory};
 	write_reports(reports, octets);
-	free_run(&run);
+	reports_of_last_resort = -1; /* a library that crashes at its end adds nothing */
 	return 0;
 }

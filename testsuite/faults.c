@@ -4,6 +4,7 @@
  *
  * FAULT=KIND:N:ERRNO   the nth call of that kind fails with that errno; ERRNO 0: all of them move at most one octet
  * FAULT=noise          instead, each connect(2) writes something to descriptors 1 and 2, as a careless library might
+ * FAULT=end            instead, the program crashes at its end
  * FAULT_LOG=FILE       at the end the number of calls of that kind is written to this file; until then it holds the
  *                      path of the program or library whose malloc(3) failed
  *
@@ -53,6 +54,8 @@ __attribute__((destructor)) static void end(void)
 	char text[32];
 	snprintf(text, sizeof text, "%ld", calls);
 	note(text);
+	if (strcmp(kind, "end") == 0)
+		abort();
 }
 
 static int fails(const char *what)

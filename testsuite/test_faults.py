@@ -124,6 +124,16 @@ def report_of_the_last_fault(library: Path, kind: str, number: int) -> str:
     return outcome.report
 
 
+def test_a_library_that_crashes_at_its_end(library: Path) -> None:
+    """What was reported stays, and nothing is added."""
+    assert sandbox.run(bad_end, library) == LETTERS
+
+
+def bad_end(library: Path) -> str:
+    """The letters of such a delivery."""
+    return deliver(library, "end", 0, 0)[0].letters
+
+
 @pytest.mark.spec("SYN-3")
 def test_a_library_that_talks(library: Path) -> None:
     """What a library writes to descriptors 1 and 2 is lost: under qmail-rspawn both are the pipe of the reports."""

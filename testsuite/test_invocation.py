@@ -383,6 +383,36 @@ def test_descriptors_are_not_passed_on() -> None:
 
 
 @needs_strace
+def test_what_a_delivery_costs() -> None:
+    """Not a system call more, and no library but that of C. The times at which replies come, and that library, decide
+    about some of them.
+    """
+    outcome, calls = sandbox.run(traced, ("PIPELINING",), MESSAGE)
+    loaded = [call for call in calls if call.startswith("open") and ".so" in call and "= -1" not in call]
+    assert outcome.letters == "rrK" and [call for call in loaded if "libc.so" not in call and "ld.so" not in call] == []
+    own = calls[next(index for index, call in enumerate(calls) if "F_DUPFD_CLOEXEC" in call) :]
+    others = re.compile(r"brk|getrandom|mprotect|munmap|p?poll|recvfrom|exit_group|.*NETLINK")
+    counted = [call for call in own if not others.match(call)]
+    assert len(counted) == 36, "\n".join(counted)
+
+
+@pytest.mark.skipif(not shutil.which("valgrind"), reason="valgrind is not installed")
+def test_instructions_of_a_delivery() -> None:
+    """In main, so without those of the dynamic linker; half as much again would be worth a look."""
+    assert sandbox.run(instructions) < 75_000
+
+
+def instructions() -> int:
+    """Those of a delivery of 2 KB."""
+    log = sandbox.SCRATCH / "log"
+    tool = ("--tool=callgrind", "--toggle-collect=main", "--callgrind-out-file=/dev/null", f"--log-file={log}")
+    with Peer():
+        outcome = qremote(message=b"Subject: x\n\n" + (b"x" * 59 + b"\n") * 33, wrapper=("valgrind", *tool))
+    assert outcome.letters == "rK"
+    return int(log.read_text().partition("Collected :")[2].split()[0])
+
+
+@needs_strace
 def test_lines_cost_no_system_calls() -> None:
     """Messages of the same size need the same system calls, be it 50 lines or 10,000."""
     size = 40000

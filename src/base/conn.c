@@ -46,15 +46,21 @@ static int poll_until(int descriptor, short events, int64_t deadline)
 	}
 }
 
+/* What recv(2) or send(2) came to. */
+static ssize_t outcome(ssize_t length)
+{
+	if (length >= 0)
+		return length;
+	return errno == EAGAIN || errno == EWOULDBLOCK ? STREAM_AGAIN : STREAM_FAILED;
+}
+
 static ssize_t conn_read(void *context, char *data, size_t room)
 {
 	ssize_t length;
 	do
 		length = recv(*(const int *)context, data, room, MSG_DONTWAIT);
 	while (length < 0 && errno == EINTR);
-	if (length >= 0)
-		return length;
-	return errno == EAGAIN || errno == EWOULDBLOCK ? STREAM_AGAIN : STREAM_FAILED;
+	return outcome(length);
 }
 
 static ssize_t conn_write(void *context, const char *data, size_t length)
@@ -63,9 +69,7 @@ static ssize_t conn_write(void *context, const char *data, size_t length)
 	do
 		written = send(*(const int *)context, data, length, MSG_DONTWAIT | MSG_NOSIGNAL);
 	while (written < 0 && errno == EINTR);
-	if (written >= 0)
-		return written;
-	return errno == EAGAIN || errno == EWOULDBLOCK ? STREAM_AGAIN : STREAM_FAILED;
+	return outcome(written);
 }
 
 static int conn_wait(void *context, int want, int64_t deadline)
@@ -83,21 +87,15 @@ static int conn_wait(void *context, int want, int64_t deadline)
 
 const struct stream_transport conn_transport = {conn_read, conn_write, conn_wait, transport_now};
 
-static socklen_t socket_address(const struct address *address, uint16_t port, struct sockaddr_storage *storage)
+static int start_connect(int descriptor, const struct address *address, uint16_t port)
 {
-	memset(storage, 0, sizeof *storage);
-	if (address->family == AF_INET) {
-		struct sockaddr_in *v4 = (struct sockaddr_in *)storage;
-		v4->sin_family = AF_INET;
-		v4->sin_port = htons(port);
-		memcpy(&v4->sin_addr, address->octets, sizeof v4->sin_addr);
-		return sizeof *v4;
-	}
-	struct sockaddr_in6 *v6 = (struct sockaddr_in6 *)storage;
-	v6->sin6_family = AF_INET6;
-	v6->sin6_port = htons(port);
-	memcpy(&v6->sin6_addr, address->octets, sizeof v6->sin6_addr);
-	return sizeof *v6;
+	struct sockaddr_in v4 = {.sin_family = AF_INET, .sin_port = htons(port)};
+	struct sockaddr_in6 v6 = {.sin6_family = AF_INET6, .sin6_port = htons(port)};
+	memcpy(&v4.sin_addr, address->octets, sizeof v4.sin_addr);
+	memcpy(&v6.sin6_addr, address->octets, sizeof v6.sin6_addr);
+	if (address->family == AF_INET)
+		return connect(descriptor, (const struct sockaddr *)&v4, sizeof v4);
+	return connect(descriptor, (const struct sockaddr *)&v6, sizeof v6);
 }
 
 /* Waits for the end of a connect(2); 0 or an errno. */
@@ -107,17 +105,18 @@ static int finish_connect(int descriptor, int64_t timeout)
 	socklen_t length = sizeof error;
 	if (errno != EINPROGRESS && errno != EINTR)
 		return errno;
-	if (poll_until(descriptor, POLLOUT, conn_now() + timeout) == 0)
+	int events = poll_until(descriptor, POLLOUT, conn_now() + timeout);
+	if (events == 0)
 		return ETIMEDOUT;
-	if (getsockopt(descriptor, SOL_SOCKET, SO_ERROR, &error, &length) != 0)
+	/* Whatever else there is to say is an error. */
+	if (events != POLLOUT && getsockopt(descriptor, SOL_SOCKET, SO_ERROR, &error, &length) != 0)
 		return errno;
 	return error;
 }
 
 int conn_open(const struct address *address, uint16_t port, int64_t timeout)
 {
-	struct sockaddr_storage storage;
-	socklen_t length = socket_address(address, port, &storage);
+	int error = 0;
 	int one = 1;
 	/* Data counts as written when the kernel has it.  Megabytes that wait there for a slow line would use up the
 	 * time in which the server has to answer (CTL-3). */
@@ -127,8 +126,7 @@ int conn_open(const struct address *address, uint16_t port, int64_t timeout)
 		return -1;
 	setsockopt(descriptor, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
 	setsockopt(descriptor, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &unsent, sizeof unsent);
-	int error = 0;
-	if (connect(descriptor, (struct sockaddr *)&storage, length) != 0)
+	if (start_connect(descriptor, address, port) != 0)
 		error = finish_connect(descriptor, timeout);
 	if (error == 0)
 		return descriptor;

@@ -238,8 +238,3 @@ bool resolve_host(struct destination *destination, const struct host *host, cons
 		search.module->close(search.dns);
 	return found;
 }
-
-void destination_free(struct destination *destination)
-{
-	exchangers_free(&destination->exchangers);
-}

@@ -29,6 +29,4 @@ bool host_parse(struct host *host, const char *argument, struct report *failure)
 bool resolve_host(struct destination *destination, const struct host *host, const struct config *config,
 		  struct report *failure);
 
-void destination_free(struct destination *destination);
-
 #endif

@@ -39,19 +39,21 @@ static bool refuse(struct report *failure, const char *file, size_t line, const 
 	return false;
 }
 
-static bool read_all(int descriptor, struct buf *contents)
+/* Reads until there are as many octets as fstat(2) said, or to the end: the files of proc(5) have size 0, and content.
+ */
+static bool read_all(int descriptor, off_t size, struct buf *contents)
 {
 	ssize_t length;
 	do {
-		if (!buf_reserve(contents, 4096)) {
+		if (!buf_reserve(contents, size > 0 ? (size_t)size : 4096)) {
 			errno = ENOMEM;
 			return false;
 		}
 		length = read(descriptor, contents->data + contents->length, contents->capacity - contents->length);
 		if (length > 0)
 			contents->length += (size_t)length;
-	} while (length > 0 || (length < 0 && errno == EINTR));
-	return length == 0;
+	} while ((length > 0 && (uintmax_t)size != contents->length) || (length < 0 && errno == EINTR));
+	return length >= 0;
 }
 
 bool config_read(const struct config *config, const char *file, struct buf *contents, struct report *failure)
@@ -71,7 +73,7 @@ bool config_read(const struct config *config, const char *file, struct buf *cont
 		close(descriptor);
 		return refuse(failure, file, 0, "cannot be read: it is not a regular file.");
 	}
-	done = done && read_all(descriptor, contents);
+	done = done && read_all(descriptor, status.st_size, contents);
 	if (!done)
 		snprintf(why, sizeof why, "cannot be read: %s.", strerror(errno));
 	if (descriptor >= 0)
@@ -210,10 +212,4 @@ const char *config_home(void)
 {
 	const char *home = getenv("QMAILHOME");
 	return home && *home ? home : QMAIL_HOME;
-}
-
-void config_free(struct config *config)
-{
-	buf_free(&config->smtproutes);
-	buf_free(&config->dnsservers);
 }

@@ -35,6 +35,4 @@ bool config_read(const struct config *config, const char *file, struct buf *cont
 /* The qmail home: QMAILHOME in the environment, else the one fixed when the program was built. */
 const char *config_home(void);
 
-void config_free(struct config *config);
-
 #endif

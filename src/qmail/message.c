@@ -15,6 +15,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+static const char write_only[] = "cannot be read: descriptor 0 is open for writing only.";
+
 static bool refuse(struct report *failure, const char *why)
 {
 	report_write(failure, 'Z', "4.3.0", "The message", why);
@@ -31,20 +33,26 @@ static bool map_from(struct message *message, int descriptor, off_t offset, off_
 		errno = EFBIG;
 		return false;
 	}
-	void *map = mmap(NULL, length, PROT_READ, MAP_PRIVATE, descriptor, start);
+	void *map = mmap(NULL, length, PROT_READ, MAP_PRIVATE | MAP_POPULATE, descriptor, start);
 	if (map == MAP_FAILED)
 		return false;
-	message->map = map;
-	message->map_length = length;
 	message->octets = (struct span){(const char *)map + (offset - start), (size_t)(size - offset)};
 	return true;
 }
 
-/* Whether a file of size 0 is really empty; the files of proc(5) have content all the same. */
-static bool is_empty(int descriptor, struct report *failure)
+static bool is_write_only(int descriptor)
+{
+	return (fcntl(descriptor, F_GETFL) & O_ACCMODE) == O_WRONLY;
+}
+
+/* What is not mapped must be readable all the same, and really empty if its size is 0: the files of proc(5) have
+ * content. */
+static bool is_empty(int descriptor, off_t size, struct report *failure)
 {
 	char octet;
-	ssize_t length = pread(descriptor, &octet, 1, 0);
+	if (is_write_only(descriptor))
+		return refuse(failure, write_only);
+	ssize_t length = size == 0 ? pread(descriptor, &octet, 1, 0) : 0;
 	if (length == 0)
 		return true;
 	return refuse(failure, length > 0 ? "cannot be mapped: its size is 0, but it has content."
@@ -58,17 +66,14 @@ bool message_open(struct message *message, int descriptor, struct report *failur
 	*message = (struct message){.octets = {"", 0}};
 	if (fstat(descriptor, &status) != 0 || !S_ISREG(status.st_mode))
 		return refuse(failure, "cannot be read: descriptor 0 is closed or not a regular file.");
-	/* An empty file is not mapped, so mmap(2) cannot detect this. */
-	if ((fcntl(descriptor, F_GETFL) & O_ACCMODE) == O_WRONLY)
-		return refuse(failure, "cannot be read: descriptor 0 is open for writing only.");
-	if (status.st_size == 0 && !is_empty(descriptor, failure))
-		return false;
 	off_t offset = lseek(descriptor, 0, SEEK_CUR);
 	if (offset < 0)
 		return refuse(failure, "cannot be read: descriptor 0 has no offset.");
+	if (offset >= status.st_size && !is_empty(descriptor, status.st_size, failure))
+		return false;
 	if (offset < status.st_size && !map_from(message, descriptor, offset, status.st_size)) {
 		snprintf(why, sizeof why, "cannot be mapped: %s.", strerror(errno));
-		return refuse(failure, why);
+		return refuse(failure, is_write_only(descriptor) ? write_only : why);
 	}
 	message->descriptor = descriptor;
 	message->file_size = status.st_size;
@@ -82,11 +87,4 @@ bool message_is_unchanged(const struct message *message)
 	struct stat status;
 	return fstat(message->descriptor, &status) == 0 && status.st_size == message->file_size &&
 	       status.st_mtim.tv_sec == message->modified.tv_sec && status.st_mtim.tv_nsec == message->modified.tv_nsec;
-}
-
-void message_close(struct message *message)
-{
-	if (message->map)
-		munmap(message->map, message->map_length);
-	*message = (struct message){0};
 }

@@ -8,12 +8,10 @@
 #include <sys/types.h>
 #include <time.h>
 
-/* The message file, mapped into memory. */
+/* The message file, mapped into memory for as long as the process runs. */
 struct message {
 	struct span octets; /* from the descriptor's offset to the end of the file */
 	struct line_facts facts;
-	void *map; /* NULL for an empty message */
-	size_t map_length;
 	int descriptor;
 	off_t file_size; /* its time when it was mapped */
 	struct timespec modified;
@@ -30,7 +28,5 @@ bool message_open(struct message *message, int descriptor, struct report *failur
  * its new end.
  */
 bool message_is_unchanged(const struct message *message);
-
-void message_close(struct message *message);
 
 #endif
