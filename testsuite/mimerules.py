@@ -146,11 +146,17 @@ def is_masked(entity: Entity) -> bool:
 
 
 def needs_change(entity: Entity, server: Server) -> bool:
-    """Whether a body must be recoded, or a field folded; otherwise the message is sent unchanged."""
+    """Whether a body must be recoded, or a field folded or replaced; otherwise the message is sent unchanged."""
     texts = [entity.body] if entity.kind == "leaf" else entity.outside
     if not all(map(server.takes, texts)):
         return True
-    changed = any(one.is_long() or becomes_words(one, server) for one in entity.fields)
+    is_replaced = gets_new_encoding(entity, server)
+    changed = any(
+        not server.takes(one.lines)
+        if is_replaced and one.name == "content-transfer-encoding"
+        else one.is_long() or becomes_words(one, server)
+        for one in entity.fields
+    )
     return changed or any(needs_change(one, server) for one in entity.inside)
 
 

@@ -198,9 +198,10 @@ _SCRAPS = st.sampled_from(
         b'content-type: Multipart/Digest; boundary="c"\n', b"Content-Type: message/rfc822\n",
         b"Content-Type: text/plain\n", b"Content-Type: multipart/x; boundary=bc\n\n",
         b"Content-Type: multipart/mixed\n", b"Content-Type: ", b"Content-Type:\n", b"Content-Transfer-Encoding: 8bit\n",
-        b"Content-Transfer-Encoding: binary\n", b"Content-Transfer-Encoding: base64\n",
+        b"Content-Transfer-Encoding: binary\n", "Content-Transfer-Encoding: 8bit (ä)\n".encode(),
+        b"Content-Transfer-Encoding: base64\n",
         b"Content-Transfer-Encoding: quoted-printable\n", b"Content-Transfer-Encoding:\n",
-        b"content-transfer-encoding: x\n", b"MIME-Version: 1.0\n", b"Subject: x\n", b"Subject", b"AAAA", b"=C3=BC",
+        b"content-transfer-encoding: x\n", b"Content-Transfer-Encoding: x (\0)\n", b"MIME-Version: 1.0\n", b"Subject: x\n", b"Subject", b"AAAA", b"=C3=BC",
         b"= \n", b"x" * 80, b"A" * 999, b"a " * 600, b" " * 80, b"\n" + b"z " * 500, b"n" * 998 + b"\n",
     ]
 )  # fmt: skip

@@ -138,11 +138,13 @@ static bool next_of_header(struct mime *mime, struct piece *piece)
 		return entity->text_length > 0;
 	}
 	*piece = (struct piece){field->octets, MANNER_COPY};
+	struct line_facts facts = lines_examine(field->octets);
 	if (entity->encoding && span_equal(field->name, span_of("Content-Transfer-Encoding"))) {
 		piece->octets = span_of(entity->encoding);
+		if (!lines_are_legal(&facts, mime->recoding->eightbitmime))
+			mime->recoding->needed = true;
 		return true;
 	}
-	struct line_facts facts = lines_examine(field->octets);
 	if (facts.nul)
 		give_up_on_field(mime, "has a NUL");
 	else if (facts.eightbit && !may_stay(mime))
