@@ -101,6 +101,20 @@ $(BUILD)/bench: $(wildcard bench/*.[ch]) $(PURE:%=$(BUILD)/obj/%.o) Makefile $(B
 	@echo 'int main(void) { return 0; }' | $(COMPILE) -fPIE -pie $(LINK) -o $(BUILD)/empty -x c -
 	$(call run,link) $(COMPILE) -fPIE -pie $(LINK) -o $@ $(filter %.c %.o,$^) $(shell pkg-config --cflags --libs gnutls)
 
+# The targets of the fuzzer.  With fuzz/replay.c in place of libFuzzer, `make check` tries their inputs again.  Of src they
+# link what they use.
+FUZZ = address answer ciphers control mime reply session
+FUZZER = fuzz/replay.c
+$(BUILD)/src.a: $(filter-out $(BUILD)/obj/main.o,$(OBJECTS))
+	@rm -f $@
+	$(call run,archive) $(AR) rcs $@ $^
+
+$(BUILD)/fuzz-%: fuzz/%.c fuzz/common.c fuzz/audit.c fuzz/replay.c $(wildcard fuzz/*.h) $(BUILD)/src.a $(HEADERS) | libraries
+	$(call run,link) $(COMPILE) -fPIE -pie -Wl,--gc-sections $(FUZZER) -o $@ $(filter-out fuzz/replay.c,$(filter %.c %.a,$^)) \
+		$(shell pkg-config --cflags --libs libcares gnutls)
+
+fuzz-targets: $(FUZZ:%=$(BUILD)/fuzz-%)
+
 demo: deps ## one delivery, shown line by line (seconds)
 	@$(MAKE) all
 	$(PYTHON) -m mocksrv run -v fixtures/cases/demo/a-mail-finds-its-way.case -- $(PROGRAM)
@@ -114,6 +128,7 @@ case: deps ## CASE=TOPIC/NAME, or 'TOPIC/*', with build/Qremote: the dialogue li
 check: export WERROR ?= $(if $(CI),1)
 check: deps ## all tests, JOBS at a time (3 min)
 	@$(MAKE) all $(BUILD)/libpure.so
+	@$(MAKE) BUILD=build/asan FORTIFY= CFLAGS='$(SANITIZE)' fuzz-targets
 	@ci/fetch-mtas || :
 	@$(PYTHON) -m pytest -n $(JOBS) -q
 
@@ -128,9 +143,9 @@ lint: deps-ci ## the style and the structure of the sources (20 s)
 	ci/check-functions
 	ci/check-globals
 	ci/check-purity
-	clang-format --dry-run --Werror src/*.[ch] src/*/*.[ch] bench/*.[ch]
+	clang-format --dry-run --Werror src/*.[ch] src/*/*.[ch] bench/*.[ch] fuzz/*.[ch]
 	shellcheck .ci/run $$(grep -l '^#!/bin/sh' admin/* ci/*)
-	! grep -rL 'SPDX-License-Identifier: ISC' --include='*.[ch]' --include='*.py' --include='*.[1-8]' admin bench ci man mocksrv src testsuite | grep .
+	! grep -rL 'SPDX-License-Identifier: ISC' --include='*.[ch]' --include='*.py' --include='*.[1-8]' admin bench ci fuzz man mocksrv src testsuite | grep .
 	for page in man/*.[1-8]; do mandoc -T lint -W warning $$page || exit; done
 	mypy --python-version 3.11 --cache-dir=/dev/null mocksrv
 
@@ -159,11 +174,20 @@ sanitize: deps ## the corpus, with ASan and UBSan (2 min)
 	QREMOTE="$(CURDIR)/build/asan/Qremote" ASAN_OPTIONS=intercept_tls_get_addr=0 \
 		$(PYTHON) -m pytest -n $(JOBS) -q fixtures/cases
 
+# CFLAGS here are those of all files; the targets get libFuzzer's own main as well.
+TIME ?= 60
+fuzz: deps-ci ## TIME=60 seconds for each target, or for TARGET=...; fails at a fault (5 min)
+	@$(MAKE) BUILD=build/fuzz CC=clang FORTIFY= CFLAGS='$(SANITIZE) -fsanitize=fuzzer-no-link' FUZZER=-fsanitize=fuzzer \
+		FUZZ='$(or $(TARGET),$(FUZZ))' fuzz-targets
+	@$(MAKE) all $(BUILD)/libpure.so
+	@$(PYTHON) -m fuzz.run $(TIME) $(TARGET)
+
 ci: export WERROR = 1
-ci: deps-ci ## everything that must pass before a change is accepted; the tests come last (10 min)
+ci: deps-ci ## everything that must pass before a change is accepted; the tests come last (11 min)
 	@$(MAKE) lint
 	@$(MAKE) BUILD=build/clang CC=clang
 	@$(MAKE) sanitize
+	@$(MAKE) fuzz TIME=5
 	@$(MAKE) check
 
 deps:
@@ -196,7 +220,7 @@ restore-qmail-remote: ## restore qmail's own qmail-remote
 	@admin/qmail-remote restore '$(QMAIL)/bin' '$(PREFIX)/bin/Qremote'
 
 format: ## format the C sources (.clang-format)
-	clang-format -i src/*.[ch] src/*/*.[ch] bench/*.[ch]
+	clang-format -i src/*.[ch] src/*/*.[ch] bench/*.[ch] fuzz/*.[ch]
 
 clean: ## remove everything that was built
 	rm -rf build
@@ -205,6 +229,6 @@ help: ## this list; times are for two processors
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-20s %s\n", $$1, $$2 }' Makefile
 
 FORCE:
-.PHONY: all demo case check peers lint bench debug compile-commands sanitize ci deps deps-ci install uninstall \
+.PHONY: all demo case check peers lint bench debug compile-commands sanitize fuzz fuzz-targets ci deps deps-ci install uninstall \
 	replace-qmail-remote restore-qmail-remote format clean help libraries FORCE
 .DELETE_ON_ERROR:

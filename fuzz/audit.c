@@ -1,0 +1,355 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * audit - what a client said, as a server reads it
+ *
+ * session.c asks it about each connection.  Replies belong to commands in their order; the marks tell which replies the
+ * client had read when it wrote a command.  Nothing here knows how src does it.
+ */
+#include "audit.h"
+
+#include "common.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+/* What the client said last. */
+enum verb { CONNECTED, EHLO, HELO, STARTTLS, MAIL, RCPT, DATA, BDAT, QUIT, VERBS };
+
+static const char *const verbs[] = {
+	[EHLO] = "EHLO ",    [HELO] = "HELO ", [STARTTLS] = "STARTTLS", [MAIL] = "MAIL FROM:",
+	[RCPT] = "RCPT TO:", [DATA] = "DATA",  [BDAT] = "BDAT ",        [QUIT] = "QUIT",
+};
+
+struct audit {
+	const struct tape *tape;
+	const struct order *order;
+	struct finding finding;
+	size_t written;  /* how much of the client's octets was looked at */
+	size_t read;     /* the same of the server's */
+	size_t heard_at; /* how much the client had written when it had read the last of these */
+	int code;        /* the last reply; 0: there is none that the client could have understood */
+	bool closed;     /* by that reply: it ended the session, or is none */
+	enum verb last;
+	struct span offers; /* the reply to EHLO */
+	bool secure;
+	bool mail_accepted;
+	size_t recipient;   /* the one to come */
+	size_t accepted;    /* how many were */
+	size_t size;        /* as announced; 0 if it was not */
+	struct buf arrived; /* the message as far as it did */
+};
+
+static struct span left(const struct audit *audit)
+{
+	return (struct span){audit->tape->client.data + audit->written, audit->tape->client.length - audit->written};
+}
+
+/* How much the client had written when it had read that much. */
+static size_t written_at(const struct tape *tape, size_t read)
+{
+	const struct mark *marks = (const struct mark *)(const void *)tape->marks.data;
+	size_t i = 0;
+	while (marks[i].read < read)
+		i++;
+	return marks[i].written;
+}
+
+/* Takes the reply to what was said last. */
+static void take_reply(struct audit *audit)
+{
+	const struct buf *server = &audit->tape->server;
+	struct plain_reply reply =
+		plain_reply_read((struct span){server->data + audit->read, server->length - audit->read});
+	audit->code = reply.state == PLAIN_COMPLETE && !audit->closed ? reply.code : 0;
+	if (reply.state == PLAIN_INCOMPLETE || audit->closed)
+		return;
+	audit->read += reply.length;
+	audit->heard_at = written_at(audit->tape, audit->read);
+	audit->closed = reply.state == PLAIN_MALFORMED || reply.code == 421;
+	/* Whoever is not understood, or ended the session, is told nothing more. */
+	MUST(!audit->closed || audit->tape->client.length <= audit->heard_at);
+	if (audit->last == EHLO)
+		audit->offers = (struct span){server->data + audit->read - reply.length,
+					      audit->code / 100 == 2 ? reply.length : 0};
+}
+
+static int class(const struct audit *audit)
+{
+	return audit->code / 100;
+}
+
+/* Whether a line after the first has the keyword. */
+static bool is_offered(const struct audit *audit, const char *keyword)
+{
+	struct span rest;
+	size_t length = strlen(keyword);
+	size_t number = 0;
+	for (rest = audit->offers; rest.data && rest.length > 0;) {
+		struct span line = span_trim(span_split(rest, '\n', &rest));
+		if (line.length == 0) /* before the reply */
+			continue;
+		if (number++ > 0 && line.length >= length + 4 && strncasecmp(line.data + 4, keyword, length) == 0 &&
+		    (line.length == length + 4 || line.data[length + 4] == ' '))
+			return true;
+	}
+	return false;
+}
+
+/* A command needs the reply to the one before, unless both may be in one group. */
+static void check_turn(const struct audit *audit, enum verb verb, size_t start)
+{
+	bool grouped = (audit->last == MAIL && verb == RCPT) ||
+		       (audit->last == RCPT && (verb == RCPT || verb == DATA)) || (audit->last == BDAT && verb == BDAT);
+	if (!grouped || !is_offered(audit, "PIPELINING"))
+		MUST(audit->code != 0 && audit->heard_at <= start);
+}
+
+/* Each parameter is one that the server offered. */
+static void check_parameters(struct audit *audit, struct span text)
+{
+	while (text.length > 0) {
+		struct span word;
+		MUST(*text.data == ' ');
+		word = span_split((struct span){text.data + 1, text.length - 1}, ' ', &text);
+		text = text.data ? (struct span){text.data - 1, text.length + 1} : text;
+		if (span_is(word, "BODY=8BITMIME"))
+			MUST(is_offered(audit, "8BITMIME"));
+		else if (span_is(word, "BODY=BINARYMIME"))
+			MUST(is_offered(audit, "BINARYMIME") && is_offered(audit, "CHUNKING"));
+		else if (span_is(word, "SMTPUTF8"))
+			MUST(is_offered(audit, "SMTPUTF8"));
+		else {
+			MUST(word.length > 5 && memcmp(word.data, "SIZE=", 5) == 0 && is_offered(audit, "SIZE"));
+			audit->size = strtoul(word.data + 5, NULL, 10);
+		}
+	}
+}
+
+static bool starts_with(struct span text, struct span start)
+{
+	return text.length >= start.length && is_same((struct span){text.data, start.length}, start);
+}
+
+static void check_mail(struct audit *audit, struct span argument)
+{
+	bool refused_tls = audit->last == STARTTLS && class(audit) >= 4 && !audit->secure;
+	MUST(refused_tls || ((audit->last == EHLO || audit->last == HELO) && class(audit) == 2));
+	MUST(starts_with(argument, audit->order->sender));
+	argument.data += audit->order->sender.length;
+	argument.length -= audit->order->sender.length;
+	check_parameters(audit, argument);
+}
+
+/* Recipients come in their order; some may be decided already. */
+static void check_recipient(struct audit *audit, struct span argument)
+{
+	const struct order *order = audit->order;
+	MUST(audit->last == MAIL || audit->last == RCPT);
+	while (audit->recipient < order->count && !is_same(order->recipients[audit->recipient], argument))
+		audit->recipient++;
+	MUST(audit->recipient < order->count);
+}
+
+/* Whether this command may follow, and has the argument that it should have. */
+static void check_command(struct audit *audit, enum verb verb, struct span argument)
+{
+	bool again = audit->last == STARTTLS && class(audit) == 2;
+	switch (verb) {
+	case EHLO:
+		MUST((audit->last == CONNECTED && class(audit) == 2) || again);
+		MUST(!again || audit->read == audit->tape->in_clear); /* nothing from before counts within TLS */
+		MUST(span_is(argument, audit->order->helohost));
+		audit->secure = again;
+		break;
+	case HELO:
+		MUST(audit->last == EHLO && class(audit) == 5 && !audit->secure);
+		MUST(span_is(argument, audit->order->helohost));
+		break;
+	case STARTTLS:
+		MUST(audit->last == EHLO && !audit->secure && is_offered(audit, "STARTTLS") && argument.length == 0);
+		break;
+	case MAIL:
+		check_mail(audit, argument);
+		break;
+	case RCPT:
+		check_recipient(audit, argument);
+		break;
+	case DATA:
+		MUST(audit->last == RCPT && !is_offered(audit, "CHUNKING") && argument.length == 0);
+		break;
+	case BDAT:
+		MUST(audit->last == BDAT || (audit->last == RCPT && audit->accepted > 0));
+		MUST(is_offered(audit, "CHUNKING"));
+		break;
+	default:
+		MUST(verb == QUIT && argument.length == 0 && left(audit).length == 0);
+	}
+}
+
+/* Whether the message may go as it is. */
+static bool is_legal(const struct audit *audit, struct span line)
+{
+	bool eightbit = is_offered(audit, "8BITMIME");
+	return line.length <= 998 && (line.length == 0 || !memchr(line.data, '\0', line.length)) &&
+	       (eightbit || text_is_ascii(line));
+}
+
+/* The message with CR LF at each line end; whether all of its lines are legal. */
+static bool make_canonical(const struct audit *audit, struct buf *canonical)
+{
+	bool legal = true;
+	struct span rest = audit->order->message;
+	while (rest.length > 0) {
+		size_t length = 0;
+		while (length < rest.length && rest.data[length] != '\r' && rest.data[length] != '\n')
+			length++;
+		legal = is_legal(audit, (struct span){rest.data, length}) && legal;
+		buf_add(canonical, rest.data, length);
+		buf_string(canonical, "\r\n");
+		length += length < rest.length && rest.data[length] == '\r' && length + 1 < rest.length &&
+			  rest.data[length + 1] == '\n';
+		length += length < rest.length;
+		rest.data += length;
+		rest.length -= length;
+	}
+	return legal;
+}
+
+/* What arrived, perhaps not all of it, is the message; or it was recoded, and is legal now. */
+static void check_content(const struct audit *audit)
+{
+	struct buf canonical = {0};
+	bool unchanged = make_canonical(audit, &canonical) || is_offered(audit, "CHUNKING");
+	struct span rest = {audit->arrived.data, audit->arrived.length};
+	if (unchanged)
+		MUST(starts_with((struct span){canonical.data, canonical.length}, rest));
+	while (!unchanged && rest.data && rest.length > 0) {
+		struct span line = span_split(rest, '\n', &rest);
+		MUST(rest.data || line.length <= 999);
+		MUST(!rest.data || (line.length > 0 && line.data[line.length - 1] == '\r'));
+		line.length -= line.length > 0 && line.data[line.length - 1] == '\r';
+		MUST(is_legal(audit, line) || (line.length <= 998 && is_offered(audit, "SMTPUTF8")));
+		MUST(line.length == 0 ||
+		     (!memchr(line.data, '\0', line.length) && !memchr(line.data, '\r', line.length)));
+	}
+	if (audit->finding.end_left) {
+		MUST(!unchanged || audit->arrived.length == canonical.length);
+		MUST(audit->size == 0 || audit->arrived.length == audit->size);
+	}
+	buf_free(&canonical);
+}
+
+/* The reply to the end of a message, or to a chunk that is not the last. */
+static void judge_end(struct audit *audit)
+{
+	struct finding *finding = &audit->finding;
+	bool early = audit->code != 0 && audit->heard_at < audit->written;
+	MUST(!early || !finding->end_left);
+	finding->empty_taken = audit->last == DATA && audit->accepted == 0 && class(audit) == 2;
+	if (finding->code / 100 == 2 || finding->code == 0)
+		finding->code = audit->code;
+}
+
+/* What follows a 354: lines up to a dot alone, other dots doubled. */
+static void take_message(struct audit *audit)
+{
+	bool whole = false;
+	MUST(left(audit).length == 0 || audit->heard_at <= audit->written);
+	while (!whole && left(audit).length > 0) {
+		struct span rest;
+		struct span line = span_split(left(audit), '\n', &rest);
+		line.length += rest.data != NULL;
+		audit->written += line.length;
+		whole = span_is(line, ".\r\n");
+		if (whole)
+			break;
+		bool dot = *line.data == '.';
+		MUST(!dot || line.length == 1 || line.data[1] == '.');
+		buf_add(&audit->arrived, line.data + dot, line.length - dot);
+	}
+	MUST(audit->accepted > 0 || audit->arrived.length == 0);
+	audit->finding.end_left = whole && audit->accepted > 0;
+	audit->code = 0;
+	if (whole) {
+		take_reply(audit);
+		judge_end(audit);
+	}
+}
+
+/* A chunk, or what left of it. */
+static void take_chunk(struct audit *audit, struct span argument)
+{
+	char *end;
+	size_t size = strtoul(argument.data, &end, 10);
+	struct span word = {end, (size_t)(argument.data + argument.length - end)};
+	struct span chunk = left(audit);
+	bool whole = chunk.length >= size;
+	MUST(word.length == 0 || span_is(word, " LAST"));
+	chunk.length = whole ? size : chunk.length;
+	buf_add(&audit->arrived, chunk.data, chunk.length);
+	audit->written += chunk.length;
+	audit->finding.end_left = whole && word.length > 0;
+}
+
+/* Takes a command line; VERBS if the connection ended before the line did. */
+static enum verb take_command(struct audit *audit, struct span *argument)
+{
+	struct span rest;
+	struct span line = span_split(left(audit), '\n', &rest);
+	audit->written += line.length + (rest.data != NULL);
+	if (!rest.data)
+		return VERBS;
+	MUST(line.length > 0 && line.data[line.length - 1] == '\r');
+	line.length--;
+	MUST(is_printable(line) && line.length < 5000);
+	for (enum verb verb = EHLO; verb < VERBS; verb++) {
+		size_t length = strlen(verbs[verb]);
+		*argument = (struct span){line.data + length, line.length - length};
+		if (starts_with(line, span_of(verbs[verb])))
+			return verb;
+	}
+	broken(__FILE__, __LINE__, "every line is a command");
+}
+
+/* Notes what the reply to a command says, and goes through what follows it. */
+static void judge(struct audit *audit)
+{
+	if (audit->last == MAIL)
+		audit->mail_accepted = class(audit) == 2;
+	if (audit->last == RCPT && audit->mail_accepted) {
+		audit->finding.recipient[audit->recipient] = audit->code;
+		audit->accepted += class(audit) == 2;
+	}
+	audit->recipient += audit->last == RCPT;
+	if (audit->last == DATA && audit->code == 354)
+		take_message(audit);
+	if (audit->last == BDAT)
+		judge_end(audit);
+}
+
+struct finding audit(const struct tape *tape, const struct order *order)
+{
+	struct audit audit = {.tape = tape, .order = order, .last = CONNECTED};
+	take_reply(&audit);
+	while (left(&audit).length > 0) {
+		struct span argument;
+		size_t start = audit.written;
+		enum verb verb = take_command(&audit, &argument);
+		if (verb == VERBS)
+			break;
+		check_turn(&audit, verb, start);
+		check_command(&audit, verb, argument);
+		audit.last = verb;
+		if (verb == BDAT)
+			take_chunk(&audit, argument);
+		if (verb == QUIT)
+			break;
+		take_reply(&audit);
+		judge(&audit);
+	}
+	check_content(&audit);
+	buf_free(&audit.arrived);
+	return audit.finding;
+}

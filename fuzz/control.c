@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * control - the control files: src/qmail/config.c, src/qmail/route.c
+ *
+ * The input is the files in the order below, and a host that is looked up in smtproutes; the octet 0xff ends each.
+ */
+#include "common.h"
+
+#include "base/address.h"
+#include "qmail/config.h"
+#include "qmail/route.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static const char *const files[] = {
+	"helohost", "me", "timeoutconnect", "timeoutremote", "chunksizeremote", "dnsservers", "smtproutes",
+};
+enum { FILES = sizeof files / sizeof *files };
+
+static char home[4096];
+static int descriptors[FILES];
+
+static void remove_home(void)
+{
+	char path[sizeof home + 64];
+	for (size_t i = 0; i < FILES; i++) {
+		snprintf(path, sizeof path, "%s/control/%s", home, files[i]);
+		unlink(path);
+	}
+	snprintf(path, sizeof path, "%s/control", home);
+	rmdir(path);
+	rmdir(home);
+}
+
+/* A qmail home of this process. */
+static void make_home(void)
+{
+	char path[sizeof home + 64];
+	const char *directory = getenv("TMPDIR");
+	snprintf(home, sizeof home, "%s/fuzz-control-XXXXXX", directory ? directory : "/tmp");
+	MUST(mkdtemp(home));
+	atexit(remove_home);
+	snprintf(path, sizeof path, "%s/control", home);
+	MUST(mkdir(path, 0700) == 0);
+	for (size_t i = 0; i < FILES; i++) {
+		snprintf(path, sizeof path, "%s/control/%s", home, files[i]);
+		descriptors[i] = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+		MUST(descriptors[i] >= 0);
+	}
+}
+
+static void write_files(struct input *input)
+{
+	for (size_t i = 0; i < FILES; i++) {
+		struct span contents = input_octets(input);
+		MUST(ftruncate(descriptors[i], 0) == 0);
+		MUST(pwrite(descriptors[i], contents.data, contents.length, 0) == (ssize_t)contents.length);
+		free((void *)contents.data);
+	}
+}
+
+/* `server:port`, separated by commas, as c-ares reads it. */
+static void check_servers(const struct buf *servers)
+{
+	struct span rest = {servers->data, servers->length - 1};
+	MUST(servers->data[servers->length - 1] == '\0');
+	while (rest.data) {
+		struct span port;
+		struct span server = span_split(rest, ',', &rest);
+		struct span host = name_split(server, &port);
+		struct address address;
+		unsigned long number;
+		MUST(address_parse(host, &address) || address_parse_literal(host, &address));
+		MUST(span_number(port, 1, 65535, &number));
+	}
+}
+
+static void check_config(const struct config *config)
+{
+	MUST(name_is_valid(span_of(config->helohost)) || address_is_smtp_literal(span_of(config->helohost)));
+	MUST(config->timeout_connect >= 1000 && config->timeout_connect <= 999999999000);
+	MUST(config->timeout_remote >= 1000 && config->timeout_remote <= 999999999000);
+	if (config->dnsservers.length > 0)
+		check_servers(&config->dnsservers);
+}
+
+/* Whether the line is for the host: its domain is the host, or a suffix of it that begins with a dot, or empty. */
+static bool is_for(struct span line, struct span host)
+{
+	struct span rest;
+	struct span domain = name_split(line, &rest);
+	if (domain.length > 1 && *domain.data != '[' && domain.data[domain.length - 1] == '.')
+		domain.length--;
+	bool suffix = domain.length > 0 && *domain.data == '.' && host.length > domain.length;
+	struct span tail = {suffix ? host.data + host.length - domain.length : host.data,
+			    suffix ? domain.length : host.length};
+	return domain.length == 0 || span_equal(domain, tail);
+}
+
+/* Every line was read before, so that none is wrong now; and the route is a line for the host. */
+static void check_route(struct span routes, struct span host)
+{
+	struct route route;
+	char name[NAME_SIZE];
+	if (!name_copy(host, name))
+		return;
+	MUST(route_find(routes, span_of(name), &route) == NULL);
+	MUST(route.port > 0);
+	struct span line = {NULL, 0};
+	for (size_t number = 1; number <= route.line; number++)
+		line = span_split(routes, '\n', &routes);
+	MUST(route.line == 0 || is_for(line, span_of(name)));
+	MUST(route.relay.length == 0 ||
+	     (route.relay.data > line.data && route.relay.data + route.relay.length <= line.data + line.length));
+}
+
+static void check_failure(const struct report *failure)
+{
+	struct span text = {failure->text.data, failure->text.length};
+	MUST(failure->letter == 'Z' && strcmp(failure->code, "4.3.0") == 0);
+	MUST(text.length > 8 && memcmp(text.data, "control/", 8) == 0 && text.data[text.length - 1] == '\n');
+	MUST(is_printable(text));
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct input input = input_of(data, size);
+	struct config config;
+	struct report failure = {0};
+	if (!*home)
+		make_home();
+	write_files(&input);
+	struct span host = input_octets(&input);
+	if (config_load(&config, home, &failure)) {
+		struct span routes = copy_of((struct span){config.smtproutes.data, config.smtproutes.length});
+		MUST(failure.letter == '\0');
+		check_config(&config);
+		check_route(routes, host);
+		free((void *)routes.data);
+	} else {
+		check_failure(&failure);
+	}
+	free((void *)host.data);
+	config_free(&config);
+	report_free(&failure);
+	return 0;
+}

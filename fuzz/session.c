@@ -1,0 +1,365 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * session - a whole delivery to servers that say what the input says: src/deliver.c and src/smtp
+ *
+ * This file stands in place of src/base/conn.c and src/tls/module.c: connections are memory, time passes only when the
+ * client waits, and TLS sends clear text.  The input is a line of digits, the octet 0xff, what the servers say, the
+ * octet 0xff, and the message.  The digits are, one each: the sender; the number of recipients; the chunk size; how
+ * many octets a server takes before it pauses (0: all); how often the message is repeated; 1 if its file changes
+ * meanwhile. What the servers say holds some octets with a meaning, see `enum cue`.
+ */
+#include "audit.h"
+#include "common.h"
+
+#include "base/conn.h"
+#include "deliver.h"
+#include "tls/module.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* What happens between the octets of a server. */
+enum cue {
+	CUE_WAIT,      /* what follows comes once the client waits for it, and has nothing left to write */
+	CUE_SPLIT,     /* what follows comes in a read of its own */
+	CUE_INTERRUPT, /* what follows comes when the client waits, though it may have something to write */
+	CUE_END,       /* the server hangs up */
+	CUE_RESET,     /* the connection breaks */
+	CUE_STALL,     /* the server reads no more */
+	CUE_NEXT,      /* the end of the connection; what follows is for the next one */
+	CUE_NO_TLS,    /* the handshake fails */
+	CUES
+};
+
+enum { CONNECTIONS_MOST = 8, DESCRIPTOR = 1 << 20, MESSAGE_MOST = 1 << 20 };
+
+/* All servers, and what was said. */
+static struct world {
+	const char *at; /* what they say next */
+	const char *end;
+	bool stalled;
+	size_t pause; /* a server takes so many octets at a time; 0: all */
+	size_t room;  /* left until the pause */
+	int64_t now;
+	struct tape tapes[CONNECTIONS_MOST];
+	size_t connections;
+} world;
+
+static const char *const senders[] = {"alice@sender.example", "", "m\303\274ller@sender.example"};
+static char *const recipients[RECIPIENTS] = {
+	"bob@example.org",           "carol carol@example.org", "dave",
+	"m\303\274ller@example.org", "not an address@",         "eve@[::1]",
+};
+
+static int cue(void)
+{
+	return world.at == world.end ? CUE_NEXT : (unsigned char)*world.at;
+}
+
+/* Passes those cues that end nothing but a read. */
+static void pass_cues(void)
+{
+	while (cue() == CUE_SPLIT || cue() == CUE_STALL || cue() == CUE_NO_TLS) {
+		world.stalled = world.stalled || cue() == CUE_STALL;
+		world.at++;
+	}
+}
+
+static ssize_t say(void *context, char *data, size_t room)
+{
+	struct tape *tape = &world.tapes[world.connections - 1];
+	size_t length = 0;
+	(void)context;
+	pass_cues();
+	if (cue() == CUE_END)
+		return 0;
+	if (cue() == CUE_RESET)
+		return STREAM_FAILED;
+	for (; length < room && cue() >= CUES; length++)
+		data[length] = *world.at++;
+	if (length == 0)
+		return STREAM_AGAIN;
+	buf_add(&tape->server, data, length);
+	struct mark mark = {tape->server.length, tape->client.length};
+	buf_add(&tape->marks, &mark, sizeof mark);
+	return (ssize_t)length;
+}
+
+static ssize_t hear(void *context, const char *data, size_t length)
+{
+	struct tape *tape = &world.tapes[world.connections - 1];
+	(void)context;
+	if (cue() == CUE_RESET)
+		return STREAM_FAILED;
+	if (world.pause > 0 && length > world.room)
+		length = world.room;
+	if (world.stalled || length == 0)
+		return STREAM_AGAIN;
+	world.room -= world.pause > 0 ? length : 0;
+	buf_add(&tape->client, data, length);
+	return (ssize_t)length;
+}
+
+static int wait_for(void *context, int want, int64_t deadline)
+{
+	bool writes = want & STREAM_WRITABLE;
+	int can = writes && !world.stalled ? STREAM_WRITABLE : 0;
+	(void)context;
+	if ((cue() == CUE_WAIT && !writes) || cue() == CUE_INTERRUPT)
+		world.at++;
+	pass_cues();
+	if ((want & STREAM_READABLE) && cue() != CUE_WAIT && cue() != CUE_INTERRUPT && cue() != CUE_NEXT)
+		can |= STREAM_READABLE;
+	world.room = world.pause;
+	world.now = can ? world.now + 1 : deadline;
+	return world.now < deadline ? can : 0;
+}
+
+static int64_t now(void *context)
+{
+	(void)context;
+	return world.now;
+}
+
+const struct stream_transport conn_transport = {say, hear, wait_for, now};
+
+int64_t conn_now(void)
+{
+	return world.now;
+}
+
+/* What the next server says is what follows the last one's CUE_NEXT; where there is nothing, nobody listens. */
+int conn_open(const struct address *address, uint16_t port, int64_t timeout)
+{
+	(void)address, (void)port, (void)timeout;
+	while (world.connections > 0 && cue() != CUE_NEXT)
+		world.at++;
+	if (world.connections > 0 && world.at < world.end)
+		world.at++;
+	if (cue() == CUE_NEXT || world.connections == CONNECTIONS_MOST) {
+		errno = ECONNREFUSED;
+		return -1;
+	}
+	struct tape *tape = &world.tapes[world.connections++];
+	MUST(buf_reserve(&tape->client, 1) && buf_reserve(&tape->server, 1)); /* so that they have data */
+	world.stalled = false;
+	world.room = world.pause;
+	return DESCRIPTOR;
+}
+
+struct tls {
+	bool open;
+};
+
+static struct tls tls;
+
+static struct tls *open_tls(const struct tls_settings *settings, struct tls_failure *failure)
+{
+	(void)failure;
+	MUST(settings->descriptor == DESCRIPTOR && !tls.open);
+	tls.open = true;
+	return &tls;
+}
+
+static bool handshake(struct tls *session, int64_t deadline, struct tls_failure *failure)
+{
+	struct tape *tape = &world.tapes[world.connections - 1];
+	MUST(session->open && deadline >= world.now);
+	tape->in_clear = tape->server.length;
+	if (cue() != CUE_NO_TLS)
+		return true;
+	*failure = (struct tls_failure){TLS_HANDSHAKE, "it was not to be"};
+	return false;
+}
+
+static const char *version(const struct tls *session)
+{
+	return session->open ? "TLS1.3" : NULL;
+}
+
+static const char *suite(const struct tls *session)
+{
+	return session->open ? "TLS_AES_256_GCM_SHA384" : NULL;
+}
+
+static void close_tls(struct tls *session, bool politely)
+{
+	(void)politely;
+	MUST(session->open);
+	session->open = false;
+}
+
+const struct tls_module *module_load(char *why, size_t room)
+{
+	static const struct tls_module module = {TLS_INTERFACE, open_tls,  handshake,      version,
+						 suite,         close_tls, &conn_transport};
+	(void)why, (void)room;
+	return &module;
+}
+
+/* Two servers with a name and one without. */
+static void make_destination(struct destination *destination)
+{
+	static const char *const names[] = {"mx.example.org", "mx2.example.org", ""};
+	struct exchangers *exchangers = &destination->exchangers;
+	*destination = (struct destination){.port = 25};
+	exchangers->list = mem_array(3, sizeof *exchangers->list);
+	MUST(exchangers->list);
+	for (; exchangers->count < 3; exchangers->count++) {
+		struct exchanger *exchanger = &exchangers->list[exchangers->count];
+		struct address address = address_of(AF_INET, (const char[]){(char)192, 0, 2, (char)exchangers->count});
+		snprintf(exchanger->name, sizeof exchanger->name, "%s", names[exchangers->count]);
+		buf_add(&exchanger->ipv4, &address, sizeof address);
+	}
+}
+
+/* The octets, several times. */
+static struct span repeated(struct span octets, size_t times)
+{
+	struct buf all = {0};
+	while (times-- > 0 && all.length + octets.length < MESSAGE_MOST)
+		buf_add(&all, octets.data, octets.length);
+	struct span copy = copy_of((struct span){all.data, all.length});
+	buf_free(&all);
+	return copy;
+}
+
+/* The message as main.c would have it; it changed meanwhile if its file looks different now. */
+static struct message make_message(struct span octets, bool changes)
+{
+	static int descriptor = -1;
+	struct stat status;
+	if (descriptor < 0)
+		descriptor = memfd_create("message", MFD_CLOEXEC);
+	MUST(descriptor >= 0 && fstat(descriptor, &status) == 0);
+	return (struct message){
+		.octets = octets,
+		.facts = lines_examine(octets),
+		.descriptor = descriptor,
+		.file_size = status.st_size + changes,
+		.modified = status.st_mtim,
+	};
+}
+
+/* The recipients and the message are each reported once, in this order, and as qmail-rspawn reads it. */
+static void check_results(const struct envelope *envelope, const struct report *result)
+{
+	struct span rest = {envelope->results.data, envelope->results.length};
+	size_t decided = 0;
+	MUST(rest.length > 1 && rest.data[rest.length - 1] == '\0' && strchr("KZD", result->letter) && result->letter);
+	for (size_t i = 0; i < envelope->count; i++)
+		decided += envelope->recipients[i].report.letter != '\0';
+	for (rest.length--; rest.data; decided--) {
+		struct span record = span_split(rest, '\0', &rest);
+		MUST(record.length > 0 && strchr(rest.data ? "rhs" : "KZD", *record.data) && is_printable(record));
+		MUST(*record.data == 'r' || record.data[record.length - 1] == '\n');
+		if (!rest.data)
+			break;
+	}
+	MUST(decided == 0);
+}
+
+/* Nothing follows a connection on which the message left; the reports say what the servers said. */
+static void check_findings(const struct envelope *envelope, const struct report *result, const struct finding *findings)
+{
+	const struct finding *last = world.connections > 0 ? &findings[world.connections - 1] : findings;
+	for (size_t i = 0; i + 1 < world.connections; i++)
+		MUST(!findings[i].end_left && !findings[i].empty_taken);
+	bool accepted = last->end_left && last->code / 100 == 2;
+	bool unsure = last->end_left && !accepted && last->code < 400; /* no reply, or one that says nothing */
+	struct span reply;                                             /* and whatever else follows the first line */
+	struct span text = span_split((struct span){result->text.data, result->text.length}, '\n', &reply);
+	MUST((result->letter == 'K') == accepted);
+	MUST((find(text, "Possible duplicate!") != NULL) == unsure);
+	for (size_t i = 0; i < envelope->count; i++) {
+		char letter = envelope->recipients[i].report.letter;
+		int class = last->recipient[i] / 100;
+		MUST(letter || !accepted);
+		MUST(letter != 'r' || class == 2 || !last->end_left); /* a server may answer half a command */
+		MUST(class != 2 || letter == 'r');
+	}
+}
+
+static void check(const struct delivery *delivery, const struct report *result)
+{
+	struct envelope *envelope = delivery->envelope;
+	struct finding findings[CONNECTIONS_MOST] = {{0}};
+	struct order order = {
+		.helohost = delivery->config->helohost,
+		.sender = {envelope->sender.data, envelope->sender.length},
+		.count = envelope->count,
+		.message = delivery->message->octets,
+	};
+	for (size_t i = 0; i < envelope->count; i++)
+		order.recipients[i] =
+			(struct span){envelope->recipients[i].path.data, envelope->recipients[i].path.length};
+	for (size_t i = 0; i < world.connections; i++) {
+		findings[i] = audit(&world.tapes[i], &order);
+		MUST(!findings[i].end_left || message_is_unchanged(delivery->message));
+	}
+	MUST(!tls.open);
+	check_results(envelope, result);
+	check_findings(envelope, result, findings);
+}
+
+/* Delivers, and looks at all that was said. */
+static void run(struct envelope *envelope, const struct config *config, const struct message *message)
+{
+	struct destination destination;
+	struct trace trace = {-1};
+	struct report result = {0};
+	make_destination(&destination);
+	struct delivery delivery = {config, &trace, &destination, message, envelope, world.now};
+	deliver(&delivery, &result);
+	envelope_emit(envelope, &result);
+	check(&delivery, &result);
+	report_free(&result);
+	exchangers_free(&destination.exchangers);
+}
+
+static void forget(void)
+{
+	for (size_t i = 0; i < world.connections; i++) {
+		buf_free(&world.tapes[i].client);
+		buf_free(&world.tapes[i].server);
+		buf_free(&world.tapes[i].marks);
+	}
+	world = (struct world){.at = NULL};
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct input input = input_of(data, size);
+	struct config config = {.home = "/nonexistent",
+				.helohost = "client.example",
+				.timeout_connect = 60000,
+				.timeout_remote = 1200000};
+	const char *sender = senders[input_digit(&input) % 3];
+	size_t count = 1 + input_digit(&input) % RECIPIENTS;
+	config.chunk_size = input_digit(&input);
+	world.pause = input_digit(&input);
+	size_t times = 1 + input_digit(&input);
+	bool changes = input_digit(&input) == 1;
+	free((void *)input_octets(&input).data);
+	struct span servers = input_octets(&input);
+	struct span octets = repeated((struct span){input.at, input.left}, times);
+	struct message message = make_message(octets, changes);
+	struct report failure = {0};
+	struct envelope envelope;
+	world.at = servers.data;
+	world.end = servers.data + servers.length;
+	if (envelope_build(&envelope, sender, recipients, count, &failure))
+		run(&envelope, &config, &message);
+	report_free(&failure);
+	envelope_free(&envelope);
+	forget();
+	free((void *)servers.data);
+	free((void *)octets.data);
+	return 0;
+}
