@@ -146,7 +146,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		check_failure(&failure);
 	}
 	free((void *)host.data);
-	config_free(&config);
+	buf_free(&config.smtproutes);
+	buf_free(&config.dnsservers);
 	report_free(&failure);
 	return 0;
 }

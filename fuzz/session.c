@@ -2,7 +2,7 @@
 /*
  * session - a whole delivery to servers that say what the input says: src/deliver.c and src/smtp
  *
- * This file stands in place of src/base/conn.c and src/tls/module.c: connections are memory, time passes only when the
+ * This file stands in place of src/base/conn.c and src/base/module.c: connections are memory, time passes only when the
  * client waits, and TLS sends clear text.  The input is a line of digits, the octet 0xff, what the servers say, the
  * octet 0xff, and the message.  The digits are, one each: the sender; the number of recipients; the chunk size; how
  * many octets a server takes before it pauses (0: all); how often the message is repeated; 1 if its file changes
@@ -12,8 +12,9 @@
 #include "common.h"
 
 #include "base/conn.h"
+#include "base/module.h"
 #include "deliver.h"
-#include "tls/module.h"
+#include "tls/tls.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -195,11 +196,11 @@ static void close_tls(struct tls *session, bool politely)
 	session->open = false;
 }
 
-const struct tls_module *module_load(char *why, size_t room)
+const void *module_load(const char *file, const char *name, char *why, size_t room)
 {
-	static const struct tls_module module = {TLS_INTERFACE, open_tls,  handshake,      version,
-						 suite,         close_tls, &conn_transport};
-	(void)why, (void)room;
+	static const struct tls_module module = {MODULE_INTERFACE, open_tls,       handshake, version, suite,
+						 close_tls,        &conn_transport};
+	(void)file, (void)name, (void)why, (void)room;
 	return &module;
 }
 

@@ -59,7 +59,7 @@ void words_open(struct words *words, const struct field *field)
 	struct span start = {field->octets.data, (size_t)(field->body.data - field->octets.data)};
 	*words = (struct words){
 		.rest = field->body, .unit = {.plain = start}, .pending = true, .utf8 = text_is_utf8(field->octets)};
-	for (int grammar = ADDRESSES; grammar <= NOTHING; grammar++)
+	for (enum grammar grammar = ADDRESSES; grammar <= NOTHING; grammar++)
 		for (struct span rest = span_of(forms[grammar].names); rest.data;)
 			if (span_equal(name, span_split(rest, ',', &rest)))
 				words->grammar = grammar;

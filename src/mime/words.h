@@ -20,10 +20,10 @@ struct words {
 	struct span rest; /* the body after the unit */
 	struct unit unit; /* the last one taken; at first name and colon */
 	bool pending;     /* it did not fit into the last line, or not all of it */
-	enum { FREE_TEXT, ADDRESSES, COMMENTS_ONLY, NOTHING } grammar; /* what may be encoded */
-	size_t depth;                                                  /* of comments, at the rest */
-	const char *bracket;                                           /* what comes before it is a display name */
-	bool utf8; /* the field is; else its charset is unknown-8bit (RFC 1428) */
+	enum grammar { FREE_TEXT, ADDRESSES, COMMENTS_ONLY, NOTHING } grammar; /* what may be encoded */
+	size_t depth;                                                          /* of comments, at the rest */
+	const char *bracket; /* what comes before it is a display name */
+	bool utf8;           /* the field is; else its charset is unknown-8bit (RFC 1428) */
 	enum { NO_TROUBLE, MISPLACED, TOO_LONG } trouble; /* 8-bit octets where no encoded-word may be; a line */
 };
 
