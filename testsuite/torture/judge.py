@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: ISC
+"""What must be true of every run, whatever failed: the promises of man/Qremote.8, as far as a fault leaves them."""
+
+import re
+from collections.abc import Iterator
+
+from testsuite.torture.errnos import is_harmless
+from testsuite.torture.runs import MODES, Run
+from testsuite.torture.world import Result, Session
+
+# By the clock of the program: two connections to each of two servers, each with one wait of 30 seconds, and three
+# questions to a DNS server that is silent.
+DEADLINE = 240.0
+_RECORDS = re.compile(rb"(?:(?:r|[hs][^\0]+\n)\0)*[KZD][^\0]+\n\0")
+_WARNING = "Possible duplicate!"
+
+
+def violations(run: Run, result: Result, usual: Result) -> Iterator[str]:
+    """Each broken promise; `usual` is the result without a fault."""
+    if result.status is None:
+        yield "it hangs"
+    elif result.status != 0:
+        yield f"the exit status is {result.status} (SYN-2)"
+    if result.stderr:
+        yield f"descriptor 2: {result.stderr!r} (SYN-3)"
+    if result.seconds > DEADLINE:
+        yield f"it took {result.seconds:.0f} seconds"
+    if _RECORDS.fullmatch(result.stdout) is None:
+        yield "not some recipient reports and one message report (RES-1)"
+    else:
+        yield from _judge_reports(run, result, usual)
+
+
+def letters(result: Result) -> str:
+    """The letters of the reports, the message report's last."""
+    return "".join(chr(record[0]) for record in result.stdout.split(b"\0")[:-1])
+
+
+def _judge_reports(run: Run, result: Result, usual: Result) -> Iterator[str]:
+    said, wanted = letters(result), letters(usual)
+    report = result.stdout.split(b"\0")[-2].decode()
+    accepted = [one for one in result.sessions if one.accepted_at is not None]
+    if said[-1] == "D":
+        yield "a fault is no reason for a bounce"
+    if not wanted[:-1].startswith(said[:-1]):
+        yield f"the recipient reports {said[:-1]} are not the beginning of {wanted[:-1]} (RES-4)"
+    if len(accepted) > 1:
+        yield "accepted twice (RES-7)"
+    if said[-1] == "K":
+        if not accepted:
+            yield "K, but no server accepted the message (RES-7)"
+        if said != wanted:
+            yield f"the letters are {said}, not {wanted}"
+    elif any(_was_read(one, result) for one in accepted) and not _could_not_decrypt(run):
+        yield "no K, though the server's 2xx was received"
+    elif any(one.message is not None for one in result.sessions) and _WARNING not in report:
+        yield "a server has the whole message, and nothing warns of a duplicate (RES-7)"
+    if _WARNING in report and not any({"DATA", "BDAT"} & {*one.commands} for one in result.sessions):
+        yield "the warning of a duplicate is wrong"
+    for one in accepted:
+        yield from _judge_message(one, usual)
+    if is_harmless(run.call, run.what) and said != wanted:
+        yield f"{run.what} is no failure, yet the letters are {said}, not {wanted}"
+    if not result.log.failed and run.call != "octets" and said != wanted:
+        yield f"nothing failed, yet the letters are {said}, not {wanted}"
+
+
+def _was_read(session: Session, result: Result) -> bool:
+    """Whether the program received all of the 2xx."""
+    return session.accepted_at is not None and result.log.received.get(session.port, 0) >= session.accepted_at
+
+
+def _could_not_decrypt(run: Run) -> bool:
+    """Whether it may have received the reply without being able to read it."""
+    return run.call in ("malloc", "mmap", "brk") and MODES[run.mode].tls
+
+
+def _judge_message(session: Session, usual: Result) -> Iterator[str]:
+    known = next(one for one in usual.sessions if one.message is not None)
+    if (session.message, session.people) != (known.message, known.people):
+        yield f"the server accepted another message: {session.message!r} for {session.people!r}"

@@ -1,0 +1,282 @@
+# SPDX-License-Identifier: ISC
+"""The world of many runs of one mode: in one sandbox, one name server and one SMTP server that serve all of them.
+
+For a sandbox only. A mode is a case of the corpus; its servers follow the case by the RFCs (mocksrv's policies), so
+that they have an answer to whatever the program does after a fault.
+"""
+
+import shlex
+import socket
+import struct
+import subprocess
+import threading
+import time
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from mocksrv.case.certs import Recipes
+from mocksrv.case.file import Case, read_case
+from mocksrv.case.steps import Starttls
+from mocksrv.case.terms import parse_terms
+from mocksrv.play import responder
+from mocksrv.play.policy import Policy, Reaction
+from mocksrv.play.responder import Responder
+from mocksrv.play.transcript import Transcript
+from mocksrv.serve.command import case_roles
+from mocksrv.world import sandbox
+from mocksrv.world.claims import LooseClaims
+from mocksrv.world.nameserver import DnsServer, bound_socket
+
+CASES = Path(__file__).parent.parent.parent / "fixtures/cases"
+LIMIT = 60.0  # seconds of real time that a run may take; it then hangs
+# The timeouts are those of the clock that faults.c puts forward.
+CONTROL = {"me": b"client.example\n", "timeoutconnect": b"20\n", "timeoutremote": b"30\n"}
+_BARRIER = "127.0.0.2"  # where connections come from that only wait for those before them
+_CALLS, _CONNECTIONS = 512, 32
+_LOG = struct.Struct(f"{_CALLS}Q3Q{2 * _CONNECTIONS}Q128s")  # as in faults.c
+
+
+@dataclass(frozen=True)
+class Mode:
+    """A way to deliver a message: a case of the corpus, perhaps within TLS."""
+
+    name: str
+    case: str
+    tls: bool = False
+    friendly: bool = False  # all servers do what the last one does
+
+
+@dataclass(frozen=True)
+class Cut:
+    """The server hangs up when all servers together have sent so many octets; `how`: close, half-close or reset."""
+
+    octets: int
+    how: str
+
+
+@dataclass(frozen=True)
+class Log:
+    """What faults.c noted."""
+
+    calls: dict[int, int]  # by their numbers
+    allocations: int
+    failed: int
+    skipped: float  # seconds by which the clock was put forward
+    received: dict[int, int]  # octets, by the port that the program had
+    origin: str  # the file whose call failed first
+
+    @staticmethod
+    def parse(octets: bytes) -> "Log":
+        """From the file that faults.c filled."""
+        *values, origin = _LOG.unpack_from(octets)
+        calls, (allocations, failed, skipped) = values[:_CALLS], values[_CALLS : _CALLS + 3]
+        pairs = zip(values[_CALLS + 3 :: 2], values[_CALLS + 4 :: 2])
+        received = {socket.ntohs(port): octets for port, octets in pairs if port}
+        known = {number: count for number, count in enumerate(calls) if count}
+        name = Path(origin.rstrip(b"\0").decode()).name
+        return Log(known, allocations, failed, skipped / 1000, received, name)
+
+
+@dataclass
+class Session:
+    """What the server knows of one connection."""
+
+    port: int  # of the client
+    begun: int  # octets that all servers had sent before
+    commands: list[str] = field(default_factory=list)
+    message: bytes | None = None  # a whole one was handed over
+    people: tuple[bytes, ...] = ()  # who was to get it
+    accepted_at: int | None = None  # octets that had been sent when all of a 2xx to it had
+
+
+@dataclass(frozen=True)
+class Point:
+    """What had happened when the program said EHLO again."""
+
+    log: Log
+    spoken: int
+
+
+@dataclass(frozen=True)
+class Result:
+    """The result of one run."""
+
+    status: int | None  # None: it had to be killed
+    stdout: bytes
+    stderr: bytes
+    seconds: float  # by the clock of the program
+    log: Log
+    sessions: list[Session]
+    spoken: int  # octets that the servers sent
+    early: Point | None
+
+
+class _Stream(socket.socket):
+    """A connection that the world may cut."""
+
+    world: "World"
+    whole = False  # whether all of what was said last has left
+
+    def sendall(self, octets: bytes) -> None:  # type: ignore[override]
+        """Sends what may still be sent. Raises ConnectionError at the cut."""
+        world = self.world
+        part = octets[: world.cut.octets - world.spoken] if world.cut else octets
+        super().sendall(part)
+        self.whole = len(part) == len(octets)
+        world.spoken += len(part)
+        self.cut_if_due()
+
+    def cut_if_due(self) -> None:
+        """Cuts the connection, if it is time; then raises ConnectionError."""
+        cut = self.world.cut
+        if cut is None or self.world.spoken < cut.octets:
+            return
+        self.world.cut = None
+        if cut.how == "reset":
+            self.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        if cut.how == "half-close":
+            self.shutdown(socket.SHUT_WR)
+            while self.recv(65536):
+                pass
+        self.close()
+        raise ConnectionAbortedError
+
+
+class _Server(Responder):
+    """A server that notes what it heard and accepted."""
+
+    session: Session
+    stream: _Stream
+    world: "World"
+
+    def _obey_client(self, line: bytes) -> None:
+        self.session.commands.append(line.split(b" ")[0].strip().decode("latin-1"))
+        if self.session.commands.count("EHLO") == 2:
+            self.world.note_early()
+        super()._obey_client(line)
+
+    def _deliver(self, key: str, message: bytes) -> None:
+        self.session.message, self.session.people = message, tuple(self._recipients)
+        self.stream.whole = False
+        try:
+            super()._deliver(key, message)
+        finally:
+            if self._tape.deliveries[-1].taken and self.stream.whole:
+                self.session.accepted_at = self.world.spoken - self.session.begun
+
+
+class World:
+    """Servers for one mode, and the program's home; a context manager."""
+
+    def __init__(self, mode: Mode, program: Path, library: Path) -> None:
+        self._case = read_case(CASES / f"{mode.case}.case")
+        self._roles = _roles(self._case, mode)
+        self._program, self._library = program, library
+        self._home = sandbox.SCRATCH / mode.name
+        self._stack = ExitStack()
+        self._quiet = threading.Event()
+        self.cut: Cut | None = None
+        self.spoken = 0
+
+    def __enter__(self) -> "World":
+        responder.QUIET = 0.0  # for the whole process, which does nothing else
+        (self._home / "control").mkdir(parents=True)
+        files = {name: one.octets for name, one in self._case.control.items()}
+        for name, octets in (CONTROL | files).items():
+            (self._home / "control" / name).write_bytes(octets)
+        (self._home / "message").write_bytes(self._case.message)
+        self._stack.enter_context(DnsServer(self._case.servers[0].zone)).start()
+        self._listener = self._stack.enter_context(bound_socket("0.0.0.0", 25, socket.SOCK_STREAM))
+        self._listener.listen()
+        thread = threading.Thread(target=self._serve, daemon=True)
+        thread.start()
+        self._stack.callback(thread.join)
+        self._stack.callback(self._listener.shutdown, socket.SHUT_RDWR)  # wakes up accept()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
+
+    def play(self, fault: str, cut: Cut | None = None) -> Result:
+        """Runs the program once; `fault` is for faults.c."""
+        self.cut, self.spoken, self._early = cut, 0, None
+        self._sessions: list[Session] = []
+        self._claims = LooseClaims(self._case)
+        (self._home / "log").write_bytes(bytes(_LOG.size))
+        begun = time.monotonic()
+        status, stdout, stderr = self._run(fault)
+        seconds = time.monotonic() - begun
+        self._wait_for_sessions()
+        log = self._log()
+        return Result(
+            status, stdout, stderr, seconds + log.skipped, log, self._sessions, self.spoken, self._early
+        )
+
+    def note_early(self) -> None:
+        """The program waits for the reply to its second EHLO."""
+        self._early = self._early or Point(self._log(), self.spoken)
+
+    def _log(self) -> Log:
+        return Log.parse((self._home / "log").read_bytes())
+
+    def _run(self, fault: str) -> tuple[int | None, bytes, bytes]:
+        environment = {
+            "QMAILHOME": str(self._home), "LD_PRELOAD": str(self._library),
+            "FAULT": fault, "FAULT_LOG": str(self._home / "log"),
+        }  # fmt: skip
+        command = [str(self._program), *shlex.split(self._case.run)[1:]]
+        pipe = subprocess.PIPE
+        with (self._home / "message").open("rb") as message:
+            process = subprocess.Popen(command, stdin=message, stdout=pipe, stderr=pipe, env=environment)
+        try:
+            stdout, stderr = process.communicate(timeout=LIMIT)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            return None, *process.communicate()
+        return process.returncode, stdout, stderr
+
+    def _wait_for_sessions(self) -> None:
+        """Returns when the server has ended all of them: it takes one after the other."""
+        self._quiet.clear()
+        with socket.create_connection(("127.0.0.1", 25), source_address=(_BARRIER, 0)):
+            assert self._quiet.wait(LIMIT), "the server is stuck"
+
+    def _serve(self) -> None:
+        with suppress(OSError):
+            while True:
+                accepted, peer = self._listener.accept()
+                with _Stream(fileno=accepted.detach()) as connection:
+                    connection.world = self
+                    if peer[0] == _BARRIER:
+                        self._quiet.set()
+                    else:
+                        self._converse(connection, peer[1])
+
+    def _converse(self, connection: _Stream, port: int) -> None:
+        session = Session(port, self.spoken)
+        self._sessions.append(session)
+        dialogue = self._claims.claim(connection.getsockname()[0], 25)
+        assert dialogue is not None
+        with suppress(OSError):
+            connection.cut_if_due()
+            server = _Server(connection, Transcript(dialogue, ""), self._roles[dialogue.line])
+            server.session, server.stream, server.world = session, connection, self
+            server.play()
+
+
+def _roles(case: Case, mode: Mode) -> dict[int, Policy]:
+    """The policy for each dialogue, without delays; within TLS, if the mode is."""
+    known = {role.dialogue.line: role.policy for role in case_roles(case, exact=False) if role.policy}
+    if mode.friendly:
+        known = dict.fromkeys(known, [*known.values()][-1])
+    return {line: _at_once(policy, mode.tls) for line, policy in known.items()}
+
+
+def _at_once(policy: Policy, tls: bool) -> Policy:
+    known = {key: [replace(one, how=()) for one in reactions] for key, reactions in policy.reactions.items()}
+    if tls:
+        step = Starttls(line=0, source="", terms=parse_terms(Recipes(CASES / "any.case"), "cert=mx-ed25519"))
+        within = {"EHLO tls": known["EHLO"], "STARTTLS": [Reaction(b"220 2.0.0 go on\r\n", then=(step,))]}
+        known |= within | {"EHLO": [Reaction(b"250-mx.example.org\r\n250 STARTTLS\r\n")]}
+    return replace(policy, reactions=known)
