@@ -87,6 +87,7 @@ static void set_signals(int reports)
 		{SIGBUS, give_up},  /* the message file was cut short, and a page of it no longer exists */
 		{SIGABRT, give_up}, /* the libraries below GnuTLS end with these if memory is short */
 		{SIGSEGV, give_up},
+		{SIGSYS, give_up}, /* and with what module.c makes this of */
 	};
 	sigset_t unblocked;
 	reports_of_last_resort = reports;

@@ -8,11 +8,17 @@
 #include "base/module.h"
 
 #include <dlfcn.h>
+#include <endian.h>
 #include <limits.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #ifndef MODULE_DIRECTORY
@@ -49,12 +55,34 @@ static bool find_beside_the_program(const char *file, char path[PATH_MAX])
 	return access(path, F_OK) == 0;
 }
 
+/*
+ * If memory is short, the dynamic loader ends the process with status 127, at any time, and GnuTLS with 1 while it is
+ * loaded; qmail-rspawn would bounce the mail (SYN-2).  The kernel makes a SIGSYS of every such end, and main.c handles
+ * that.  Without seccomp(2) in the kernel, only this promise is lost.
+ */
+static void forbid_other_exits(void)
+{
+	enum { STATUS = offsetof(struct seccomp_data, args) + (BYTE_ORDER == BIG_ENDIAN ? 4 : 0) };
+	struct sock_filter filter[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_exit_group, 0, 2),
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, STATUS),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 0, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_TRAP),
+	};
+	struct sock_fprog program = {sizeof filter / sizeof *filter, filter};
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1L, 0L, 0L, 0L) == 0)
+		prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program);
+}
+
 const void *module_load(const char *file, const char *name, char *why, size_t room)
 {
 	char path[PATH_MAX];
 	clean_environment();
 	if (!find_beside_the_program(file, path))
 		snprintf(path, sizeof path, "%s/%s", MODULE_DIRECTORY, file);
+	forbid_other_exits(); /* more than once is harmless */
 	/* Lazy: libraries that were not linked to be bound at once, such as GMP, bind only what is called. */
 	void *handle = dlopen(path, RTLD_LAZY | RTLD_LOCAL);
 	const uint32_t *module = handle ? dlsym(handle, "qremote_module") : NULL;

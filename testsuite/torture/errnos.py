@@ -45,7 +45,7 @@ ERRNOS = {
         "poll": "EINTR ENOMEM ENOMEM+",
         "getrandom": f"EINTR EAGAIN+ ENOSYS+ {SHORT}+",
         "futex": "EAGAIN EINTR",
-        "sysinfo": "",
+        "prctl": "EINVAL EPERM",
     }.items()
 }
 # They cannot fail as they are used here: nothing they need can be missing.
