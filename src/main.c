@@ -155,7 +155,7 @@ int main(int argc, char **argv)
 	trace_note(&run.trace, '*', "the message report is %c", run.result.letter);
 	envelope_emit(&run.envelope, &run.result);
 	struct span octets = {run.envelope.results.data, run.envelope.results.length};
-	if (run.envelope.results.failed || run.result.text.failed)
+	if (run.envelope.results.failed)
 		octets = (struct span){no_memory, sizeof no_memory};
 	write_reports(reports, octets);
 	reports_of_last_resort = -1; /* a library that crashes at its end adds nothing */

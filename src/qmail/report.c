@@ -57,8 +57,9 @@ void report_move(struct report *to, struct report *from)
 
 void report_emit(struct buf *results, const struct report *report)
 {
-	if (!report->letter || report->text.failed)
+	if (!report->letter)
 		return;
+	results->failed = results->failed || report->text.failed; /* else those after it would take its place */
 	buf_octet(results, report->letter);
 	if (report->letter != 'r')
 		buf_add(results, report->text.data, report->text.length);

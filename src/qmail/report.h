@@ -38,8 +38,8 @@ void report_give_up(struct report *report, const char *host);
 /* Puts `from` in place of `to`, and leaves `from` empty. */
 void report_move(struct report *to, struct report *from);
 
-/* Appends the octets of one record to the results, its NUL included; nothing where nothing is decided, or its
- * text could not be kept. */
+/* Appends the octets of one record to the results, its NUL included; nothing where nothing is decided.  If its text
+ * could not be kept, the results have failed too. */
 void report_emit(struct buf *results, const struct report *report);
 
 void report_free(struct report *report);

@@ -60,10 +60,13 @@ def numbers() -> dict[str, int]:
     return {name: int(number) for name, number in re.findall(r"#define __NR_(\w+) (\d+)", done.stdout)}
 
 
-def is_harmless(call: str, what: str) -> bool:
-    """Whether a careful program goes on as if nothing had happened."""
+def is_harmless(call: str, what: str, origin: str) -> bool:
+    """Whether a careful program goes on as if nothing had happened.
+
+    The dynamic loader, the `origin` of some calls, does not, but it says what happened.
+    """
     interrupted = what in ("EINTR", "EAGAIN", SHORT, f"{SHORT}+")
-    return interrupted and call in ("read", "recvfrom", "sendto", "sendmsg", "write", "poll", "getrandom")
+    return interrupted and not origin.startswith("ld-linux") and call in ("read", "recvfrom", "sendto", "sendmsg", "write", "poll", "getrandom")
 
 
 def unknown(calls: set[int]) -> set[str]:

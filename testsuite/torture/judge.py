@@ -46,6 +46,8 @@ def _judge_reports(run: Run, result: Result, usual: Result) -> Iterator[str]:
         yield f"the recipient reports {said[:-1]} are not the beginning of {wanted[:-1]} (RES-4)"
     if len(accepted) > 1:
         yield "accepted twice (RES-7)"
+    if any(one.message is not None for one in result.sessions[:-1]):
+        yield "another connection after a server had the whole message (RES-7)"
     if said[-1] == "K":
         if not accepted:
             yield "K, but no server accepted the message (RES-7)"
@@ -55,11 +57,13 @@ def _judge_reports(run: Run, result: Result, usual: Result) -> Iterator[str]:
         yield "no K, though the server's 2xx was received"
     elif any(one.message is not None for one in result.sessions) and _WARNING not in report:
         yield "a server has the whole message, and nothing warns of a duplicate (RES-7)"
-    if _WARNING in report and not any({"DATA", "BDAT"} & {*one.commands} for one in result.sessions):
-        yield "the warning of a duplicate is wrong"
+    # The server may hang up before it hears the BDAT, which the program sends as soon as it has the replies to RCPT.
+    before = "RCPT" if any("BDAT" in one.commands for one in usual.sessions) else "DATA"
+    if _WARNING in report and not any(before in one.commands for one in result.sessions):
+        yield "the message was not sent, yet a warning of a duplicate"
     for one in accepted:
         yield from _judge_message(one, usual)
-    if is_harmless(run.call, run.what) and said != wanted:
+    if is_harmless(run.call, run.what, result.log.origin) and said != wanted:
         yield f"{run.what} is no failure, yet the letters are {said}, not {wanted}"
     if not result.log.failed and run.call != "octets" and said != wanted:
         yield f"nothing failed, yet the letters are {said}, not {wanted}"

@@ -72,8 +72,8 @@ def all_runs(usual: dict[str, Result], numbers: dict[str, int]) -> list[Run]:
 
 
 def _faults(mode: str, usual: Result, names: dict[int, str]) -> Iterator[tuple[str, int, str]]:
-    """The faults of one mode. Up to the second EHLO all modes within TLS are alike: only one has faults there."""
-    repeated = usual.early if MODES[mode].tls and mode != _FIRST_WITHIN_TLS else None
+    """The faults of one mode. Where all modes within TLS are still alike, only one of them has faults."""
+    repeated = usual.early if mode != _FIRST_WITHIN_TLS else None
     yield "noise", 0, ""
     for number, count in sorted(usual.log.calls.items()):
         for what in ERRNOS.get(names[number], []):
@@ -85,3 +85,8 @@ def _faults(mode: str, usual: Result, names: dict[int, str]) -> Iterator[tuple[s
     for what in ("close", "half-close", "reset"):
         begin = repeated.spoken if repeated else 0
         yield from (("octets", nth, what) for nth in range(begin, usual.spoken))
+
+
+def sample(runs: list[Run], size: int) -> list[Run]:
+    """So many of them, always the same: evenly from all modes and kinds."""
+    return [runs[len(runs) * number // size] for number in range(size)]

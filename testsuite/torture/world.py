@@ -33,6 +33,7 @@ LIMIT = 60.0  # seconds of real time that a run may take; it then hangs
 # The timeouts are those of the clock that faults.c puts forward.
 CONTROL = {"me": b"client.example\n", "timeoutconnect": b"20\n", "timeoutremote": b"30\n"}
 _BARRIER = "127.0.0.2"  # where connections come from that only wait for those before them
+_WITHIN_TLS = ["EHLO", "STARTTLS", "EHLO"]
 _CALLS, _CONNECTIONS = 512, 32
 _LOG = struct.Struct(f"{_CALLS}Q3Q{2 * _CONNECTIONS}Q128s")  # as in faults.c
 
@@ -92,7 +93,7 @@ class Session:
 
 @dataclass(frozen=True)
 class Point:
-    """What had happened when the program said EHLO again."""
+    """What had happened when a mode began to differ from others within TLS; `spoken` are octets of the servers."""
 
     log: Log
     spoken: int
@@ -109,7 +110,11 @@ class Result:
     log: Log
     sessions: list[Session]
     spoken: int  # octets that the servers sent
-    early: Point | None
+    early: Point | None  # without TLS: None
+
+
+class _Cut(Exception):
+    """The server hangs up here. Not an error of the connection, which a server may take for the client's end."""
 
 
 class _Stream(socket.socket):
@@ -119,7 +124,7 @@ class _Stream(socket.socket):
     whole = False  # whether all of what was said last has left
 
     def sendall(self, octets: bytes) -> None:  # type: ignore[override]
-        """Sends what may still be sent. Raises ConnectionError at the cut."""
+        """Sends what may still be sent. Raises _Cut where it hangs up."""
         world = self.world
         part = octets[: world.cut.octets - world.spoken] if world.cut else octets
         super().sendall(part)
@@ -128,7 +133,7 @@ class _Stream(socket.socket):
         self.cut_if_due()
 
     def cut_if_due(self) -> None:
-        """Cuts the connection, if it is time; then raises ConnectionError."""
+        """Cuts the connection, if it is time; then raises _Cut."""
         cut = self.world.cut
         if cut is None or self.world.spoken < cut.octets:
             return
@@ -137,10 +142,11 @@ class _Stream(socket.socket):
             self.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         if cut.how == "half-close":
             self.shutdown(socket.SHUT_WR)
-            while self.recv(65536):
-                pass
+            with suppress(OSError):
+                while self.recv(65536):
+                    pass
         self.close()
-        raise ConnectionAbortedError
+        raise _Cut
 
 
 class _Server(Responder):
@@ -152,8 +158,7 @@ class _Server(Responder):
 
     def _obey_client(self, line: bytes) -> None:
         self.session.commands.append(line.split(b" ")[0].strip().decode("latin-1"))
-        if self.session.commands.count("EHLO") == 2:
-            self.world.note_early()
+        self.world.on_command(self.session)
         super()._obey_client(line)
 
     def _deliver(self, key: str, message: bytes) -> None:
@@ -170,6 +175,7 @@ class World:
     """Servers for one mode, and the program's home; a context manager."""
 
     def __init__(self, mode: Mode, program: Path, library: Path) -> None:
+        self._mode = mode
         self._case = read_case(CASES / f"{mode.case}.case")
         self._roles = _roles(self._case, mode)
         self._program, self._library = program, library
@@ -213,9 +219,10 @@ class World:
             status, stdout, stderr, seconds + log.skipped, log, self._sessions, self.spoken, self._early
         )
 
-    def note_early(self) -> None:
-        """The program waits for the reply to its second EHLO."""
-        self._early = self._early or Point(self._log(), self.spoken)
+    def on_command(self, session: Session) -> None:
+        """The program waits for the reply. Up to a certain command all modes within TLS are alike."""
+        if session.commands == (_WITHIN_TLS if self._mode.tls else _WITHIN_TLS[:2]):
+            self._early = self._early or Point(self._log(), self.spoken)
 
     def _log(self) -> Log:
         return Log.parse((self._home / "log").read_bytes())
@@ -258,7 +265,7 @@ class World:
         self._sessions.append(session)
         dialogue = self._claims.claim(connection.getsockname()[0], 25)
         assert dialogue is not None
-        with suppress(OSError):
+        with suppress(OSError, _Cut):
             connection.cut_if_due()
             server = _Server(connection, Transcript(dialogue, ""), self._roles[dialogue.line])
             server.session, server.stream, server.world = session, connection, self

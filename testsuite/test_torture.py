@@ -1,0 +1,108 @@
+# SPDX-License-Identifier: ISC
+"""A fixed sample of `make torture`, and the proof that it finds what it is for.
+
+All of it takes minutes; see testsuite/torture.
+"""
+
+import shutil
+import subprocess
+from dataclasses import replace
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+import pytest
+
+from mocksrv.world import sandbox
+from testsuite.torture.errnos import unknown
+from testsuite.torture.runs import Run, all_runs, sample
+from testsuite.torture.spread import Findings, Tools, survey, torture
+from testsuite.torture.world import Result
+
+pytestmark = [
+    pytest.mark.spec("SYN-2", "SYN-3", "RES-1", "RES-7"),
+    pytest.mark.skipif(sandbox.available() is not None, reason=f"{sandbox.available()}"),
+]
+ROOT = Path(__file__).parent.parent
+SAMPLE = 1000
+JOBS = 4
+# Each makes one line of the program wrong; some of these runs, at most so many, must then find that.
+PLANTED = {
+    "a K one reply too early": (
+        "smtp/transaction.c", "put != PUT_FAILED && session_read_reply(session, STAGE_MESSAGE)",
+        "put != PUT_FAILED && (session->reply.code = 250)",
+        "lockstep/octets/*/close", 60, "no server accepted the message",
+    ),
+    "a write that is taken for a whole one": (
+        "base/stream.c", "stream->out_start += (size_t)length;", "stream->out_start = stream->out_end;",
+        "lockstep/sendto/*/short", 20, "short is no failure",
+    ),
+    "reports that are written only once": (
+        "main.c", "reports.length -= (size_t)length;", "reports.length = 0;",
+        "lockstep/write/*/short", 1, "one message report",
+    ),
+    "a second server after the end": (
+        "deliver.c", "walk->settled = outcome->next == NEXT_NOTHING;",
+        "walk->settled = outcome->report.letter == 'K';",
+        "spare/octets/*/close", 20, "another connection",
+    ),
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def tools(tmp_path_factory: pytest.TempPathFactory) -> Tools:
+    """faults.c, compiled, and the program."""
+    return Tools.build(tmp_path_factory.mktemp("torture"))
+
+
+@pytest.fixture(scope="module")
+def usual(tools: Tools) -> dict[str, Result]:
+    """What happens in each mode without a fault."""
+    return survey(tools)
+
+
+def test_every_system_call_is_known(usual: dict[str, Result]) -> None:
+    """Whoever makes it: a call that is not in the table would never fail."""
+    for mode, result in usual.items():
+        assert not unknown({*result.log.calls}), mode
+
+
+def test_a_sample(tools: Tools, usual: dict[str, Result]) -> None:
+    """Runs from all modes and of all kinds."""
+    runs = sample(all_runs(usual, tools.numbers), SAMPLE)
+    findings = torture(tools, runs, usual, JOBS)
+    assert not findings.wrong, "\n".join(f"{run}: {wrong}" for run, wrong in findings.wrong.items())
+
+
+@pytest.mark.parametrize("name", PLANTED)
+def test_a_planted_fault_is_found(tools: Tools, usual: dict[str, Result], name: str, tmp_path: Path) -> None:
+    """The program with one wrong line: not by a macro in the source, where it would be in everybody's way."""
+    file, right, wrong, pattern, most, what = PLANTED[name]
+    program = planted(tmp_path, file, right, wrong)
+    runs = [run for run in all_runs(usual, tools.numbers) if fnmatchcase(str(run), pattern)][-most:]
+    findings = torture(replace(tools, program=program), runs, usual, JOBS)
+    assert any(what in text for texts in findings.wrong.values() for text in texts), findings
+
+
+def planted(directory: Path, file: str, right: str, wrong: str) -> Path:
+    """The program, built with other text in one place."""
+    for name in ("Makefile", "src", "build/obj", "build/flags", "build/qremote-tls.so", "mocksrv/__init__.py"):
+        place = directory / name
+        place.parent.mkdir(exist_ok=True)
+        copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy2
+        copy(ROOT / name, place)
+    source = directory / "src" / file
+    text = source.read_text()
+    assert text.count(right) == 1, f"{file} has no longer one place with: {right}"
+    source.write_text(text.replace(right, wrong))
+    subprocess.run(["make", "-s", "WERROR="], cwd=directory, check=True)
+    return directory / "build/Qremote"
+
+
+@pytest.mark.spec("IN-2", "RES-8")
+@pytest.mark.parametrize("fault", ["mmap/{}/ENOMEM", "socket/{}/EMFILE"])
+def test_local_trouble_is_called_so(tools: Tools, usual: dict[str, Result], fault: str) -> None:
+    """The message cannot be mapped, or there is no socket: neither is the server's fault."""
+    count = usual["lockstep"].log.calls[tools.numbers[fault.partition("/")[0]]]
+    runs = [Run.parse(f"lockstep/{fault.format(nth + 1)}") for nth in range(count)]
+    reports = sandbox.run(lambda: [result.stdout for result in tools.play(runs)])
+    assert any(report.startswith(b"Z") and b"(#4.3.0)" in report for report in reports), reports
