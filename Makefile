@@ -132,6 +132,11 @@ check: deps ## all tests, JOBS at a time (3 min)
 	@ci/fetch-mtas || :
 	@$(PYTHON) -m pytest -n $(JOBS) -q
 
+# RUN is MODE/CALL/N/WHAT, as the summary prints it.
+torture: deps ## everything fails, one thing at a time: 32,000 deliveries; RUN=... plays one again (10 min)
+	@$(MAKE) all
+	@$(PYTHON) -m testsuite.torture $(RUN)
+
 peers: deps ## the corpus with Qremote and other mail clients; see build/peers.html and build/peers.txt (10 min)
 	@$(MAKE) all
 	@ci/fetch-mtas || :
@@ -229,6 +234,6 @@ help: ## this list; times are for two processors
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-20s %s\n", $$1, $$2 }' Makefile
 
 FORCE:
-.PHONY: all demo case check peers lint bench debug compile-commands sanitize fuzz fuzz-targets ci deps deps-ci install uninstall \
+.PHONY: all demo case check torture peers lint bench debug compile-commands sanitize fuzz fuzz-targets ci deps deps-ci install uninstall \
 	replace-qmail-remote restore-qmail-remote format clean help libraries FORCE
 .DELETE_ON_ERROR:

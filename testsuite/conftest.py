@@ -1,9 +1,6 @@
 # SPDX-License-Identifier: ISC
 """Shared by all tests. The cases of mocksrv's own tests are played against their own client, not against Qremote."""
 
-import subprocess
-from pathlib import Path
-
 import pytest
 from hypothesis import settings
 
@@ -19,12 +16,3 @@ settings.load_profile("house")
 def pytest_configure(config: pytest.Config) -> None:
     """Registers the marker that test_spec.py looks for."""
     config.addinivalue_line("markers", "spec(clause, ...): the clauses of man/Qremote.8 that the test proves")
-
-
-@pytest.fixture(scope="session")
-def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """faults.c, compiled."""
-    made = tmp_path_factory.mktemp("faults") / "faults.so"
-    source = Path(__file__).parent / "faults.c"
-    subprocess.run(["cc", "-O1", "-shared", "-fPIC", "-U_FORTIFY_SOURCE", "-o", made, source], check=True)
-    return made

@@ -107,7 +107,6 @@ class Session:
 
     commands: list[str] = field(default_factory=list)
     message: bytes = b""  # everything after 354, or in chunks
-    spoken: int = 0  # octets that the server sent
     accepted: bool = False  # it sent a complete 2xx to the message
     last: bool = False  # the last chunk came
 
@@ -128,13 +127,12 @@ class Peer:
 
     `replies` maps the beginning of a command to another reply; "" stands for the greeting, "." for the end of the
     message. `at` names a command, and what is called before it is answered. The first `busy` connections are greeted
-    with 421. After `cut` octets of its output, or `deaf` octets of a message (and the reply "early"), it hangs up: at
-    once, or, with `half`, for its own direction only.
+    with 421. After `deaf` octets of a message, and the reply "early", it hangs up: at once, or, with `half`, for its own
+    direction only.
     """
 
     offers: tuple[str, ...] = ("PIPELINING", "8BITMIME", "SIZE")
     replies: dict[str, str] = field(default_factory=dict)
-    cut: int | None = None
     deaf: int | None = None
     at: tuple[str, Callable[[], None]] | None = None
     half: bool = False
@@ -177,17 +175,10 @@ class Peer:
                             session.message += stream.read()
 
     def _say(self, session: Session, connection: socket.socket, text: str) -> None:
-        octets = text.encode() + b"\r\n"
-        left = len(octets) if self.cut is None else min(len(octets), self.cut - session.spoken)
-        connection.sendall(octets[:left])
-        session.spoken += left
-        session.accepted |= left == len(octets) and session.end_read and text.startswith("2")
-        if session.spoken == self.cut:
-            raise _Cut
+        connection.sendall(text.encode() + b"\r\n")
+        session.accepted |= session.end_read and text.startswith("2")
 
     def _talk(self, session: Session, connection: socket.socket, stream: BinaryIO) -> None:
-        if self.cut == 0:
-            raise _Cut
         if len(self.sessions) <= self.busy:
             self._say(session, connection, "421 busy")
             return
