@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: ISC
 """TLS with servers that nobody here wrote: Python's ssl and Postfix (OpenSSL), Exim (GnuTLS); and what loads GnuTLS."""
 
-import errno
 import shutil
 import socket
 import ssl
@@ -210,43 +209,6 @@ def test_the_environment_gives_no_orders(tmp_path: Path) -> None:
     }  # fmt: skip
     found = sandbox.run(with_environment, context("mx"), variables, keys)
     assert found == ("rK", False)
-
-
-# Failing calls
-
-
-def every_so_often(library: Path, secrets: ssl.SSLContext, kind: str, number: int) -> int:
-    """Deliveries in each of which a call fails, one in a hundred; the report and the server must agree each time."""
-    handler = Handler()
-    controller = Controller(handler, ADDRESS, 25, tls_context=secrets)
-    controller.start()
-    log = sandbox.SCRATCH / "calls"
-    nth = calls = 0
-    try:
-        while nth <= calls:
-            nth += max(1, calls // 100)
-            handler.envelopes.clear()
-            variables = {"LD_PRELOAD": str(library), "FAULT": f"{kind}:{nth}:{number}", "FAULT_LOG": str(log)}
-            outcome = qremote(variables=variables)
-            # If a connection breaks before the last reply was read, the server may have accepted the message.
-            taken = len(handler.envelopes)
-            assert taken <= 1 and (outcome.letters == "rK") <= (taken == 1), f"{kind} {nth}: {outcome}"
-            assert not taken or outcome.letters == "rK" or "Possible duplicate!" in outcome.report
-            logged = log.read_text()  # a library that crashed without memory leaves its path there (SYN-2)
-            calls = max(calls, int(logged) if logged.isdecimal() else 0)
-    finally:
-        controller.stop()
-    return calls
-
-
-@pytest.mark.spec("SYN-2", "RES-7", "TLS-5")
-@pytest.mark.parametrize(
-    ("kind", "number"), [("malloc", errno.ENOMEM), ("recv", errno.ECONNRESET), ("open", errno.EACCES)],
-    ids=lambda value: errno.errorcode.get(value, value),
-)  # fmt: skip
-def test_a_call_fails(library: Path, kind: str, number: int) -> None:
-    """Within GnuTLS, too: never a false report, and never a duplicate."""
-    assert sandbox.run(every_so_often, library, context("mx"), kind, number) > 0
 
 
 # Servers with behaviour that no dialogue can express

@@ -15,7 +15,7 @@ import pytest
 from mocksrv.world import sandbox
 from testsuite.torture.errnos import unknown
 from testsuite.torture.runs import Run, all_runs, sample
-from testsuite.torture.spread import Findings, Tools, survey, torture
+from testsuite.torture.spread import Tools, survey, torture
 from testsuite.torture.world import Result
 
 pytestmark = [

@@ -37,6 +37,8 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as directory:
         tools = Tools.build(Path(directory))
         usual = survey(tools)
+        if strangers := {name for result in usual.values() for name in unknown({*result.log.calls})}:
+            parser.error(f"no errors are known of {', '.join(strangers)}: add them to errnos.py")
         if options.runs:
             return _show(tools, options.runs, usual)
         runs = [run for run in all_runs(usual, tools.numbers) if options.only in str(run)]
@@ -46,7 +48,8 @@ def main() -> int:
     for run, wrong in [*findings.wrong.items()][:_MOST_SHOWN]:
         print(f"{run}: " + "\n    ".join(wrong))
     seconds = time.monotonic() - begun
-    print(f"{len(runs)} runs, {len(findings.wrong)} violations, {seconds:.0f} s, {findings.seconds:.0f} s of processors")
+    spent = f"{seconds:.0f} s, {findings.seconds:.0f} s of processors"
+    print(f"{len(runs)} runs, {len(findings.wrong)} violations, {spent}")
     return 1 if findings.wrong else 0
 
 
@@ -54,7 +57,8 @@ def _progress(done: int, total: int, begun: float) -> None:
     if sys.stderr.isatty() or done == total:
         filled = _WIDTH * done // total
         left = (time.monotonic() - begun) * (total - done) / done
-        print(f"\r[{'#' * filled:{_WIDTH}}] {done}/{total}, {left:.0f} s left ", end="", file=sys.stderr, flush=True)
+        end = "\n" if done == total else ""
+        print(f"\r[{'#' * filled:{_WIDTH}}] {done}/{total}, {left:4.0f} s left", end=end, file=sys.stderr, flush=True)
 
 
 def _show(tools: Tools, runs: list[Run], usual: dict[str, Result]) -> int:

@@ -54,9 +54,8 @@ NEVER = {"rt_sigaction", "rt_sigprocmask", "getpid", "gettid", "getuid", "geteui
 
 def numbers() -> dict[str, int]:
     """The numbers of the system calls on this machine."""
-    done = subprocess.run(
-        ["cc", "-E", "-dM", "-include", "sys/syscall.h", "-x", "c", "/dev/null"], capture_output=True, text=True, check=True
-    )
+    command = ["cc", "-E", "-dM", "-include", "sys/syscall.h", "-x", "c", "/dev/null"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
     return {name: int(number) for name, number in re.findall(r"#define __NR_(\w+) (\d+)", done.stdout)}
 
 
@@ -65,8 +64,8 @@ def is_harmless(call: str, what: str, origin: str) -> bool:
 
     The dynamic loader, the `origin` of some calls, does not, but it says what happened.
     """
-    interrupted = what in ("EINTR", "EAGAIN", SHORT, f"{SHORT}+")
-    return interrupted and not origin.startswith("ld-linux") and call in ("read", "recvfrom", "sendto", "sendmsg", "write", "poll", "getrandom")
+    interrupted = what in ("EINTR", "EAGAIN", SHORT, f"{SHORT}+") and not origin.startswith("ld-linux")
+    return interrupted and call in ("read", "recvfrom", "sendto", "sendmsg", "write", "poll", "getrandom")
 
 
 def unknown(calls: set[int]) -> set[str]:

@@ -93,7 +93,7 @@ void *malloc(size_t size) { return no_memory(__builtin_return_address(0)) ? NULL
 void *calloc(size_t n, size_t size) { return no_memory(__builtin_return_address(0)) ? NULL : __libc_calloc(n, size); }
 void *realloc(void *p, size_t size) { return no_memory(__builtin_return_address(0)) ? NULL : __libc_realloc(p, size); }
 
-/* A call of the kernel's own entry in user space, which no filter sees. */
+/* The kernel answers this one in user space, where no filter sees it. */
 int clock_gettime(clockid_t clock, struct timespec *now)
 {
 	int result = (int)raw(SYS_clock_gettime, clock, now);
@@ -230,11 +230,13 @@ static void catch_calls(void)
 	};
 	unsigned short length = 6;
 	const uint32_t *list = call == ALL ? free_calls : caught;
+	const uint32_t listed = call == ALL ? SECCOMP_RET_ALLOW : SECCOMP_RET_TRAP;
+	const uint32_t other = call == ALL ? SECCOMP_RET_TRAP : SECCOMP_RET_ALLOW;
 	for (size_t i = 0; i < (call == ALL ? 2 : 4); i++) {
 		filter[length++] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, list[i], 0, 1);
-		filter[length++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, call == ALL ? SECCOMP_RET_ALLOW : SECCOMP_RET_TRAP);
+		filter[length++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, listed);
 	}
-	filter[length++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, call == ALL ? SECCOMP_RET_TRAP : SECCOMP_RET_ALLOW);
+	filter[length++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, other);
 	struct sock_fprog program = {length, filter};
 	prctl(PR_SET_NO_NEW_PRIVS, 1L, 0L, 0L, 0L);
 	if (prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) != 0)
@@ -256,7 +258,8 @@ __attribute__((constructor)) static void begin(void)
 	real_sigaction = (int (*)(int, const struct sigaction *, struct sigaction *))dlsym(RTLD_NEXT, "sigaction");
 	raw(SYS_fstat, 1L, &reports);
 	long log = raw(SYS_openat, (long)AT_FDCWD, file, (long)O_RDWR);
-	void *map = (void *)raw(SYS_mmap, NULL, sizeof *entries, (long)(PROT_READ | PROT_WRITE), (long)MAP_SHARED, log, 0L);
+	long access = PROT_READ | PROT_WRITE;
+	void *map = (void *)raw(SYS_mmap, NULL, sizeof *entries, access, (long)MAP_SHARED, log, 0L);
 	raw(SYS_close, log);
 	real_sigaction(SIGSYS, &action, NULL);
 	catch_calls();

@@ -22,7 +22,7 @@ _PLAIN = {
 MODES = {
     mode.name: mode
     for mode in (
-        *(Mode(name, case, friendly=name == "spare") for name, case in _PLAIN.items()),
+        *(Mode(name, case, friendly=name == "spare", traced=name == "pipelining") for name, case in _PLAIN.items()),
         *(Mode(f"{name}-tls", case, tls=True, friendly=name == "spare") for name, case in _PLAIN.items()),
         Mode("fall-back", "tls/the-server-ends-the-handshake"),
     )

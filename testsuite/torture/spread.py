@@ -15,7 +15,7 @@ from pathlib import Path
 from mocksrv.world import sandbox
 from mocksrv.world.home import default_program
 
-from testsuite.torture.errnos import numbers
+from testsuite.torture import errnos
 from testsuite.torture.judge import letters, violations
 from testsuite.torture.runs import MODES, Run
 from testsuite.torture.world import Result, World
@@ -30,7 +30,7 @@ class Tools:
 
     library: Path
     program: Path = field(default_factory=default_program)
-    numbers: dict[str, int] = field(default_factory=numbers)
+    numbers: dict[str, int] = field(default_factory=errnos.numbers)
 
     @staticmethod
     def build(directory: Path) -> "Tools":

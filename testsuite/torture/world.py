@@ -46,6 +46,7 @@ class Mode:
     case: str
     tls: bool = False
     friendly: bool = False  # all servers do what the last one does
+    traced: bool = False  # with QREMOTE_TRACE
 
 
 @dataclass(frozen=True)
@@ -232,6 +233,8 @@ class World:
             "QMAILHOME": str(self._home), "LD_PRELOAD": str(self._library),
             "FAULT": fault, "FAULT_LOG": str(self._home / "log"),
         }  # fmt: skip
+        if self._mode.traced:
+            environment["QREMOTE_TRACE"] = str(self._home / "trace")
         command = [str(self._program), *shlex.split(self._case.run)[1:]]
         pipe = subprocess.PIPE
         with (self._home / "message").open("rb") as message:
