@@ -134,6 +134,18 @@ def test_what_is_undecided_is_not_emitted() -> None:
     assert results.octets() == b""
 
 
+@pytest.mark.spec("RES-4")
+def test_a_report_without_its_text_leaves_no_gap() -> None:
+    """If memory was short, the next record would be taken for that of this recipient: all results are lost."""
+    report, results = Report(), Buf()
+    lib.report_write(ctypes.byref(report), b"h", b"5.1.1", b"mx", b"does not like recipient.")
+    report.text.failed = True
+    lib.report_emit(ctypes.byref(results), ctypes.byref(report))
+    assert results.failed
+    lib.report_free(ctypes.byref(report))
+    lib.buf_free(ctypes.byref(results))
+
+
 @pytest.mark.spec("RES-5")
 def test_the_form_of_a_report() -> None:
     """qmail's: who, what, the code, and what the other side said."""
