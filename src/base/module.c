@@ -56,9 +56,9 @@ static bool find_beside_the_program(const char *file, char path[PATH_MAX])
 }
 
 /*
- * If memory is short, the dynamic loader ends the process with status 127, at any time, and GnuTLS with 1 while it is
- * loaded; qmail-rspawn would bounce the mail (SYN-2).  The kernel makes a SIGSYS of every such end, and main.c handles
- * that.  Without seccomp(2) in the kernel, only this promise is lost.
+ * If memory is short, the dynamic loader ends the process with status 127, even long after it loaded something, and
+ * GnuTLS with 1 while it is loaded; qmail-rspawn would then bounce the mail (SYN-2).  From here on the kernel makes a
+ * SIGSYS of every such end, and main.c handles that.  Where a kernel knows no filters, the delivery goes on without.
  */
 static void forbid_other_exits(void)
 {
