@@ -28,8 +28,9 @@ JOBS = 4
 # Each makes one line of the program wrong; some of these runs, at most so many, must then find that.
 PLANTED = {
     "a K one reply too early": (
-        "smtp/transaction.c", "put != PUT_FAILED && session_read_reply(session, STAGE_MESSAGE)",
-        "put != PUT_FAILED && (session->reply.code = 250)",
+        "smtp/transaction.c", "!session_read_reply(session, &command->stage)",
+        "!(command->judge == judge_content ? stream_advance(&session->stream) && (session->reply.code = 250)"
+        " : session_read_reply(session, &command->stage))",
         "lockstep/octets/*/close", 60, "no server accepted the message",
     ),
     "a write that is taken for a whole one": (
@@ -41,8 +42,8 @@ PLANTED = {
         "lockstep/write/*/short", 1, "one message report",
     ),
     "a second server after the end": (
-        "deliver.c", "walk->settled = outcome->next == NEXT_NOTHING;",
-        "walk->settled = outcome->report.letter == 'K';",
+        "deliver.c", "walk->settled = outcome.next == NEXT_NOTHING;",
+        "walk->settled = outcome.report.letter == 'K';",
         "spare/octets/*/close", 20, "another connection",
     ),
 }  # fmt: skip
@@ -91,7 +92,7 @@ def test_a_planted_fault_is_found(tools: Tools, plain: dict[str, Result], name: 
 
 def planted(directory: Path, file: str, right: str, wrong: str) -> Path:
     """The program, built with other text in one place."""
-    built = ("obj", "flags", "qmail-home", "module-directory", "qremote-tls.so")
+    built = ("obj", "pic", "flags", "qmail-home", "module-directory", "qremote-dns.so", "qremote-tls.so")
     for name in ("Makefile", "src", "mocksrv/__init__.py", *(f"build/{one}" for one in built)):
         place = directory / name
         place.parent.mkdir(exist_ok=True)
