@@ -21,6 +21,7 @@ import pytest
 
 from mocksrv.case.file import read_case
 from mocksrv.judge.rfc import recipients
+from testsuite.test_rspawn import as_rspawn
 
 ROOT = Path(__file__).parent.parent
 CASES = ROOT / "fixtures/cases"
@@ -87,22 +88,12 @@ class Event:
         return found[1]
 
 
-def as_rspawn(reports: list[str]) -> tuple[str, str]:
-    """What qmail-rspawn makes of the reports about one recipient: the worse of both letters, and the relevant texts."""
-    first, last = reports[0], reports[-1]
-    letter = {"s": "Z", "h": "D"}.get(first[0], last[0])
-    worse = "KZD".index(last[0]) >= "KZD".index(letter)
-    text = first[1:] if len(reports) > 1 else ""
-    return letter, text + (last[1:] if worse else "")
-
-
 def events() -> Iterator[Event]:
     """All failures for one recipient in the corpus."""
     for path in sorted(CASES.glob("*/*.case")):
         case = read_case(path)
-        reports = (case.report or b"").decode("utf-8", "replace").split("\0")[:-1]
-        if len(recipients(case) or []) == 1 and reports:
-            letter, text = as_rspawn(reports)
+        if len(recipients(case) or []) == 1 and case.report:
+            letter, text = as_rspawn(case.report)
             if letter != "K":
                 yield Event(path, letter, text)
 
