@@ -154,6 +154,14 @@ lint: deps-ci ## the style and the structure of the sources (20 s)
 	for page in man/*.[1-8]; do mandoc -T lint -W warning $$page || exit; done
 	mypy --python-version 3.11 --cache-dir=/dev/null mocksrv
 
+# gcc's analyzer, with the program's own warnings, finds paths through a file; the other two have rules (.clang-tidy).
+analyze: deps-ci ## gcc -fanalyzer, clang-tidy and cppcheck over the sources (1 min)
+	@$(MAKE) BUILD=build/analyzer CC=gcc WERROR=1 CFLAGS='-O2 -fanalyzer'
+	ls src/*.c src/*/*.c | xargs -P $$(nproc) -n 5 sh -c 'clang-tidy --quiet "$$@" -- \
+		-std=c11 -iquote src -D_GNU_SOURCE -DVERSION="\"\"" -DMODULE_DIRECTORY="\"\""' clang-tidy 2>/dev/null
+	cppcheck --quiet --inline-suppr --error-exitcode=1 --enable=warning,performance,portability --std=c11 -D_GNU_SOURCE -Isrc \
+		src bench testsuite/*.c
+
 bench: $(PROGRAM) $(DNS_MODULE) $(TLS_MODULE) $(BUILD)/bench ## speed, compared with plain loops; never fails for being slow (1 min)
 	$(BUILD)/bench $(PROGRAM) $(BUILD)/empty
 
@@ -187,12 +195,22 @@ fuzz: deps-ci ## TIME=60 seconds for each target, or for TARGET=...; fails at a 
 	@$(MAKE) all $(BUILD)/libpure.so
 	@$(PYTHON) -m fuzz.run $(TIME) $(TARGET)
 
+# A sample of each way that a message can go, and what hostile input costs (test_bounds.py).
+VALGRIND = $(addprefix fixtures/cases/,demo lockstep pipelining $(foreach sample,chunking/*chunk* tls/a[n-z]* \
+	exchangers/a-[a-m]* to-7bit/b*,$(patsubst fixtures/cases/%,%,$(wildcard fixtures/cases/$(sample).case))))
+valgrind: deps-ci ## a sample of the corpus in valgrind, and the bounds of memory and work (3 min)
+	@$(MAKE) all $(BUILD)/libpure.so
+	QREMOTE="$(CURDIR)/testsuite/under-valgrind" $(PYTHON) -m pytest -n $(JOBS) -q -k 'not rfc' $(VALGRIND)
+	$(PYTHON) -m pytest -n $(JOBS) -q -m valgrind testsuite/test_bounds.py
+
 ci: export WERROR = 1
-ci: deps-ci ## everything that must pass before a change is accepted; the tests come last (11 min)
+ci: deps-ci ## everything that must pass before a change is accepted; the tests come last (15 min)
 	@$(MAKE) lint
+	@$(MAKE) analyze
 	@$(MAKE) BUILD=build/clang CC=clang
 	@$(MAKE) sanitize
 	@$(MAKE) fuzz TIME=5
+	@$(MAKE) valgrind
 	@$(MAKE) check
 
 deps:
@@ -234,6 +252,6 @@ help: ## this list; times are for two processors
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-20s %s\n", $$1, $$2 }' Makefile
 
 FORCE:
-.PHONY: all demo case check torture peers lint bench debug compile-commands sanitize fuzz fuzz-targets ci deps deps-ci install uninstall \
+.PHONY: all demo case check torture peers lint analyze bench debug compile-commands sanitize valgrind fuzz fuzz-targets ci deps deps-ci install uninstall \
 	replace-qmail-remote restore-qmail-remote format clean help libraries FORCE
 .DELETE_ON_ERROR:

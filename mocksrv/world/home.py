@@ -13,6 +13,7 @@ from mocksrv.case.file import Case, Control
 from mocksrv.world import sandbox
 
 _DEFAULT_ME = b"client.example\n"
+# valgrind's option is written in another way. Its files in TMPDIR are named by process, so all sandboxes cannot share one.
 _SANITIZERS = ("ASAN_OPTIONS", "UBSAN_OPTIONS")
 _BUILT = Path(__file__).parent.parent.parent / "build/Qremote"
 
@@ -51,8 +52,9 @@ def start(case: Case, home: Path, privileged: bool = False) -> subprocess.Popen[
     """Starts the client in a process group of its own; in a sandbox without privileges, unless `privileged`."""
     drop = sandbox.inside() and not privileged
     log = f"log_path={home}/sanitizer"
-    environment = {"PATH": f"{home}/bin:/usr/bin:/bin", "QMAILHOME": f"{home}/qmail"}
+    environment = {"PATH": f"{home}/bin:/usr/bin:/bin", "QMAILHOME": f"{home}/qmail", "TMPDIR": str(home)}
     environment |= {name: ":".join(filter(None, (os.environ.get(name), log))) for name in _SANITIZERS}
+    environment["VALGRIND_OPTS"] = f"--log-file={home}/sanitizer.%p"
     with (home / "message").open("rb") as message, sandbox.unprivileged_exec() if drop else nullcontext():
         return subprocess.Popen(
             ["/bin/sh", "-c", case.run], cwd=home, env=environment, start_new_session=True,
@@ -61,7 +63,7 @@ def start(case: Case, home: Path, privileged: bool = False) -> subprocess.Popen[
 
 
 def sanitizer_text(home: Path) -> bytes:
-    """The output of the sanitizers."""
+    """The output of the sanitizers, and of valgrind."""
     return b"".join(log.read_bytes() for log in sorted(home.glob("sanitizer*")))
 
 

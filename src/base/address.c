@@ -16,9 +16,11 @@ enum { LABEL_MAX = 63, NAME_MAX_LENGTH = 253 };
 struct address address_of(int family, const void *octets)
 {
 	static const unsigned char mapped[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
+	if (family == AF_INET6 && memcmp(octets, mapped, sizeof mapped) == 0) {
+		family = AF_INET;
+		octets = (const unsigned char *)octets + sizeof mapped;
+	}
 	struct address address = {.family = family};
-	if (family == AF_INET6 && memcmp(octets, mapped, sizeof mapped) == 0)
-		return address_of(AF_INET, (const unsigned char *)octets + sizeof mapped);
 	memcpy(address.octets, octets, family == AF_INET ? 4 : 16);
 	return address;
 }
