@@ -96,10 +96,11 @@ libraries:
 $(BUILD)/libpure.so: $(PURE:%=$(BUILD)/pic/%.o)
 	$(call run,link) $(COMPILE) -shared -Wl,-z,defs $(LINK) -o $@ $^
 
-# From the same objects of the pure floors as the program.  An empty program shows the cost of a process.
-$(BUILD)/bench: $(wildcard bench/*.[ch]) $(PURE:%=$(BUILD)/obj/%.o) Makefile $(BUILD)/flags | libraries
-	@echo 'int main(void) { return 0; }' | $(COMPILE) -fPIE -pie $(LINK) -o $(BUILD)/empty -x c -
-	$(call run,link) $(COMPILE) -fPIE -pie $(LINK) -o $@ $(filter %.c %.o,$^) $(shell pkg-config --cflags --libs gnutls)
+# The server of the benchmark.  An empty program shows the cost of a process.
+$(BUILD)/bench/sink: $(wildcard bench/*.[ch]) Makefile $(BUILD)/flags | libraries
+	@mkdir -p $(@D)
+	@echo 'int main(void) { return 0; }' | $(COMPILE) -fPIE -pie $(LINK) -o $(@D)/empty -x c -
+	$(call run,link) $(COMPILE) -fPIE -pie -pthread $(LINK) -o $@ $(filter %.c,$^) $(shell pkg-config --cflags --libs gnutls)
 
 # The targets of the fuzzer.  With fuzz/replay.c in place of libFuzzer, `make check` tries their inputs again.  Of src they
 # link what they use.
@@ -162,8 +163,10 @@ analyze: deps-ci ## gcc -fanalyzer, clang-tidy and cppcheck over the sources (1 
 	cppcheck --quiet --inline-suppr --error-exitcode=1 --enable=warning,performance,portability --std=c11 -D_GNU_SOURCE -Isrc \
 		src bench testsuite/*.c
 
-bench: $(PROGRAM) $(DNS_MODULE) $(TLS_MODULE) $(BUILD)/bench ## speed, compared with plain loops; never fails for being slow (1 min)
-	$(BUILD)/bench $(PROGRAM) $(BUILD)/empty
+bench: deps ## Qremote beside other mail clients, in build/bench/; CLIENTS='curl qmail:PATH' ONLY='large day' SIZES='1 1000' (5 min)
+	@$(MAKE) all $(BUILD)/libpure.so $(BUILD)/bench/sink
+	@ci/fetch-mtas || :
+	@$(PYTHON) -m bench $(CLIENTS:%=--client %) $(ONLY:%=--only %) $(if $(SIZES),--sizes '$(SIZES)')
 
 debug: ## build/debug/Qremote, for gdb: see CONTRIBUTING.md (10 s)
 	@$(MAKE) BUILD=build/debug FORTIFY= CFLAGS='-Og -g3'

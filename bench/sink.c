@@ -1,55 +1,87 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * sink - the other side of a delivery
+ * sink - the other side of each delivery, and the least that a client within TLS can do
  *
- * One process, one connection at a time, one reply per line; it only looks for the end of a message, so that the
- * measured time is that of the client.  Within TLS it must decrypt what it gets, as any server does; the same is true
- * for the plain loop in client.c.  RFC 3207 and RFC 3030, as far as Qremote uses them.
+ * usage: sink [-h | -d MILLISECONDS] ADDRESS PORT [EXTENSION...]   a server that accepts every mail and keeps none
+ *        sink -w OCTETS ADDRESS PORT                    a mail of that many octets within TLS; 0: only the handshake
+ *
+ * The server offers these extensions; it knows STARTTLS and CHUNKING.  Port 0 is one that the kernel chooses.  Before
+ * it replies to a message it waits that long (-d), or says that it holds one and reads an octet from descriptor 0 (-h).
+ * It has a thread for each connection, and only looks for the end of a message, so that the measured time is that of
+ * the client.  On descriptor 1 it says {"port": PORT}, {"held": 1} and, at the end of each connection, one line of
+ * JSON:
+ *
+ *   messages  that were accepted
+ *   octets    of them, as they came, with the end of DATA
+ *   turns     flights of replies; each is a round trip, besides those of the handshake
+ *   begun, ended  CLOCK_MONOTONIC, in seconds
+ *   seconds   from the consent to a message to its last octet
+ *   suite     of TLS; empty in the clear
+ *   records, full  of TLS since the handshake, and those with 16384 octets
  */
-#include "sink.h"
-
-#include "bench.h"
 #include "wire.h"
 
+#include <arpa/inet.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
+#include <strings.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
-#include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
-enum { ROOM = 65536, END_LENGTH = 5, LINE_LEAST = WIRE_RECORD };
+/* What a client sends after a message without waiting for the reply, a QUIT, is shorter than the tail. */
+enum { ROOM = 65536, TAIL = 64, LINE_LEAST = WIRE_RECORD, CONNECTIONS = 4096 };
 
 static const char end_of_message[] = "\r\n.\r\n";
 
-/* A connection, and its input. */
-struct peer {
-	struct wire wire;
+/* The command line. */
+struct sink {
+	char **extensions; /* NULL at their end */
+	long delay;        /* milliseconds */
+	bool holds;
 	gnutls_certificate_credentials_t credentials;
-	struct sink_board *board;
-	struct sink_view view; /* what is shown on the board when a message ends */
-	double begun;
-	size_t start, end;
-	char replies[4096]; /* replies to all lines that came at once: they are sent with one write */
+};
+
+/* A connection, its input, and what was seen on it. */
+struct peer {
+	const struct sink *sink;
+	struct wire wire;
+	double begun, consent, seconds;
+	size_t messages, octets, turns, records, full;
+	size_t start, end, replied;
+	char suite[80];
+	char replies[ROOM]; /* replies to all lines that came at once: they are sent with one write */
 	char in[ROOM];
 };
 
+static double now(void)
+{
+	struct timespec time;
+	clock_gettime(CLOCK_MONOTONIC, &time);
+	return (double)time.tv_sec + (double)time.tv_nsec * 1e-9;
+}
+
 static bool say(struct peer *peer, const char *reply)
 {
-	if (strlen(peer->replies) + strlen(reply) >= sizeof peer->replies)
+	size_t length = strlen(reply);
+	if (length > sizeof peer->replies - peer->replied)
 		return false;
-	strcat(peer->replies, reply);
+	memcpy(peer->replies + peer->replied, reply, length);
+	peer->replied += length;
 	return true;
 }
 
 static bool flush(struct peer *peer)
 {
-	bool well = wire_write(&peer->wire, peer->replies, strlen(peer->replies));
-	*peer->replies = '\0';
+	bool well = wire_write(&peer->wire, peer->replies, peer->replied);
+	peer->turns += peer->replied > 0;
+	peer->replied = 0;
 	return well;
 }
 
@@ -58,24 +90,34 @@ static bool receive(struct peer *peer)
 {
 	if (peer->start == peer->end)
 		peer->start = peer->end = 0;
+	if (sizeof peer->in - peer->end < LINE_LEAST) {
+		peer->end -= peer->start;
+		memmove(peer->in, peer->in + peer->start, peer->end);
+		peer->start = 0;
+	}
 	if (sizeof peer->in - peer->end < LINE_LEAST)
 		return false; /* a line without an end */
 	ssize_t length = wire_read(&peer->wire, peer->in + peer->end, sizeof peer->in - peer->end);
 	if (length <= 0)
 		return false;
 	peer->end += (size_t)length;
-	peer->view.records++;
-	peer->view.full += length == WIRE_RECORD;
-	peer->view.octets += (size_t)length;
+	peer->records++;
+	peer->full += length == WIRE_RECORD;
 	return true;
 }
 
 /* The message is complete. */
 static bool accept_message(struct peer *peer)
 {
-	peer->view.seconds = measure_now() - peer->begun;
-	peer->board->view = peer->view;
-	return say(peer, "250 ok\r\n");
+	const struct sink *sink = peer->sink;
+	const struct timespec delay = {.tv_sec = sink->delay / 1000, .tv_nsec = sink->delay % 1000 * 1000000};
+	char order;
+	peer->seconds += now() - peer->consent;
+	peer->consent = 0;
+	peer->messages++;
+	if (sink->holds)
+		dprintf(1, "{\"held\": 1}\n");
+	return (!sink->holds || read(0, &order, 1) == 1) && nanosleep(&delay, NULL) == 0 && say(peer, "250 ok\r\n");
 }
 
 /* Reads a message to its dot, keeping only what may belong to the end. */
@@ -83,34 +125,42 @@ static bool swallow_data(struct peer *peer)
 {
 	if (!say(peer, "354 go\r\n") || !flush(peer))
 		return false;
-	peer->begun = measure_now();
+	peer->consent = now();
+	/* The dot may be the first line. */
+	memcpy(peer->in, "\r\n", 2);
+	peer->start = 0;
+	peer->end = 2;
+	size_t counted = 2;
 	for (;;) {
-		size_t length = peer->end - peer->start;
-		size_t kept = length < END_LENGTH ? length : END_LENGTH;
-		memmove(peer->in, peer->in + peer->end - kept, kept);
-		peer->start = 0;
-		peer->end = kept;
-		if (kept == END_LENGTH && memcmp(peer->in, end_of_message, END_LENGTH) == 0)
-			break;
+		size_t kept = peer->end < TAIL ? peer->end : TAIL;
+		char *tail = peer->in + peer->end - kept;
+		char *found = memmem(tail, kept, end_of_message, strlen(end_of_message));
+		peer->octets += peer->end - counted;
+		if (found) {
+			peer->start = (size_t)(found - peer->in) + strlen(end_of_message);
+			peer->octets -= peer->end - peer->start;
+			return accept_message(peer);
+		}
+		memmove(peer->in, tail, kept);
+		peer->end = counted = kept;
 		if (!receive(peer))
 			return false;
 	}
-	peer->end = 0;
-	return accept_message(peer);
 }
 
-/* Only the last chunk ends a message; all of them are sent together. */
+/* Only the last chunk ends a message. */
 static bool swallow_chunk(struct peer *peer, const char *command)
 {
 	char *rest;
 	size_t left = strtoul(command + strlen("BDAT "), &rest, 10);
-	bool last = strncmp(rest, " LAST", 5) == 0;
-	if (peer->begun == 0)
-		peer->begun = measure_now();
+	bool last = strncasecmp(rest, " LAST", 5) == 0;
+	if (peer->consent == 0)
+		peer->consent = now();
 	for (;;) {
 		size_t length = peer->end - peer->start;
 		size_t taken = length < left ? length : left;
 		peer->start += taken;
+		peer->octets += taken;
 		left -= taken;
 		if (left == 0)
 			return last ? accept_message(peer) : say(peer, "250 ok\r\n");
@@ -122,11 +172,11 @@ static bool swallow_chunk(struct peer *peer, const char *command)
 /* Data in the clear after STARTTLS is ignored. */
 static bool secure(struct peer *peer)
 {
-	if (!say(peer, "220 go\r\n") || !flush(peer) || !wire_secure(&peer->wire, GNUTLS_SERVER, peer->credentials))
+	if (!say(peer, "220 go\r\n") || !flush(peer) ||
+	    !wire_secure(&peer->wire, GNUTLS_SERVER, peer->sink->credentials))
 		return false;
-	peer->start = peer->end = 0;
-	peer->view = (struct sink_view){0};
-	snprintf(peer->view.suite, sizeof peer->view.suite, "%s %s",
+	peer->start = peer->end = peer->records = peer->full = 0;
+	snprintf(peer->suite, sizeof peer->suite, "%s %s",
 		 gnutls_protocol_get_name(gnutls_protocol_get_version(peer->wire.session)),
 		 gnutls_ciphersuite_get(peer->wire.session));
 	return true;
@@ -134,15 +184,16 @@ static bool secure(struct peer *peer)
 
 static bool greet(struct peer *peer)
 {
-	unsigned offers = peer->board->offers;
-	return say(peer, "250-sink\r\n250-PIPELINING\r\n250-8BITMIME\r\n") &&
-	       (!(offers & SINK_STARTTLS) || peer->wire.session || say(peer, "250-STARTTLS\r\n")) &&
-	       (!(offers & SINK_CHUNKING) || say(peer, "250-CHUNKING\r\n")) && say(peer, "250 SIZE\r\n");
+	bool well = say(peer, "250-sink\r\n");
+	for (char **one = peer->sink->extensions; *one; one++)
+		if (!peer->wire.session || strcmp(*one, "STARTTLS") != 0)
+			well = well && say(peer, "250-") && say(peer, *one) && say(peer, "\r\n");
+	return well && say(peer, "250 SIZE\r\n");
 }
 
 static bool answer(struct peer *peer, const char *line)
 {
-	switch (*line) {
+	switch (*line & ~('a' - 'A')) {
 	case 'E':
 		return greet(peer);
 	case 'S':
@@ -160,9 +211,10 @@ static bool answer(struct peer *peer, const char *line)
 	}
 }
 
-static void serve(struct peer *peer)
+static void *serve(void *context)
 {
-	bool going = say(peer, "220 sink\r\n") && flush(peer);
+	struct peer *peer = context;
+	bool going = say(peer, "220 sink ESMTP\r\n") && flush(peer);
 	while (going) {
 		char *line = peer->in + peer->start;
 		char *line_end = memchr(line, '\n', peer->end - peer->start);
@@ -173,57 +225,96 @@ static void serve(struct peer *peer)
 			going = flush(peer) && receive(peer);
 		}
 	}
+	dprintf(1,
+		"{\"messages\": %zu, \"octets\": %zu, \"turns\": %zu, \"begun\": %.6f, \"ended\": %.6f, "
+		"\"seconds\": %.6f, \"suite\": \"%s\", \"records\": %zu, \"full\": %zu}\n",
+		peer->messages, peer->octets, peer->turns, peer->begun, now(), peer->seconds, peer->suite,
+		peer->records, peer->full);
+	wire_close(&peer->wire);
+	free(peer);
+	return NULL;
 }
 
-static void serve_all(int listener, struct sink_board *board, gnutls_certificate_credentials_t credentials)
+static struct sockaddr_in address_of(char **words)
 {
-	static struct peer peer;
-	for (;;) {
-		peer.wire = (struct wire){.connection = accept(listener, NULL, NULL)};
-		peer.credentials = credentials;
-		peer.board = board;
-		peer.view = (struct sink_view){0};
-		peer.begun = 0;
-		peer.start = peer.end = 0;
-		*peer.replies = '\0';
-		serve(&peer);
-		wire_close(&peer.wire);
-	}
+	return (struct sockaddr_in){.sin_family = AF_INET,
+				    .sin_addr.s_addr = inet_addr(words[0]),
+				    .sin_port = htons((uint16_t)atoi(words[1]))};
 }
 
-/* A listening socket on a port of the kernel's choice; -1 if there is none. */
-static int listen_somewhere(uint16_t *port)
+static int serve_all(const struct sink *sink, struct sockaddr_in address)
 {
-	struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
 	socklen_t size = sizeof address;
+	pthread_t thread;
 	int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	if (listener < 0 || bind(listener, (struct sockaddr *)&address, size) != 0 || listen(listener, 10) != 0 ||
+	const int on = 1;
+	if (listener < 0 || setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) != 0 ||
+	    bind(listener, (struct sockaddr *)&address, size) != 0 || listen(listener, CONNECTIONS) != 0 ||
 	    getsockname(listener, (struct sockaddr *)&address, &size) != 0)
-		return -1;
-	*port = ntohs(address.sin_port);
-	return listener;
-}
-
-bool sink_open(struct sink *sink)
-{
-	gnutls_certificate_credentials_t credentials;
-	int listener = listen_somewhere(&sink->port);
-	sink->board = mmap(NULL, sizeof *sink->board, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	if (listener < 0 || sink->board == MAP_FAILED || !wire_mint(&credentials))
-		return false;
-	sink->child = fork();
-	if (sink->child == 0) {
-		prctl(PR_SET_PDEATHSIG, SIGKILL); /* even if the benchmark is interrupted */
-		serve_all(listener, sink->board, credentials);
+		return 1;
+	dprintf(1, "{\"port\": %d}\n", ntohs(address.sin_port));
+	for (;;) {
+		struct peer *peer = calloc(1, sizeof *peer);
+		if (!peer)
+			return 1;
+		peer->sink = sink;
+		peer->wire.connection = accept(listener, NULL, NULL);
+		peer->begun = now();
+		setsockopt(peer->wire.connection, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+		if (peer->wire.connection < 0 || pthread_create(&thread, NULL, serve, peer) != 0)
+			return 1;
+		pthread_detach(thread);
 	}
-	gnutls_certificate_free_credentials(credentials);
-	close(listener);
-	return sink->child > 0;
 }
 
-void sink_close(struct sink *sink)
+/* Sends a line, if there is one, and waits for a reply of one line. */
+static bool ask(struct wire *wire, const char *line)
 {
-	kill(sink->child, SIGKILL);
-	waitpid(sink->child, NULL, 0);
-	munmap(sink->board, sizeof *sink->board);
+	char reply[200];
+	return wire_write(wire, line, strlen(line)) && wire_read(wire, reply, sizeof reply) > 0;
+}
+
+/* From one small buffer again and again, a full record at a time: nothing can be faster. */
+static int write_all(size_t octets, struct sockaddr_in address)
+{
+	static char data[WIRE_RECORD];
+	const int on = 1; /* as Qremote does */
+	struct wire wire = {.connection = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)};
+	gnutls_certificate_credentials_t trust; /* in nobody */
+	memset(data, 'x', sizeof data);
+	bool well = gnutls_certificate_allocate_credentials(&trust) == 0 &&
+		    setsockopt(wire.connection, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on) == 0 &&
+		    connect(wire.connection, (const struct sockaddr *)&address, sizeof address) == 0 &&
+		    ask(&wire, "") && ask(&wire, "STARTTLS\r\n") && wire_secure(&wire, GNUTLS_CLIENT, trust) &&
+		    (octets == 0 || ask(&wire, "DATA\r\n"));
+	for (size_t left = octets, length; well && left > 0; left -= length) {
+		length = left < sizeof data ? left : sizeof data;
+		well = wire_write(&wire, data, length);
+	}
+	well = well && (octets == 0 || ask(&wire, "\r\n.\r\n")) && ask(&wire, "QUIT\r\n");
+	wire_close(&wire);
+	gnutls_certificate_free_credentials(trust);
+	return !well;
+}
+
+int main(int argc, char **argv)
+{
+	struct sink sink = {0};
+	int option;
+	while ((option = getopt(argc, argv, "hd:w:")) != -1) {
+		if (option == 'h')
+			sink.holds = true;
+		else if (option == 'd')
+			sink.delay = atol(optarg);
+		else if (option == 'w' && argc - optind == 2)
+			return write_all(strtoul(optarg, NULL, 10), address_of(argv + optind));
+		else
+			return 2;
+	}
+	if (argc - optind < 2)
+		return 2;
+	sink.extensions = argv + optind + 2;
+	signal(SIGPIPE, SIG_IGN);
+	prctl(PR_SET_PDEATHSIG, SIGKILL); /* even if the benchmark is interrupted */
+	return wire_mint(&sink.credentials) ? serve_all(&sink, address_of(argv + optind)) : 1;
 }

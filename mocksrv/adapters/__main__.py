@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from mocksrv.adapters import ADAPTERS, adapter_named
-from mocksrv.adapters.base import Adapter, AdapterError, Job, Reports
+from mocksrv.adapters.base import Adapter, AdapterError, Job, Reports, install
 from mocksrv.world import sandbox
 
 # A case that is played has a shorter limit; this one is for calls by hand.
@@ -40,7 +40,7 @@ def _deliver(adapter: Adapter, job: Job) -> Reports:
     job.scratch.mkdir()
     job.scratch.chmod(0o755)  # whatever the umask is: the users that the client becomes need access
     os.umask(0o022)
-    adapter.install(job.scratch)
+    install([adapter], job.scratch)
     return adapter.deliver(job)
 
 

@@ -108,23 +108,25 @@ class Adapter(ABC):
             return f"no {self.root / self.program} (ci/fetch-mtas brings it)"
         return sandbox.available(all_users=bool(self.users))
 
-    def install(self, scratch: Path) -> None:
-        """Mounts the package over /usr, and gives this mount namespace the users that it expects."""
-        # The machine's own name; otherwise some clients would ask the case's name server about it.
-        _cover("/etc/hosts", scratch / "hosts", f"127.0.0.1 localhost {socket.gethostname()}\n::1 localhost\n")
-        if self.root != Path("/"):
-            mount("-t", "overlay", "overlay", "-o", f"lowerdir={self.root}/usr:/usr", "/usr")
-        if not self.users:
-            return
-        people = {"root": 0, **self.users, "nobody": 65534}
-        groups = {**people, **self.groups, "nogroup": 65534}
-        lines = (f"{name}:x:{number}:{number}::/:/bin/false\n" for name, number in people.items())
-        _cover("/etc/passwd", scratch / "passwd", "".join(lines))
-        _cover("/etc/group", scratch / "group", "".join(f"{name}:x:{number}:\n" for name, number in groups.items()))
-
     @abstractmethod
     def deliver(self, job: Job) -> Reports:
         """Hands the message in, waits for the first attempt, and reports its result. Raises AdapterError."""
+
+
+def install(adapters: Sequence[Adapter], scratch: Path) -> None:
+    """Mounts their packages over /usr, and gives this mount namespace the users that they expect."""
+    # The machine's own name; otherwise some clients would ask the case's name server about it.
+    _cover("/etc/hosts", scratch / "hosts", f"127.0.0.1 localhost {socket.gethostname()}\n::1 localhost\n")
+    if packages := [f"{one.root}/usr" for one in adapters if one.root != Path("/")]:
+        mount("-t", "overlay", "overlay", "-o", f"lowerdir={':'.join(packages)}:/usr", "/usr")
+    users = {name: number for one in adapters for name, number in one.users.items()}
+    if not users:
+        return
+    people = {"root": 0, **users, "nobody": 65534}
+    groups = {**people, "nogroup": 65534} | {name: number for one in adapters for name, number in one.groups.items()}
+    lines = (f"{name}:x:{number}:{number}::/:/bin/false\n" for name, number in people.items())
+    _cover("/etc/passwd", scratch / "passwd", "".join(lines))
+    _cover("/etc/group", scratch / "group", "".join(f"{name}:x:{number}:\n" for name, number in groups.items()))
 
 
 def quoted(address: str) -> str:

@@ -23,18 +23,22 @@ class Curl(Adapter):
     resolves = False
     control = Adapter.control | {"timeoutconnect"}
 
-    def deliver(self, job: Job) -> Reports:
-        """The last reply counts, which curl prints at the end."""
+    def command(self, job: Job) -> list[str]:
+        """A delivery of the message on descriptor 0."""
         host = f"[{job.server}]" if ":" in job.server else job.server
-        options = ["--disable", "--silent", "--show-error", "--verbose", "--ssl", "--insecure"]
+        options = ["--disable", "--silent", "--show-error", "--ssl", "--insecure"]
         options += ["--crlf"] if re.search(rb"(?<!\r)\n", job.message) else []
-        options += ["--write-out", r"\nlast reply: %{response_code}\n", "--upload-file", "message"]
-        options += ["--mail-from", quoted(job.sender)]
+        options += ["--upload-file", "message", "--mail-from", quoted(job.sender)]
         for recipient in job.recipients:
             options += ["--mail-rcpt", quoted(recipient)]
         if seconds := job.timeouts.get("timeoutconnect"):
             options += ["--connect-timeout", str(seconds)]
-        status, output = run(job, "/usr/bin/curl", *options, f"smtp://{host}:25/{quote(job.helo, safe='')}")
+        return ["/usr/bin/curl", *options, f"smtp://{host}:25/{quote(job.helo, safe='')}"]
+
+    def deliver(self, job: Job) -> Reports:
+        """The last reply counts, which curl prints at the end."""
+        told = ("--verbose", "--write-out", r"\nlast reply: %{response_code}\n")
+        status, output = run(job, *self.command(job), *told)
         if status == 0:
             return Reports((("r", ""),) * len(job.recipients), "K", "curl: exit status 0")
         reason = "\n".join(re.findall(r"(?m)^curl: .*|^< [45].*", output)) or f"curl: exit status {status}"

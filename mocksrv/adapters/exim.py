@@ -67,12 +67,16 @@ class Exim(Adapter):
     groups = {"mail": _MAIL}
     control = Adapter.control | {"timeoutconnect", "timeoutremote"}
 
-    def deliver(self, job: Job) -> Reports:
-        """Runs it to its end, and reads its log."""
+    def configured(self, job: Job) -> list[str]:
+        """Makes its spool and its configuration. Returns the command that uses them."""
         directory(job.scratch / "spool", _USER, _USER, 0o750)
         (job.scratch / "configure").write_text(_configuration(job), errors="surrogateescape")
-        options = ("-C", str(job.scratch / "configure"), "-odf", "-oep", "-i", "-f", quoted(job.sender) or "<>")
-        status, output = run(job, "/usr/sbin/exim4", *options, "--", *map(quoted, job.recipients))
+        return ["/usr/sbin/exim4", "-C", str(job.scratch / "configure")]
+
+    def deliver(self, job: Job) -> Reports:
+        """Runs it to its end, and reads its log."""
+        options = ("-odf", "-oep", "-i", "-f", quoted(job.sender) or "<>")
+        status, output = run(job, *self.configured(job), *options, "--", *map(quoted, job.recipients))
         log = read_log(job.scratch / "spool/mainlog")
         tell(log)
         fates = [_fate(log, recipient) for recipient in job.recipients]

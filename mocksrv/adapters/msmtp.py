@@ -20,8 +20,8 @@ class Msmtp(Adapter):
     # Its only timeout applies to connecting, too.
     control = Adapter.control | {"timeoutremote"}
 
-    def deliver(self, job: Job) -> Reports:
-        """The server's reply counts; if there is none, the exit status, one of sysexits(3)."""
+    def command(self, job: Job) -> list[str]:
+        """A delivery of the message on descriptor 0."""
         options = {
             "host": job.server, "port": "25", "domain": job.helo, "from": quoted(job.sender), "tls": "off",
             "set-from-header": "off", "set-date-header": "off", "set-msgid-header": "off",
@@ -30,7 +30,11 @@ class Msmtp(Adapter):
         if seconds := job.timeouts.get("timeoutremote"):
             options["timeout"] = str(seconds)
         words = [f"--{name}={value}" for name, value in options.items()]
-        status, output = run(job, "/usr/bin/msmtp", *words, "--", *map(quoted, job.recipients))
+        return ["/usr/bin/msmtp", *words, "--", *map(quoted, job.recipients)]
+
+    def deliver(self, job: Job) -> Reports:
+        """The server's reply counts; if there is none, the exit status, one of sysexits(3)."""
+        status, output = run(job, *self.command(job))
         if status == 0:
             return Reports((("r", ""),) * len(job.recipients), "K", "msmtp: exit status 0")
         reply = re.search(r"server message: ([45])", output)

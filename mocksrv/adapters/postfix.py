@@ -74,7 +74,7 @@ class Postfix(Adapter):
 
     def deliver(self, job: Job) -> Reports:
         """Reads the log until it has a status for each recipient."""
-        self._configure(job)
+        self.configure(job)
         log = job.scratch / "mail.log"
         master = subprocess.Popen(["/usr/lib/postfix/sbin/master", "-c", job.scratch], stdin=subprocess.DEVNULL)
         try:
@@ -90,7 +90,8 @@ class Postfix(Adapter):
         finally:
             tell(read_log(log))
 
-    def _configure(self, job: Job) -> None:
+    def configure(self, job: Job) -> None:
+        """Makes its queue and its configuration."""
         home, timeouts = job.scratch, job.timeouts
         text = _MAIN.format(home=home, name=host_name(job.helo), helo=job.helo, host=job.host)
         text += _NO_NOTICES if job.sender else ""

@@ -1,0 +1,316 @@
+# SPDX-License-Identifier: ISC
+"""The figures: what is measured, with which messages, and what follows from it."""
+
+import ctypes
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from bench import measure
+from bench.clients import Client, Mail, Own
+from bench.sink import MEGABYTE, BenchError, Sink, write_message, write_raw
+from testsuite import pure
+
+RECIPIENTS = (1, 10, 100, 1000, 5000)
+DELIVERIES, AT_ONCE, DELAY = 1000, 250, 200
+_ONE_MESSAGE = {"exim", "postfix"}  # these split many recipients into several messages
+_SLOW = 20.0  # seconds: what takes longer is not done at the next size
+
+
+@dataclass
+class Figure:
+    """A table of numbers: a row for each client or limit. All numbers of a figure have one unit."""
+
+    key: str
+    title: str
+    unit: str
+    note: str
+    better: str = "less"
+    exact: bool = False  # the same in each run, however busy the machine is
+    axis: str = ""  # of the columns, if they are numbers; then it is a growth
+    rows: dict[str, dict[str, float]] = field(default_factory=dict)
+    runs: dict[str, int] = field(default_factory=dict)
+    why: dict[str, str] = field(default_factory=dict)  # something is missing
+
+    def columns(self) -> list[str]:
+        """In the order in which they came."""
+        return list(dict.fromkeys(column for row in self.rows.values() for column in row))
+
+    def put(self, row: str, column: str, value: float) -> None:
+        """One number."""
+        self.rows.setdefault(row, {})[column] = value
+
+
+class Bench:
+    """All figures, with these clients, at these sizes in megabytes."""
+
+    def __init__(self, clients: list[Client], sizes: list[int], scratch: Path, tell: Callable[[str], None]) -> None:
+        self._clients, self._sizes, self._scratch, self._tell = clients, sizes, scratch, tell
+        self._small = write_message(scratch / "small", 2000)
+        self.done: dict[str, Figure] = {}
+
+    def run(self, only: set[str]) -> Iterator[Figure]:
+        """Each figure when it is finished; `only` these, or all."""
+        wanted = {key: one for key, one in FIGURES.items() if not only or key in only}
+        for number, (key, make) in enumerate(wanted.items(), 1):
+            self._tell(f"[{number}/{len(wanted)}] {key}")
+            for figure in make(self):
+                self.done[figure.key] = figure
+                yield figure
+
+    def _try(self, figure: Figure, name: str, act: Callable[[], None]) -> None:
+        try:
+            act()
+        except (BenchError, OSError) as error:
+            figure.why[name] = str(error)
+
+    def _contenders(self, secured: bool, limits: bool = True) -> list[Client]:
+        own: list[Client] = [Own("bare handshake", "sink", "-w", "0") if secured else Own("empty program", "empty")]
+        return [*(one for one in self._clients if one.secures or not secured), *(own if limits else [])]
+
+    def _each(self, figure: Figure, act: Callable[[Client, Mail], float]) -> Figure:
+        """2 KB in the clear and within TLS."""
+        for column, offers in (("2 KB", ()), ("2 KB in TLS", ("STARTTLS",))):
+            for one in self._contenders(bool(offers)):
+                with Sink(*offers) as sink:
+                    self._try(figure, one.name, lambda: figure.put(one.name, column, act(one, Mail(sink, self._small))))
+        return figure
+
+    def instructions(self) -> Iterator[Figure]:
+        """Counted."""
+        note = "In user space, with the dynamic linker, by a new process; counted by callgrind."
+        figure = Figure("instructions", "Instructions of a delivery", "instructions", note, exact=True)
+        if why := measure.unusable("valgrind"):
+            figure.why["all"] = why
+        else:
+            yield self._each(figure, lambda one, mail: measure.instructions(one, mail, self._scratch))
+
+    def calls(self) -> Iterator[Figure]:
+        """Counted."""
+        note = "By a new process, with those of the dynamic linker; counted by strace."
+        figure = Figure("calls", "System calls of a delivery", "calls", note, exact=True)
+        if why := measure.unusable("strace"):
+            figure.why["all"] = why
+        else:
+            yield self._each(figure, lambda one, mail: measure.system_calls(one, mail, self._scratch))
+
+    def memory(self) -> Iterator[Figure]:
+        """While the sink holds its reply."""
+        note = "Proportional set size of all processes of one delivery, while it waits for the reply to its message."
+        figure = Figure("memory", "Memory of a delivery that waits", "octets", note, exact=True)
+        for column, offers in (("2 KB", ()), ("2 KB in TLS", ("STARTTLS",))):
+            for one in self._contenders(bool(offers), False):
+                with Sink(*offers, holds=True) as sink:
+                    self._try(figure, one.name, lambda: self._put_memory(figure, one, column, Mail(sink, self._small), 1))
+        yield figure
+
+    def _put_memory(self, figure: Figure, one: Client, column: str, mail: Mail, count: int) -> None:
+        with one.waiting(mail, count) as processes:
+            figure.put(one.name, column, measure.memory(processes))
+
+    def turns(self) -> Iterator[Figure]:
+        """Counted by the sink."""
+        note = "Flights of replies, the greeting and QUIT included; a TLS handshake adds one."
+        figure = Figure("turns", "Round trips of a delivery", "round trips", note, exact=True)
+        ways = {
+            "1 recipient": (1, Sink()), "10 recipients": (10, Sink()),
+            "10, no PIPELINING": (10, Sink(offers="8BITMIME")), "1, CHUNKING": (1, Sink("CHUNKING")),
+            "1, TLS": (1, Sink("STARTTLS")),
+        }  # fmt: skip
+        for column, (recipients, sink) in ways.items():
+            for one in self._contenders(sink.secured, False):
+                with sink:
+                    self._try(figure, one.name, lambda: self._put_turns(figure, one, column, Mail(sink, self._small, recipients)))
+        yield figure
+
+    def _put_turns(self, figure: Figure, one: Client, column: str, mail: Mail) -> None:
+        one.deliver(mail)
+        figure.put(one.name, column, sum(report.turns for report in mail.sink.reports()))
+
+    def small(self) -> Iterator[Figure]:
+        """Wall time."""
+        note = "Wall time from the start of the process to its end; the median of runs in turn."
+        yield self._timed(Figure("small", "One small delivery", "ms", note), self._small, 8.0, lambda wall, _: wall * 1e3)
+
+    def large(self) -> Iterator[Figure]:
+        """Throughput."""
+        size = 50 * MEGABYTE
+        note = "50 MB of text with LF line ends, from the start of the process to its end; the median of runs in turn."
+        figure = Figure("large", "One large delivery", "MB/s", note, better="more")
+        message = write_message(self._scratch / "large", size)
+        yield self._timed(figure, message, 20.0, lambda wall, _: 50 / wall)
+
+    def _timed(self, figure: Figure, message: Path, seconds: float, value: Callable[[float, float], float]) -> Figure:
+        size = message.stat().st_size
+        names = ("2 KB", "2 KB in TLS") if size < MEGABYTE else ("50 MB", "50 MB in TLS")
+        for column, offers in zip(names, ((), ("STARTTLS",)), strict=True):
+            with Sink(*offers) as sink:
+                jobs = {one.name: self._wall(one, Mail(sink, message)) for one in self._contenders(bool(offers), size < MEGABYTE)}
+                if size >= MEGABYTE and offers:
+                    loop = Own("bare GnuTLS loop", "sink", "-w", str(size))
+                    jobs[loop.name] = self._wall(loop, Mail(sink, message))
+                elif size >= MEGABYTE:
+                    jobs["raw writes"] = lambda: _raw(sink, size)
+                medians = measure.in_turn(jobs, seconds, lambda name, error: figure.why.update({name: str(error)}))
+            for name, (median, runs) in medians.items():
+                figure.put(name, column, value(median, 0))
+                figure.runs[column] = runs
+        return figure
+
+    def _wall(self, one: Client, mail: Mail) -> Callable[[], float]:
+        """Seconds of a delivery; of its session, if it is not a process of its own."""
+
+        def measured() -> float:
+            run = one.deliver(mail)
+            if isinstance(one, Own) and not one.secures:
+                return run.seconds or 0.0
+            [report, *_] = mail.sink.reports()
+            return run.seconds if run.seconds is not None else report.ended - report.begun
+
+        return measured
+
+    def recoded(self) -> Iterator[Figure]:
+        """8-bit text for a server without 8BITMIME."""
+        note = "20 MB of UTF-8 text, 3 % of its letters umlauts, for a server without 8BITMIME; the others send it unchanged."
+        figure = Figure("recoded", "A message that must be recoded", "MB/s", note, better="more")
+        message = write_message(self._scratch / "eightbit", 20 * MEGABYTE, 0.03)
+        with Sink(offers="PIPELINING") as sink:
+            jobs = {one.name: self._wall(one, Mail(sink, message)) for one in self._clients if one.recodes}
+            medians = measure.in_turn(jobs, 8.0, lambda name, error: figure.why.update({name: str(error)}))
+        for name, (median, runs) in medians.items():
+            figure.put(name, "20 MB", 20 / median)
+            figure.runs["20 MB"] = runs
+        yield figure
+
+    def sizes(self) -> Iterator[Figure]:
+        """Growth."""
+        note = "Wall time of one delivery; a client that is slow is not tried at the next size."
+        figure = Figure("sizes", "Growth with the size of the message", "s", note, axis="MB")
+        for size in self._sizes:
+            message = write_message(self._scratch / "growing", size * MEGABYTE)
+            self._grow(figure, str(size), message, 1, self._clients)
+            with Sink() as sink:
+                figure.put("raw writes", str(size), _raw(sink, size * MEGABYTE))
+            message.unlink()
+        yield figure
+
+    def recipients(self) -> Iterator[Figure]:
+        """Growth."""
+        note = "Wall time of one delivery of 2 KB. Exim and Postfix split it into many messages, so they are left out."
+        figure = Figure("recipients", "Growth with the number of recipients", "s", note, axis="recipients")
+        for count in RECIPIENTS:
+            self._grow(figure, str(count), self._small, count, [one for one in self._clients if one.name not in _ONE_MESSAGE])
+        yield figure
+
+    def _grow(self, figure: Figure, column: str, message: Path, recipients: int, clients: list[Client]) -> None:
+        for one in clients:
+            if one.name in figure.why or max(figure.rows.get(one.name, {"": 0.0}).values()) > _SLOW:
+                figure.why.setdefault(one.name, f"too slow for {column} {figure.axis}")
+                continue
+            with Sink() as sink:
+                self._try(figure, one.name, lambda: figure.put(one.name, column, self._wall(one, Mail(sink, message, recipients))()))
+
+    def parallel(self) -> Iterator[Figure]:
+        """Many at a time."""
+        what = f"{DELIVERIES:,} deliveries of 2 KB, {AT_ONCE} at a time, to a server that takes {DELAY} ms for its reply to a message"
+        rate = Figure("rate", "Deliveries a second", "1/s", f"{what}; {AT_ONCE * 1000 // DELAY} is the most.", better="more")
+        cpu = Figure("cpu", "Processor time of a delivery", "ms", f"User and system time, the client's alone: {what}.")
+        note = f"Sum of the proportional set sizes of {AT_ONCE} deliveries that wait."
+        held = Figure("held", f"Memory of {AT_ONCE} deliveries", "octets", note, exact=True)
+        for column, offers in (("plain", ()), ("TLS", ("STARTTLS",))):
+            for one in self._contenders(bool(offers), False):
+                with Sink(*offers, delay=DELAY) as sink:
+                    self._try(rate, one.name, lambda: self._put_many(rate, cpu, one, column, Mail(sink, self._small)))
+                with Sink(*offers, holds=True) as sink:
+                    self._try(held, one.name, lambda: self._put_memory(held, one, column, Mail(sink, self._small), AT_ONCE))
+        yield from (rate, cpu, held)
+
+    def _put_many(self, rate: Figure, cpu: Figure, one: Client, column: str, mail: Mail) -> None:
+        run = one.deliver_many(mail, DELIVERIES, AT_ONCE)
+        rate.put(one.name, column, DELIVERIES / (run.seconds or 1.0))
+        cpu.put(one.name, column, run.cpu * 1e3 / DELIVERIES)
+
+    def day(self) -> Iterator[Figure]:
+        """Computed."""
+        each = 10_000_000 / 86400
+        note = f"10 million deliveries a day are {each:.0f} a second. Computed from the processor time of a delivery."
+        cores = Figure("cores", "10 million deliveries a day: processors", "processors busy", note)
+        note = "Computed: each waits 5 s and takes the memory of one of those that were held at the same time."
+        room = Figure("room", "10 million deliveries a day: memory", "octets", note, exact=True)
+        for source, target, factor in (("cpu", cores, each / 1e3), ("held", room, each * 5 / AT_ONCE)):
+            if source not in self.done:
+                target.why["all"] = "it needs `parallel`"
+            for name, row in self.done[source].rows.items() if source in self.done else ():
+                for column, value in row.items():
+                    target.put(name, column, value * factor)
+        yield from (cores, room)
+
+    def pure(self) -> Iterator[Figure]:
+        """The pure functions of Qremote."""
+        note = "Functions of Qremote over 16 MB of text in memory, 256 KB at a time; memmove is the limit."
+        figure = Figure("pure", "Where the octets of a message go", "MB/s", note, better="more")
+        jobs = _pure_jobs(self._scratch)
+        medians = measure.in_turn(jobs, 8.0, lambda name, error: figure.why.update({name: str(error)}))
+        for name, (median, runs) in medians.items():
+            figure.put(name, "16 MB", 16 / median)
+            figure.runs["16 MB"] = runs
+        yield figure
+
+
+def _raw(sink: Sink, size: int) -> float:
+    begun = time.perf_counter()
+    write_raw(sink, size)
+    seconds = time.perf_counter() - begun
+    sink.reports()
+    return seconds
+
+
+def _span(octets: bytes) -> "pure.Span":
+    return pure.Span(ctypes.cast(octets, ctypes.c_void_p), len(octets))
+
+
+def _pure_jobs(scratch: Path) -> dict[str, Callable[[], float]]:
+    plain = write_message(scratch / "plain", 16 * MEGABYTE).read_bytes()
+    eightbit = write_message(scratch / "eightbit16", 16 * MEGABYTE, 0.03).read_bytes()
+    room = ctypes.create_string_buffer(1 << 18)
+    recoding = pure.Recoding(message=_span(eightbit), message_eightbit=True, helohost=b"client.example")
+    mime, encoder = pure.Mime(), pure.Encoder()
+
+    def write_all() -> None:
+        while pure.lib.encoder_write(encoder, room, len(room)):
+            pass
+
+    def copy() -> None:
+        start = ctypes.cast(plain, ctypes.c_void_p).value or 0
+        for at in range(0, len(plain), len(room)):
+            ctypes.memmove(room, start + at, min(len(room), len(plain) - at))
+
+    def encode() -> None:
+        pure.lib.encoder_open(encoder, _span(plain), True)
+        write_all()
+
+    def recode() -> None:
+        pure.lib.encoder_open_recoded(encoder, mime, recoding)
+        write_all()
+
+    def timed(act: Callable[[], object]) -> Callable[[], float]:
+        def run() -> float:
+            begun = time.perf_counter()
+            act()
+            return time.perf_counter() - begun
+
+        return run
+
+    jobs: dict[str, Callable[[], object]] = {
+        "memmove": copy, "lines_examine": lambda: pure.lib.lines_examine(_span(plain)), "encoder_write": encode,
+        "mime_survey": lambda: pure.lib.mime_survey(recoding), "encoder_write, quoted-printable": recode,
+    }  # fmt: skip
+    return {name: timed(act) for name, act in jobs.items()}
+
+
+FIGURES: dict[str, Callable[[Bench], Iterator[Figure]]] = {
+    "instructions": Bench.instructions, "calls": Bench.calls, "memory": Bench.memory, "turns": Bench.turns,
+    "small": Bench.small, "large": Bench.large, "recoded": Bench.recoded, "sizes": Bench.sizes,
+    "recipients": Bench.recipients, "parallel": Bench.parallel, "day": Bench.day, "pure": Bench.pure,
+}  # fmt: skip
