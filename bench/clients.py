@@ -13,13 +13,13 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, Generic, TypeVar
 
 from bench.sink import BUILT, BenchError, Sink
 from mocksrv.adapters import Curl, Exim, Msmtp, Postfix
-from mocksrv.adapters.base import Adapter, Job, mount
-from mocksrv.world import sandbox
+from mocksrv.adapters.base import Adapter, Job
 
+_A = TypeVar("_A", bound=Adapter)
 _SENDER, _HOST = "alice@sender.example", "example.org"
 
 
@@ -69,7 +69,7 @@ class Client(ABC):
     """A mail client."""
 
     name: str
-    secures: ClassVar[bool] = True  # it can do TLS
+    secures: bool = True  # it can do TLS
     recodes: ClassVar[bool] = False  # it recodes 8-bit text where it must
     note: ClassVar[str] = ""
 
@@ -166,10 +166,10 @@ class Own(OneShot):
         return [Command([str(BUILT / self._words[0]), *self._words[1:], *address], mail.message, {})] * count
 
 
-class _Peer(OneShot):
+class _Peer(OneShot, Generic[_A]):
     """A client with an adapter, which runs only in a sandbox."""
 
-    def __init__(self, adapter: Adapter, scratch: Path) -> None:
+    def __init__(self, adapter: _A, scratch: Path) -> None:
         self.name, self.adapter, self._scratch = adapter.name, adapter, scratch
         self._environment = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "HOME": str(scratch), "LC_ALL": "C"}
 
@@ -183,32 +183,32 @@ class _Peer(OneShot):
         return Job(f"[{host}]", _SENDER, mail.envelope(), b"\n", host, "client.example", {}, self._scratch)
 
 
-class CurlPeer(_Peer):
+class CurlPeer(_Peer[Curl]):
     """curl."""
 
     def commands(self, mail: Mail, count: int) -> list[Command]:
-        words = [str(mail.message) if word == "message" else word for word in Curl.command(self.adapter, self.job(mail))]
+        words = [str(mail.message) if word == "message" else word for word in self.adapter.command(self.job(mail))]
         return [Command(words, mail.message, self._environment)] * count
 
 
-class MsmtpPeer(_Peer):
+class MsmtpPeer(_Peer[Msmtp]):
     """msmtp, which has no opportunistic TLS: it is told to use TLS where it is to be measured."""
 
     def commands(self, mail: Mail, count: int) -> list[Command]:
-        words = Msmtp.command(self.adapter, self.job(mail))
+        words = self.adapter.command(self.job(mail))
         if mail.sink.secured:
             at = words.index("--tls=off")
             words[at : at + 1] = ["--tls=on", "--tls-starttls=on", "--tls-certcheck=off"]
         return [Command(words, mail.message, self._environment)] * count
 
 
-class EximPeer(_Peer):
+class EximPeer(_Peer[Exim]):
     """Exim, delivering a message that is in its queue already."""
 
     note = "the delivery of a message that is already in the queue (exim4 -M): two processes"
 
     def commands(self, mail: Mail, count: int) -> list[Command]:
-        command = Exim.configured(self.adapter, self.job(mail))
+        command = self.adapter.configured(self.job(mail))
         queue = self._scratch / "spool/input"
         before = set(queue.glob("*-H"))
         _submit([*command, "-bS", "-odq"], mail, count)
@@ -218,13 +218,13 @@ class EximPeer(_Peer):
         return [Command([*command, "-M", one], mail.message, self._environment) for one in queued]
 
 
-class SmtpSource(_Peer):
+class SmtpSource(_Peer[Postfix]):
     """Postfix's load generator. It makes its message itself, and one process makes all deliveries."""
 
     secures = False
     note = "makes its message itself; one process for all deliveries"
 
-    def __init__(self, adapter: Adapter, scratch: Path) -> None:
+    def __init__(self, adapter: Postfix, scratch: Path) -> None:
         super().__init__(adapter, scratch)
         self.name = "smtp-source"
 
@@ -333,9 +333,9 @@ in_flow_delay = 0
                 time.sleep(0.01)
             yield gate
         finally:
-            for one in [*_named("smtp"), master.pid]:
+            for pid in [*_named("smtp"), master.pid]:
                 with contextlib.suppress(ProcessLookupError):
-                    os.kill(one, signal.SIGKILL)
+                    os.kill(pid, signal.SIGKILL)
             master.wait()
 
     def _submit(self, mail: Mail, count: int) -> None:

@@ -267,7 +267,7 @@ def _raw(sink: Sink, size: int) -> float:
 
 
 def _span(octets: bytes) -> "pure.Span":
-    return pure.Span(ctypes.cast(octets, ctypes.c_void_p), len(octets))
+    return pure.Span(ctypes.cast(ctypes.c_char_p(octets), ctypes.c_void_p), len(octets))
 
 
 def _pure_jobs(scratch: Path) -> dict[str, Callable[[], float]]:
@@ -282,7 +282,7 @@ def _pure_jobs(scratch: Path) -> dict[str, Callable[[], float]]:
             pass
 
     def copy() -> None:
-        start = ctypes.cast(plain, ctypes.c_void_p).value or 0
+        start = ctypes.cast(ctypes.c_char_p(plain), ctypes.c_void_p).value or 0
         for at in range(0, len(plain), len(room)):
             ctypes.memmove(room, start + at, min(len(room), len(plain) - at))
 

@@ -17,13 +17,15 @@ _DASHES = ("", "6 3", "2 3", "8 3 2 3", "12 4", "4 4", "1 4", "10 2 2 2")
 _STYLE = """
 :root { color-scheme: light dark; --line: light-dark(#d9dce0, #3a3d41); --dim: light-dark(#5f6368, #a3a8ae);
   --bar: light-dark(#8a94a0, #7d8792); --first: light-dark(#0b57a4, #8ec5ff); }
+html { background: light-dark(#fff, #16181b); color: light-dark(#1b1d20, #e6e8ea); }
 body { font: 16px/1.5 system-ui, sans-serif; margin: 2rem auto; padding: 0 1rem; max-width: 60rem; }
 h1 { font-size: 1.5rem; } h2 { font-size: 1.15rem; margin: 2.5rem 0 .3rem; } p { margin: .3rem 0; }
 .dim { color: var(--dim); font-size: .9rem; } .wide { overflow-x: auto; }
 table { border-collapse: collapse; margin: .6rem 0; font-size: .9rem; font-variant-numeric: tabular-nums; }
 th, td { padding: .15rem 1rem .15rem 0; border-bottom: 1px solid var(--line); text-align: right; white-space: nowrap; }
 th:first-child { text-align: left; font-weight: 400; } .us th:first-child { font-weight: 600; }
-svg { display: block; width: 100%; max-width: 44rem; height: auto; font: 13px system-ui, sans-serif; margin: .5rem 0; }
+.plots { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 20rem), 1fr)); gap: 0 2rem; }
+svg { display: block; width: 100%; max-width: 27rem; height: auto; font: 13px system-ui, sans-serif; margin: .5rem 0; }
 svg text { fill: currentColor; } .bar { fill: var(--bar); } .bar.us { fill: var(--first); }
 .axis { stroke: var(--line); } .curve { fill: none; stroke-width: 2; }
 """
@@ -45,7 +47,7 @@ def write(folder: Path, machine: str, figures: list[Figure], notes: dict[str, st
     return text
 
 
-def number(value: float, unit: str = "") -> str:
+def number(value: float) -> str:
     """With three digits, and k, M or G."""
     for factor, letter in ((1e9, "G"), (1e6, "M"), (1e4, "k")):
         if value >= factor:
@@ -60,8 +62,9 @@ def _cell(figure: Figure, name: str, column: str) -> str:
     value, first = figure.rows[name].get(column), figure.rows.get(_FIRST, {}).get(column)
     if value is None:
         return "-"
-    return number(value) + (f" ({value / first:.2g}x)" if first and name != _FIRST and value / first < 99.5 else
-                            f" ({value / first:.0f}x)" if first and name != _FIRST else "")  # fmt: skip
+    if not first or name == _FIRST:
+        return number(value)
+    return f"{number(value)} ({value / first:.2g}x)" if value / first < 99.5 else f"{number(value)} ({value / first:.0f}x)"
 
 
 def _head(figure: Figure) -> str:
@@ -93,7 +96,7 @@ def _as_html(figure: Figure) -> str:
     why = "".join(f"<p class=dim>{escape(name)}: {escape(text)}</p>\n" for name, text in figure.why.items())
     plots = _curves(figure) if figure.axis else "".join(_bars(figure, one) for one in columns)
     return (
-        f"<h2>{escape(figure.title)}</h2>\n<p class=dim>{escape(_head(figure))}</p>\n{plots if figure.rows else ''}"
+        f"<h2>{escape(figure.title)}</h2>\n<p class=dim>{escape(_head(figure))}</p>\n<div class=plots>{plots if figure.rows else ''}</div>"
         f"<div class=wide><table><tr><th></th>{heads}</tr>\n{rows}</table></div>\n{why}"
     )
 

@@ -11,7 +11,7 @@ import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 from mocksrv.world import sandbox
 
@@ -55,7 +55,7 @@ class Sink:
         self._options = [*(["-h"] if holds else []), "-d", str(delay), self.address, str(self.port), *offers.split(), *more]
 
     def __enter__(self) -> Self:
-        command = [BUILT / "sink", *self._options]
+        command = [str(BUILT / "sink"), *self._options]
         self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0)
         self._rest = b""
         self._reports: list[Report] = []
@@ -93,7 +93,7 @@ class Sink:
         assert self._process.stdin
         self._process.stdin.write(b"x" * count)
 
-    def _take(self) -> dict[str, int]:
+    def _take(self) -> dict[str, Any]:
         assert self._process.stdout
         while b"\n" not in self._rest:
             if not select.select([self._process.stdout], [], [], _PATIENCE)[0]:
@@ -103,7 +103,7 @@ class Sink:
                 raise BenchError("the sink died")
             self._rest += octets
         line, _, self._rest = self._rest.partition(b"\n")
-        taken: dict[str, int] = json.loads(line)
+        taken: dict[str, Any] = json.loads(line)
         return taken
 
 
@@ -130,10 +130,12 @@ def write_message(path: Path, size: int, eightbit: float = 0.0) -> Path:
     chance = random.Random(1)
     letters = [b"abcdefghijklmnopqrstuvwxyz"[i : i + 1] for i in range(26)]
     umlauts = [one.encode() for one in "äöüß"]
-    lines, length = [], 0
+    lines: list[bytes] = []
+    length = 0
     while length < min(size, MEGABYTE):
-        words, width = [], chance.randint(40, 75)
-        while sum(map(len, words)) + len(words) < width:
+        words: list[bytes] = []
+        width = chance.randint(40, 75)
+        while len(b" ".join(words)) < width:
             picks = (chance.choice(umlauts if chance.random() < eightbit else letters) for _ in range(chance.randint(1, 11)))
             words.append(b"".join(picks))
         lines.append(b" ".join(words) + b"\n")
