@@ -49,12 +49,12 @@ def system_calls(client: Client, mail: Mail, scratch: Path) -> int:
 
 def memory(processes: Sequence[int]) -> int:
     """The sum of PSS in octets, of these processes and their descendants."""
-    status = {path.parent.name: path.read_text() for path in Path("/proc").glob("[0-9]*/stat") if path.exists()}
-    parents = {int(pid): int(text.rpartition(")")[2].split()[1]) for pid, text in status.items()}
+    status = {path.parent.name: _read(path) for path in Path("/proc").glob("[0-9]*/stat")}
+    parents = {int(pid): int(text.rpartition(")")[2].split()[1]) for pid, text in status.items() if text}
     family = set(processes)
     while more := {pid for pid, parent in parents.items() if parent in family} - family:
         family |= more
-    maps = (Path(f"/proc/{pid}/smaps_rollup").read_text() for pid in family)
+    maps = (_read(Path(f"/proc/{pid}/smaps_rollup")) for pid in family)
     return sum(1024 * int(found[1]) for found in (re.search(r"(?m)^Pss: +(\d+)", text) for text in maps) if found)
 
 
@@ -78,6 +78,14 @@ def in_turn(
                 failed(name, error)
                 del values[name]
     return {name: (statistics.median(many), len(many)) for name, many in values.items()}
+
+
+def _read(path: Path) -> str:
+    """A file of a process; empty if that has just ended."""
+    try:
+        return path.read_text()
+    except OSError:
+        return ""
 
 
 def _directory(scratch: Path) -> Path:
