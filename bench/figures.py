@@ -97,8 +97,8 @@ class Bench:
 
     def memory(self) -> Iterator[Figure]:
         """While the sink holds its reply."""
-        note = "Proportional set size of all processes of one delivery, while it waits for the reply to its message."
-        figure = Figure("memory", "Memory of a delivery that waits", "octets", note, exact=True)
+        note = "Proportional set size of all processes of one delivery, while it waits for the reply to its message; less if other processes share its libraries."
+        figure = Figure("memory", "Memory of a delivery that waits", "octets", note)
         for column, offers in (("2 KB", ()), ("2 KB in TLS", ("STARTTLS",))):
             for one in self._contenders(bool(offers), False):
                 with Sink(*offers, holds=True) as sink:
@@ -217,7 +217,7 @@ class Bench:
         rate = Figure("rate", "Deliveries a second", "1/s", f"{what}; {AT_ONCE * 1000 // DELAY} is the most.", better="more")
         cpu = Figure("cpu", "Processor time of a delivery", "ms", f"User and system time, the client's alone: {what}.")
         note = f"Sum of the proportional set sizes of {AT_ONCE} deliveries that wait."
-        held = Figure("held", f"Memory of {AT_ONCE} deliveries", "octets", note, exact=True)
+        held = Figure("held", f"Memory of {AT_ONCE} deliveries", "octets", note)
         for column, offers in (("plain", ()), ("TLS", ("STARTTLS",))):
             for one in self._contenders(bool(offers), False):
                 with Sink(*offers, delay=DELAY) as sink:
@@ -237,7 +237,7 @@ class Bench:
         note = f"10 million deliveries a day are {each:.0f} a second. Computed from the processor time of a delivery."
         cores = Figure("cores", "10 million deliveries a day: processors", "processors busy", note)
         note = "Computed: each waits 5 s and takes the memory of one of those that were held at the same time."
-        room = Figure("room", "10 million deliveries a day: memory", "octets", note, exact=True)
+        room = Figure("room", "10 million deliveries a day: memory", "octets", note)
         for source, target, factor in (("cpu", cores, each / 1e3), ("held", room, each * 5 / AT_ONCE)):
             if source not in self.done:
                 target.why["all"] = "it needs `parallel`"
