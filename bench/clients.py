@@ -2,6 +2,7 @@
 """The clients, each as a process that delivers one mail and ends, if that is how it is used."""
 
 import contextlib
+import functools
 import os
 import resource
 import shlex
@@ -15,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Generic, TypeVar
 
-from bench.sink import BUILT, BenchError, Sink
+from bench.sink import BUILT, BenchError, Report, Sink
 from mocksrv.adapters import Curl, Exim, Msmtp, Postfix
 from mocksrv.adapters.base import Adapter, Job
 
@@ -30,6 +31,13 @@ class Mail:
     sink: Sink
     message: Path
     recipients: int = 1
+    recoded: bool = False  # it must not arrive as it is
+
+    @functools.cached_property
+    def octets(self) -> int:
+        """Of the message with CRLF."""
+        octets = self.message.read_bytes()
+        return len(octets) + octets.count(b"\n")
 
     def envelope(self) -> tuple[str, ...]:
         """The recipients."""
@@ -44,25 +52,39 @@ class Command:
     message: Path
     environment: dict[str, str]
 
-    def start(self, wrapper: Sequence[str] = ()) -> int:
-        """Starts it, perhaps in a wrapper. Returns its process ID."""
+    def start(self, wrapper: Sequence[str] = ()) -> "Started":
+        """Starts it, perhaps in a wrapper."""
         words = [*wrapper, *self.words]
-        null = os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)
+        report = os.memfd_create("report")
         message = os.open(self.message, os.O_RDONLY | os.O_CLOEXEC)
-        files = [(os.POSIX_SPAWN_DUP2, message, 0), (os.POSIX_SPAWN_DUP2, null, 1), (os.POSIX_SPAWN_DUP2, null, 2)]
+        files = [(os.POSIX_SPAWN_DUP2, message, 0), (os.POSIX_SPAWN_DUP2, report, 1), (os.POSIX_SPAWN_OPEN, 2, os.devnull, os.O_WRONLY, 0)]
         try:
-            return os.posix_spawnp(words[0], words, self.environment, file_actions=files)
+            return Started(os.posix_spawnp(words[0], words, self.environment, file_actions=files), report)
         finally:
             os.close(message)
-            os.close(null)
+
+
+@dataclass(frozen=True)
+class Started:
+    """A process, and the file that has its output."""
+
+    pid: int
+    report: int
+
+    def output(self) -> bytes:
+        """When it has ended; only once."""
+        with open(self.report, "rb") as file:
+            file.seek(0)
+            return file.read()
 
 
 @dataclass(frozen=True)
 class Run:
     """Deliveries: seconds by the clock; seconds of processor time, of the client and all that it started."""
 
-    seconds: float | None  # None if the client is more than a process that starts and ends
+    seconds: float  # of the session, if the client is more than a process that starts and ends
     cpu: float
+    reports: list[Report]  # of the sink, which say that all has arrived
 
 
 class Client(ABC):
@@ -71,15 +93,26 @@ class Client(ABC):
     name: str
     secures: bool = True  # it can do TLS
     recodes: ClassVar[bool] = False  # it recodes 8-bit text where it must
+    adds: ClassVar[int] = 0  # octets that it may add to a header
     note: ClassVar[str] = ""
 
     @abstractmethod
     def missing(self) -> str | None:
         """Why it cannot be run here; None if it can."""
 
+    def arrived(self, mail: Mail, count: int) -> list[Report]:
+        """Raises BenchError unless the sink says that so many deliveries succeeded, and nothing else came."""
+        octets = range(mail.octets, mail.octets + self.adds + 1)
+        if mail.recoded:
+            octets = range(octets[-1] + 1, octets[-1] * 3 // 2)
+        return mail.sink.take(count, octets, mail.recipients)
+
     @abstractmethod
     def deliver(self, mail: Mail, wrapper: Sequence[str] = ()) -> Run:
-        """Delivers once, under a program that watches it if there is a wrapper. Only the client's own part counts."""
+        """Delivers once, under a program that watches it if there is a wrapper. Only the client's own part counts.
+
+        All three ways to deliver raise BenchError unless all has arrived.
+        """
 
     @abstractmethod
     def waiting(self, mail: Mail, count: int) -> "contextlib.AbstractContextManager[list[int]]":
@@ -97,38 +130,52 @@ class OneShot(Client):
     def commands(self, mail: Mail, count: int) -> list[Command]:
         """Prepares so many deliveries. All that is done here does not count."""
 
+    def confirm(self, mail: Mail, output: bytes) -> None:
+        """Raises BenchError if the output of a client that has ended well does not say that it has delivered."""
+
+    def _ended(self, mail: Mail, started: Started, status: int) -> None:
+        output = started.output()
+        if status != 0:
+            raise BenchError(f"failed with status {os.waitstatus_to_exitcode(status)} {output[-200:]!r}")
+        self.confirm(mail, output)
+
     def deliver(self, mail: Mail, wrapper: Sequence[str] = ()) -> Run:
         [command] = self.commands(mail, 1)
         begun = time.perf_counter()
-        _, status, usage = os.wait4(command.start(wrapper), 0)
+        started = command.start(wrapper)
+        _, status, usage = os.wait4(started.pid, 0)
         seconds = time.perf_counter() - begun
-        if status != 0:
-            raise BenchError(f"{self.name} failed with status {os.waitstatus_to_exitcode(status)}")
-        return Run(seconds, _cpu(usage))
+        self._ended(mail, started, status)
+        return Run(seconds, _cpu(usage), self.arrived(mail, 1))
 
     @contextlib.contextmanager
     def waiting(self, mail: Mail, count: int) -> Iterator[list[int]]:
         begun = [one.start() for one in self.commands(mail, count)]
         mail.sink.await_held(count)
-        yield begun
+        yield [one.pid for one in begun]
         mail.sink.release(count)
         for one in begun:
-            os.waitpid(one, 0)
+            self._ended(mail, one, os.waitpid(one.pid, 0)[1])
+        self.arrived(mail, count)
 
     def deliver_many(self, mail: Mail, count: int, at_once: int) -> Run:
         waiting = self.commands(mail, count)
-        running: set[int] = set()
+        running: dict[int, Started] = {}
+        ended: list[tuple[Started, int]] = []
         cpu, begun = 0.0, time.perf_counter()
         while waiting or running:
             if waiting and len(running) < at_once:
-                running.add(waiting.pop().start())
+                one = waiting.pop().start()
+                running[one.pid] = one
                 continue
             pid, status, usage = os.wait4(-1, 0)
-            if pid in running and status:  # others are the children of clients that have ended
-                raise BenchError(f"{self.name} failed with status {os.waitstatus_to_exitcode(status)}")
-            running.discard(pid)
+            if pid in running:  # others are the children of clients that have ended
+                ended.append((running.pop(pid), status))
             cpu += _cpu(usage)
-        return Run(time.perf_counter() - begun, cpu)
+        seconds = time.perf_counter() - begun
+        for one, status in ended:
+            self._ended(mail, one, status)
+        return Run(seconds, cpu, self.arrived(mail, count))
 
 
 class Qmail(OneShot):
@@ -150,6 +197,12 @@ class Qmail(OneShot):
         words = [str(self._program), _HOST, _SENDER, *mail.envelope()]
         return [Command(words, mail.message, {"QMAILHOME": str(self._home)})] * count
 
+    def confirm(self, mail: Mail, output: bytes) -> None:
+        *recipients, message, rest = output.split(b"\0")
+        letters = b"".join(one[:1] for one in recipients)
+        if letters != b"r" * mail.recipients or message[:1] != b"K" or rest.strip():
+            raise BenchError(f"its report is not a K: {output[-200:]!r}")
+
 
 class Own(OneShot):
     """The program of nothing, or of a bare handshake: no client, but the least that one costs."""
@@ -164,6 +217,10 @@ class Own(OneShot):
     def commands(self, mail: Mail, count: int) -> list[Command]:
         address = (mail.sink.address, str(mail.sink.port)) if self.secures else ()
         return [Command([str(BUILT / self._words[0]), *self._words[1:], *address], mail.message, {})] * count
+
+    def arrived(self, mail: Mail, count: int) -> list[Report]:
+        size = int(self._words[-1]) if self.secures else 0
+        return mail.sink.take(count if self.secures else 0, range(size + 2, size + 3) if size else None, 0)  # 2: CRLF
 
 
 class _Peer(OneShot, Generic[_A]):
@@ -205,6 +262,7 @@ class MsmtpPeer(_Peer[Msmtp]):
 class EximPeer(_Peer[Exim]):
     """Exim, delivering a message that is in its queue already."""
 
+    adds = 1000
     note = "the delivery of a message that is already in the queue (exim4 -M): two processes"
 
     def commands(self, mail: Mail, count: int) -> list[Command]:
@@ -222,6 +280,7 @@ class SmtpSource(_Peer[Postfix]):
     """Postfix's load generator. It makes its message itself, and one process makes all deliveries."""
 
     secures = False
+    adds = 1000
     note = "makes its message itself; one process for all deliveries"
 
     def __init__(self, adapter: Postfix, scratch: Path) -> None:
@@ -232,7 +291,7 @@ class SmtpSource(_Peer[Postfix]):
         return [self._command(mail, 1, 1)] * count
 
     def _command(self, mail: Mail, count: int, at_once: int) -> Command:
-        numbers = {"-m": count, "-s": at_once, "-r": mail.recipients, "-l": mail.message.stat().st_size}
+        numbers = {"-m": count, "-s": at_once, "-r": mail.recipients, "-l": mail.octets}
         words = ["smtp-source", *(word for one in numbers.items() for word in map(str, one))]
         words += ["-f", _SENDER, "-t", f"bob@{_HOST}", f"inet:{mail.sink.address}:{mail.sink.port}"]
         return Command(words, mail.message, self._environment)
@@ -241,16 +300,18 @@ class SmtpSource(_Peer[Postfix]):
     def waiting(self, mail: Mail, count: int) -> Iterator[list[int]]:
         process = self._command(mail, count, count).start()
         mail.sink.await_held(count)
-        yield [process]
+        yield [process.pid]
         mail.sink.release(count)
-        os.waitpid(process, 0)
+        self._ended(mail, process, os.waitpid(process.pid, 0)[1])
+        self.arrived(mail, count)
 
     def deliver_many(self, mail: Mail, count: int, at_once: int) -> Run:
         begun = time.perf_counter()
-        _, status, usage = os.wait4(self._command(mail, count, at_once).start(), 0)
-        if status:
-            raise BenchError(f"{self.name} failed")
-        return Run(time.perf_counter() - begun, _cpu(usage))
+        started = self._command(mail, count, at_once).start()
+        _, status, usage = os.wait4(started.pid, 0)
+        seconds = time.perf_counter() - begun
+        self._ended(mail, started, status)
+        return Run(seconds, _cpu(usage), self.arrived(mail, count))
 
 
 class PostfixPeer(Client):
@@ -261,6 +322,7 @@ class PostfixPeer(Client):
 
     name = "postfix"
     recodes = True
+    adds = 1000
     note = "smtp(8) alone, a new process; master(8), qmgr(8) and the queue are not counted"
     _DAEMONS = Path("/usr/lib/postfix/sbin")
     _MORE = """\
@@ -277,16 +339,15 @@ in_flow_delay = 0
     def missing(self) -> str | None:
         return self._adapter.missing()
 
-    def deliver(self, mail: Mail, wrapper: Sequence[str] = (), times: int = 1) -> Run:
-        """So many messages, one after the other; with a wrapper, by a process that then ends."""
-        with self._running(mail, 1, times if wrapper else 100, wrapper) as gate, gate.open("r+b", buffering=0):
-            for count in range(times):
-                self._submit(mail, 1)
-                mail.sink.await_report(count + 1)
+    def deliver(self, mail: Mail, wrapper: Sequence[str] = ()) -> Run:
+        """With a wrapper, by a process that then ends."""
+        with self._running(mail, 1, 1 if wrapper else 100, wrapper) as gate, gate.open("r+b", buffering=0):
+            self._submit(mail, 1)
+            reports = self.arrived(mail, 1)
             cpu = 0.0 if wrapper else _processor_time(_named("smtp"))
             while wrapper and _named("smtp") + _named(Path(wrapper[0]).name):
                 time.sleep(0.01)
-        return Run(None, cpu)
+        return Run(reports[0].ended - reports[0].begun, cpu, reports)
 
     @contextlib.contextmanager
     def waiting(self, mail: Mail, count: int) -> Iterator[list[int]]:
@@ -295,7 +356,7 @@ in_flow_delay = 0
             mail.sink.await_held(count)
             yield _named("smtp")
             mail.sink.release(count)
-            mail.sink.await_report(count)
+            self.arrived(mail, count)
 
     def deliver_many(self, mail: Mail, count: int, at_once: int) -> Run:
         """All are in the queue before the first smtp(8) starts."""
@@ -303,10 +364,10 @@ in_flow_delay = 0
             self._submit(mail, count)
             begun = time.perf_counter()
             with gate.open("r+b", buffering=0):
-                mail.sink.await_report(count)
+                reports = self.arrived(mail, count)
                 seconds = time.perf_counter() - begun
                 cpu = _processor_time(_named("smtp"))
-        return Run(seconds, cpu)
+        return Run(seconds, cpu, reports)
 
     @contextlib.contextmanager
     def _running(self, mail: Mail, at_once: int, uses: int = 100, wrapper: Sequence[str] = ()) -> Iterator[Path]:

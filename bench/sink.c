@@ -12,7 +12,8 @@
  * JSON:
  *
  *   messages  that were accepted
- *   octets    of them, as they came, with the end of DATA
+ *   octets    of them, as they came, without the dot that ends DATA
+ *   recipients
  *   turns     flights of replies; each is a round trip, besides those of the handshake
  *   begun, ended  CLOCK_MONOTONIC, in seconds
  *   seconds   from the consent to a message to its last octet
@@ -53,7 +54,7 @@ struct peer {
 	const struct sink *sink;
 	struct wire wire;
 	double begun, consent, seconds;
-	size_t messages, octets, turns, records, full;
+	size_t messages, octets, recipients, turns, records, full;
 	size_t start, end, replied;
 	char suite[80];
 	char replies[ROOM]; /* replies to all lines that came at once: they are sent with one write */
@@ -138,7 +139,7 @@ static bool swallow_data(struct peer *peer)
 		peer->octets += peer->end - counted;
 		if (found) {
 			peer->start = (size_t)(found - peer->in) + strlen(end_of_message);
-			peer->octets -= peer->end - peer->start;
+			peer->octets -= peer->end - peer->start + strlen(".\r\n");
 			return accept_message(peer);
 		}
 		memmove(peer->in, tail, kept);
@@ -202,6 +203,9 @@ static bool answer(struct peer *peer, const char *line)
 		return swallow_data(peer);
 	case 'B':
 		return swallow_chunk(peer, line);
+	case 'R': /* not RSET */
+		peer->recipients += line[1] == 'C' || line[1] == 'c';
+		return say(peer, "250 ok\r\n");
 	case 'Q':
 		say(peer, "221 bye\r\n");
 		flush(peer);
@@ -226,10 +230,11 @@ static void *serve(void *context)
 		}
 	}
 	dprintf(1,
-		"{\"messages\": %zu, \"octets\": %zu, \"turns\": %zu, \"begun\": %.6f, \"ended\": %.6f, "
+		"{\"messages\": %zu, \"octets\": %zu, \"recipients\": %zu, \"turns\": %zu, \"begun\": %.6f, \"ended\": "
+		"%.6f, "
 		"\"seconds\": %.6f, \"suite\": \"%s\", \"records\": %zu, \"full\": %zu}\n",
-		peer->messages, peer->octets, peer->turns, peer->begun, now(), peer->seconds, peer->suite,
-		peer->records, peer->full);
+		peer->messages, peer->octets, peer->recipients, peer->turns, peer->begun, now(), peer->seconds,
+		peer->suite, peer->records, peer->full);
 	wire_close(&peer->wire);
 	free(peer);
 	return NULL;

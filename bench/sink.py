@@ -19,7 +19,7 @@ BUILT = Path(__file__).parent.parent / "build/bench"
 MEGABYTE = 1_000_000
 _HEADER = b"From: <alice@sender.example>\nTo: <bob@example.org>\nSubject: a benchmark\nDate: Mon, 1 Jan 2024 00:00:00 +0000\n"
 _HEADER += b"Message-ID: <1@sender.example>\nMIME-Version: 1.0\nContent-Type: text/plain; charset=utf-8\n"
-_PATIENCE = 120.0  # seconds
+_PATIENCE = 30.0  # seconds
 
 
 class BenchError(Exception):
@@ -32,6 +32,7 @@ class Report:
 
     messages: int
     octets: int
+    recipients: int
     turns: int
     begun: float
     ended: float
@@ -58,42 +59,46 @@ class Sink:
         command = [str(BUILT / "sink"), *self._options]
         self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0)
         self._rest = b""
-        self._reports: list[Report] = []
-        self.port = self._take()["port"]
+        self.port = self._take("port")["port"]
         return self
 
     def __exit__(self, *_: object) -> None:
         self._process.kill()
         self._process.communicate()
 
-    def await_report(self, count: int = 1) -> list[Report]:
-        """So many more connections have ended, with at least a message each; they wait for `reports`.
+    def take(self, count: int, octets: range | None, recipients: int = 1) -> list[Report]:
+        """What was seen of so many deliveries; waits for them.
 
-        Raises BenchError if they do not, or if one was not secured as it should be.
+        Raises BenchError unless each of them is one connection with exactly one message of so many octets for so many
+        recipients, within TLS if that is offered, and nothing else came. With None there is no message.
         """
-        while len(self._reports) < count:
-            report = Report(**self._take())
-            if self.secured and not report.suite:
+        taken: list[Report] = []
+        for _ in range(count):
+            one = Report(**self._take("messages"))
+            if self.secured and not one.suite:
                 raise BenchError("it did not use TLS")
-            self._reports.append(report)
-        return self._reports
-
-    def reports(self, count: int = 1) -> list[Report]:
-        """These, which are then forgotten."""
-        taken, self._reports = self.await_report(count), []
+            if one.messages != (octets is not None) or (octets and one.octets not in octets):
+                expected = f"one of {octets[0]} to {octets[-1]}" if octets else "none"
+                raise BenchError(f"{one.messages} messages of {one.octets} octets arrived, not {expected}")
+            if one.recipients != recipients:
+                raise BenchError(f"{one.recipients} recipients, not {recipients}")
+            taken.append(one)
+        if self._rest or select.select([self._process.stdout], [], [], 0)[0]:
+            raise BenchError(f"more than {count} connections")
         return taken
 
     def await_held(self, count: int) -> None:
         """Returns when so many more messages are held."""
         for _ in range(count):
-            self._take()
+            self._take("held")
 
     def release(self, count: int) -> None:
         """Replies to so many messages that are held."""
         assert self._process.stdin
         self._process.stdin.write(b"x" * count)
 
-    def _take(self) -> dict[str, Any]:
+    def _take(self, key: str) -> dict[str, Any]:
+        """The next line, which has this key."""
         assert self._process.stdout
         while b"\n" not in self._rest:
             if not select.select([self._process.stdout], [], [], _PATIENCE)[0]:
@@ -104,6 +109,8 @@ class Sink:
             self._rest += octets
         line, _, self._rest = self._rest.partition(b"\n")
         taken: dict[str, Any] = json.loads(line)
+        if key not in taken:
+            raise BenchError(f"the sink said {line.decode()} instead of {key}")
         return taken
 
 
