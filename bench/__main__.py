@@ -35,15 +35,14 @@ def main() -> int:
     if why := sandbox.available(all_users=all_users):
         print(f"bench: no sandbox, so only Qremote is measured: {why}", file=sys.stderr)
         with tempfile.TemporaryDirectory() as scratch:
-            figures, skipped = _measure(options, Path(scratch), why)
+            _measure(options, Path(scratch), why)
     else:
-        figures, skipped = sandbox.run(_inside, options, timeout=_LIMIT, all_users=all_users)
-    text = report.write(BUILT, _machine(), figures, skipped)
-    print(text, end="")
+        sandbox.run(_inside, options, timeout=_LIMIT, all_users=all_users)
+    print((BUILT / "bench.txt").read_text(), end="")
     return 0
 
 
-def _inside(options: argparse.Namespace) -> tuple[list[Figure], dict[str, str]]:
+def _inside(options: argparse.Namespace) -> None:
     os.umask(0o022)
     scratch = sandbox.SCRATCH / "bench"
     scratch.mkdir()
@@ -54,10 +53,11 @@ def _inside(options: argparse.Namespace) -> tuple[list[Figure], dict[str, str]]:
     mount("-t", "overlay", "overlay", "-o", f"lowerdir=/var,upperdir={scratch}/upper,workdir={scratch}/work", "/var")
     Path("/var/qmail/control").mkdir(parents=True, exist_ok=True)
     mount("-t", "tmpfs", "tmpfs", "/var/qmail/control")
-    return _measure(options, scratch, None)
+    _measure(options, scratch, None)
 
 
-def _measure(options: argparse.Namespace, scratch: Path, alone: str | None) -> tuple[list[Figure], dict[str, str]]:
+def _measure(options: argparse.Namespace, scratch: Path, alone: str | None) -> None:
+    """Writes the results after each figure, so that an interrupted run keeps what it has."""
     home = scratch / "qmail" if alone else Path("/var/qmail")
     postfix, exim, msmtp, curl = Postfix(), Exim(), Msmtp(), Curl()
     peers: list[Client] = [
@@ -74,9 +74,13 @@ def _measure(options: argparse.Namespace, scratch: Path, alone: str | None) -> t
         install([one for one in (postfix, exim, msmtp, curl) if one.name in names], scratch)
     begun = time.monotonic()
     bench = Bench(clients, [int(one) for one in options.sizes.split()], scratch, lambda text: _tell(begun, text))
-    figures = list(bench.run(set(options.only)))
     notes = {one.name: one.note for one in clients if one.note}
-    return figures, notes | {name: f"left out: {why}" for name, why in skipped.items() if why}
+    notes |= {name: f"left out: {why}" for name, why in skipped.items() if why}
+    figures: list[Figure] = []
+    for one in bench.run(set(options.only)):
+        figures.append(one)
+        report.write(BUILT, _machine(), figures, notes)
+    _tell(begun, "the end")
 
 
 def _tell(begun: float, text: str) -> None:

@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: ISC
 """The figures: what is measured, with which messages, and what follows from it."""
 
+import contextlib
 import ctypes
+import statistics
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -15,7 +17,10 @@ from testsuite import pure
 RECIPIENTS = (1, 10, 100, 1000, 5000)
 DELIVERIES, AT_ONCE, DELAY = 1000, 250, 200
 _ONE_MESSAGE = {"exim", "postfix"}  # these split many recipients into several messages
-_SLOW = 20.0  # seconds: what takes longer is not done at the next size
+_SLOW = 10.0  # seconds: what probably takes longer is not done at the next size
+
+_SESSION = "Of Postfix it is the time of its session at the sink."
+_MEDIAN = f"the median of runs in turn. {_SESSION}"
 
 
 @dataclass
@@ -30,7 +35,7 @@ class Figure:
     exact: bool = False  # the same in each run, however busy the machine is
     axis: str = ""  # of the columns, if they are numbers; then it is a growth
     rows: dict[str, dict[str, float]] = field(default_factory=dict)
-    runs: dict[str, int] = field(default_factory=dict)
+    spread: dict[str, dict[str, tuple[int, float]]] = field(default_factory=dict)  # runs; half of what is between the quartiles
     why: dict[str, str] = field(default_factory=dict)  # something is missing
 
     def columns(self) -> list[str]:
@@ -41,6 +46,17 @@ class Figure:
         """One number."""
         self.rows.setdefault(row, {})[column] = value
 
+    def put_all(self, row: str, column: str, values: list[float]) -> None:
+        """The median of some runs."""
+        self.put(row, column, statistics.median(values))
+        low, _, high = statistics.quantiles(values, method="inclusive") if len(values) > 1 else (0.0, 0.0, 0.0)
+        self.spread.setdefault(row, {})[column] = (len(values), (high - low) / 2)
+
+    def run(self, column: str, jobs: dict[str, Callable[[], float]], seconds: float, value: Callable[[float], float]) -> None:
+        """Does these for so many seconds, and puts a value of the seconds that they take."""
+        for name, values in measure.in_turn(jobs, seconds, lambda name, error: self.why.update({name: str(error)})).items():
+            self.put_all(name, column, [value(one) for one in values])
+
 
 class Bench:
     """All figures, with these clients, at these sizes in megabytes."""
@@ -49,6 +65,7 @@ class Bench:
         self._clients, self._sizes, self._scratch, self._tell = clients, sizes, scratch, tell
         self._small = write_message(scratch / "small", 2000)
         self.done: dict[str, Figure] = {}
+        self._took: dict[tuple[str, str], tuple[str, float]] = {}
 
     def run(self, only: set[str]) -> Iterator[Figure]:
         """Each figure when it is finished; `only` these, or all."""
@@ -61,7 +78,8 @@ class Bench:
 
     def _try(self, figure: Figure, name: str, act: Callable[[], None]) -> None:
         try:
-            act()
+            with measure.limited(measure.PATIENCE):
+                act()
         except (BenchError, OSError) as error:
             figure.why[name] = str(error)
 
@@ -83,6 +101,7 @@ class Bench:
         figure = Figure("instructions", "Instructions of a delivery", "instructions", note, exact=True)
         if why := measure.unusable("valgrind"):
             figure.why["all"] = why
+            yield figure
         else:
             yield self._each(figure, lambda one, mail: measure.instructions(one, mail, self._scratch))
 
@@ -92,12 +111,13 @@ class Bench:
         figure = Figure("calls", "System calls of a delivery", "calls", note, exact=True)
         if why := measure.unusable("strace"):
             figure.why["all"] = why
+            yield figure
         else:
             yield self._each(figure, lambda one, mail: measure.system_calls(one, mail, self._scratch))
 
     def memory(self) -> Iterator[Figure]:
         """While the sink holds its reply."""
-        note = "Proportional set size of all processes of one delivery, while it waits for the reply to its message; less if other processes share its libraries."
+        note = "Proportional set size of all processes of one delivery, while it waits for the reply to its message, a single run. A page that others use too counts in part only, so it depends on who shares its libraries."
         figure = Figure("memory", "Memory of a delivery that waits", "octets", note)
         for column, offers in (("2 KB", ()), ("2 KB in TLS", ("STARTTLS",))):
             for one in self._contenders(bool(offers), False):
@@ -130,32 +150,32 @@ class Bench:
 
     def small(self) -> Iterator[Figure]:
         """Wall time."""
-        note = "Wall time from the start of the process to its end; the median of runs in turn."
-        yield self._timed(Figure("small", "One small delivery", "ms", note), self._small, 8.0, lambda wall, _: wall * 1e3)
+        note = f"Wall time from the start of the process to its end; {_MEDIAN}"
+        yield self._timed(Figure("small", "One small delivery", "ms", note), self._small, 8.0, lambda wall: wall * 1e3)
 
     def large(self) -> Iterator[Figure]:
         """Throughput."""
         size = 50 * MEGABYTE
-        note = "50 MB of text with LF line ends, from the start of the process to its end; the median of runs in turn."
+        note = f"50 MB of text with LF line ends, from the start of the process to its end; {_MEDIAN}"
         figure = Figure("large", "One large delivery", "MB/s", note, better="more")
         message = write_message(self._scratch / "large", size)
-        yield self._timed(figure, message, 8.0, lambda wall, _: 50 / wall)
+        yield self._timed(figure, message, 16.0, lambda wall: 50 / wall)
+        message.unlink()
 
-    def _timed(self, figure: Figure, message: Path, seconds: float, value: Callable[[float, float], float]) -> Figure:
+    def _timed(self, figure: Figure, message: Path, seconds: float, value: Callable[[float], float]) -> Figure:
         size = message.stat().st_size
         names = ("2 KB", "2 KB in TLS") if size < MEGABYTE else ("50 MB", "50 MB in TLS")
         for column, offers in zip(names, ((), ("STARTTLS",)), strict=True):
-            with Sink(*offers) as sink:
-                jobs = {one.name: self._wall(one, Mail(sink, message)) for one in self._contenders(bool(offers), size < MEGABYTE)}
-                if size >= MEGABYTE and offers:
-                    loop = Own("bare GnuTLS loop", "sink", "-w", str(size))
-                    jobs[loop.name] = self._wall(loop, Mail(sink, message))
-                elif size >= MEGABYTE:
-                    jobs["raw writes"] = lambda: _raw(sink, size)
-                medians = measure.in_turn(jobs, seconds, lambda name, error: figure.why.update({name: str(error)}))
-            for name, (median, runs) in medians.items():
-                figure.put(name, column, value(median, 0))
-                figure.runs[column] = runs
+            sinks = contextlib.ExitStack()  # one for each, so that what fails harms no other
+            contenders = self._contenders(bool(offers), size < MEGABYTE)
+            if size >= MEGABYTE and offers:
+                contenders.append(Own("bare GnuTLS loop", "sink", "-w", str(size)))
+            with sinks:
+                jobs = {one.name: self._wall(one, Mail(sinks.enter_context(Sink(*offers)), message)) for one in contenders}
+                if size >= MEGABYTE and not offers:
+                    raw = sinks.enter_context(Sink())
+                    jobs["raw writes"] = lambda: _raw(raw, size)
+                figure.run(column, jobs, seconds, value)
         return figure
 
     def _wall(self, one: Client, mail: Mail) -> Callable[[], float]:
@@ -164,51 +184,54 @@ class Bench:
 
     def recoded(self) -> Iterator[Figure]:
         """8-bit text for a server without 8BITMIME."""
-        note = "20 MB of UTF-8 text, 3 % of its letters umlauts, for a server without 8BITMIME; the others send it unchanged."
+        note = f"20 MB of UTF-8 text, 3 % of its letters umlauts, for a server without 8BITMIME; the others send it unchanged; {_MEDIAN}"
         figure = Figure("recoded", "A message that must be recoded", "MB/s", note, better="more")
         message = write_message(self._scratch / "eightbit", 20 * MEGABYTE, 0.03)
-        with Sink(offers="PIPELINING") as sink:
-            jobs = {one.name: self._wall(one, Mail(sink, message, recoded=True)) for one in self._clients if one.recodes}
-            medians = measure.in_turn(jobs, 8.0, lambda name, error: figure.why.update({name: str(error)}))
-        for name, (median, runs) in medians.items():
-            figure.put(name, "20 MB", 20 / median)
-            figure.runs["20 MB"] = runs
+        with contextlib.ExitStack() as sinks:
+            sink = {one: sinks.enter_context(Sink(offers="PIPELINING")) for one in self._clients if one.recodes}
+            jobs = {one.name: self._wall(one, Mail(sink[one], message, recoded=True)) for one in sink}
+            figure.run("20 MB", jobs, 8.0, lambda wall: 20 / wall)
+        message.unlink()
         yield figure
 
     def sizes(self) -> Iterator[Figure]:
         """Growth."""
-        note = "Wall time of one delivery; a client that is slow is not tried at the next size."
+        note = f"Wall time of one delivery, a single run. {_SESSION}"
         figure = Figure("sizes", "Growth with the size of the message", "s", note, axis="MB")
         for size in self._sizes:
             message = write_message(self._scratch / "growing", size * MEGABYTE)
             self._grow(figure, str(size), message, 1, self._clients)
             with Sink() as sink:
-                figure.put("raw writes", str(size), _raw(sink, size * MEGABYTE))
+                self._try(figure, "raw writes", lambda: figure.put("raw writes", str(size), _raw(sink, size * MEGABYTE)))
             message.unlink()
         yield figure
 
     def recipients(self) -> Iterator[Figure]:
         """Growth."""
-        note = "Wall time of one delivery of 2 KB. Exim and Postfix split it into many messages, so they are left out."
+        note = "Wall time of one delivery of 2 KB, a single run. Exim and Postfix split it into many messages, so they are left out."
         figure = Figure("recipients", "Growth with the number of recipients", "s", note, axis="recipients")
         for count in RECIPIENTS:
             self._grow(figure, str(count), self._small, count, [one for one in self._clients if one.name not in _ONE_MESSAGE])
         yield figure
 
     def _grow(self, figure: Figure, column: str, message: Path, recipients: int, clients: list[Client]) -> None:
+        """All that a client did for the size before, what it prepared included, foretells what it will take."""
         for one in clients:
-            if one.name in figure.why or max(figure.rows.get(one.name, {"": 0.0}).values()) > _SLOW:
+            before, seconds = self._took.get((figure.key, one.name), (column, 0.0))
+            if one.name in figure.why or seconds * int(column) / int(before) > _SLOW:
                 figure.why.setdefault(one.name, f"too slow for {column} {figure.axis}")
                 continue
+            begun = time.monotonic()
             with Sink() as sink:
                 self._try(figure, one.name, lambda: figure.put(one.name, column, self._wall(one, Mail(sink, message, recipients))()))
+            self._took[figure.key, one.name] = (column, time.monotonic() - begun)
 
     def parallel(self) -> Iterator[Figure]:
         """Many at a time."""
-        what = f"{DELIVERIES:,} deliveries of 2 KB, {AT_ONCE} at a time, to a server that takes {DELAY} ms for its reply to a message"
-        rate = Figure("rate", "Deliveries a second", "1/s", f"{what}; {AT_ONCE * 1000 // DELAY} is the most.", better="more")
-        cpu = Figure("cpu", "Processor time of a delivery", "ms", f"User and system time, the client's alone: {what}.")
-        note = f"Sum of the proportional set sizes of {AT_ONCE} deliveries that wait."
+        what = f"Up to {DELIVERIES:,} deliveries of 2 KB, {AT_ONCE} at a time, to a server that takes {DELAY} ms for its reply to a message; a single run"
+        rate = Figure("rate", "Deliveries a second", "1/s", f"{what}. With these {DELAY} ms, {AT_ONCE} at a time can reach {AT_ONCE * 1000 // DELAY:,} a second at most.", better="more")
+        cpu = Figure("cpu", "Processor time of a delivery", "ms", f"{what}. User and system time, the client's alone.")
+        note = f"The sum of the proportional set sizes of {AT_ONCE} deliveries that wait: they share their libraries. A single run."
         held = Figure("held", f"Memory of {AT_ONCE} deliveries", "octets", note)
         for column, offers in (("plain", ()), ("TLS", ("STARTTLS",))):
             for one in self._contenders(bool(offers), False):
@@ -220,8 +243,9 @@ class Bench:
 
     def _put_many(self, rate: Figure, cpu: Figure, one: Client, column: str, mail: Mail) -> None:
         run = one.deliver_many(mail, DELIVERIES, AT_ONCE)
-        rate.put(one.name, column, DELIVERIES / run.seconds)
-        cpu.put(one.name, column, run.cpu * 1e3 / DELIVERIES)
+        rate.put(one.name, column, len(run.reports) / run.seconds)
+        rate.put("the limit", column, AT_ONCE * 1000 / DELAY)
+        cpu.put(one.name, column, run.cpu * 1e3 / len(run.reports))
 
     def day(self) -> Iterator[Figure]:
         """Computed."""
@@ -240,13 +264,9 @@ class Bench:
 
     def pure(self) -> Iterator[Figure]:
         """The pure functions of Qremote."""
-        note = "Functions of Qremote over 16 MB of text in memory, 256 KB at a time; memmove is the limit."
+        note = f"Functions of Qremote over 16 MB of text in memory, 256 KB at a time; memmove is the limit; {_MEDIAN}"
         figure = Figure("pure", "Where the octets of a message go", "MB/s", note, better="more")
-        jobs = _pure_jobs(self._scratch)
-        medians = measure.in_turn(jobs, 8.0, lambda name, error: figure.why.update({name: str(error)}))
-        for name, (median, runs) in medians.items():
-            figure.put(name, "16 MB", 16 / median)
-            figure.runs["16 MB"] = runs
+        figure.run("16 MB", _pure_jobs(self._scratch), 5.0, lambda seconds: 16 / seconds)
         yield figure
 
 

@@ -1,19 +1,36 @@
 # SPDX-License-Identifier: ISC
 """Instruments: what one delivery costs, without privileges."""
 
+import contextlib
 import functools
 import re
 import shutil
-import statistics
+import signal
 import subprocess
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from bench.clients import Client, Mail
 from bench.sink import BenchError
 
-ROUNDS_LEAST, ROUNDS = 3, 51
+ROUNDS, PATIENCE = 51, 30  # seconds
+
+
+@contextlib.contextmanager
+def limited(seconds: int) -> Iterator[None]:
+    """Raises BenchError if what is done within it takes longer."""
+
+    def late(*_: object) -> None:
+        raise BenchError(f"it takes longer than {seconds} s")
+
+    former = signal.signal(signal.SIGALRM, late)
+    signal.alarm(seconds)
+    try:
+        yield
+    finally:
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, former)
 
 
 @functools.cache
@@ -60,24 +77,27 @@ def memory(processes: Sequence[int]) -> int:
 
 def in_turn(
     jobs: Mapping[str, Callable[[], float]], seconds: float, failed: Callable[[str, Exception], None]
-) -> dict[str, tuple[float, int]]:
-    """The median of each, and how many runs it is of.
+) -> dict[str, list[float]]:
+    """What each returns, in each of its runs.
 
-    They run A B A B, at least three times and then until so many seconds are over, so that what slows down the
-    machine slows down all of them.
+    They run A B A B, so that what slows down the machine slows down all of them, as often as an equal share of these
+    seconds allows, but at least once. What a job prepares takes from its share, too.
     """
     values: dict[str, list[float]] = {name: [] for name in jobs}
-    begun = time.monotonic()
+    spent = dict.fromkeys(jobs, 0.0)
     for number in range(ROUNDS):
-        if number >= ROUNDS_LEAST and time.monotonic() - begun > seconds:
-            break
         for name in list(values):
+            if spent[name] * (number + 1) / (number or 1) > seconds / len(jobs) or len(values[name]) < number:
+                continue
+            begun = time.monotonic()
             try:
-                values[name].append(jobs[name]())
+                with limited(PATIENCE):
+                    values[name].append(jobs[name]())
             except (BenchError, OSError) as error:
                 failed(name, error)
                 del values[name]
-    return {name: (statistics.median(many), len(many)) for name, many in values.items()}
+            spent[name] += time.monotonic() - begun
+    return values
 
 
 def _read(path: Path) -> str:

@@ -31,20 +31,19 @@ svg text { fill: currentColor; } .bar { fill: var(--bar); } .bar.us { fill: var(
 """
 
 
-def write(folder: Path, machine: str, figures: list[Figure], notes: dict[str, str]) -> str:
-    """Writes bench.txt, bench.json and bench.html. Returns the text."""
+def write(folder: Path, machine: str, figures: list[Figure], notes: dict[str, str]) -> None:
+    """Writes bench.txt, bench.json and bench.html."""
     folder.mkdir(parents=True, exist_ok=True)
     text = "\n\n".join([machine, *map(_as_text, figures), _notes_as_text(notes)]) + "\n"
     (folder / "bench.txt").write_text(text)
     content = {"machine": machine, "notes": notes, "figures": [asdict(one) for one in figures]}
     (folder / "bench.json").write_text(json.dumps(content, indent=1) + "\n")
     body = f"<h1>Qremote beside other mail clients</h1>\n<p>{escape(machine)}</p>\n"
-    body += "<p class=dim>In parentheses: times Qremote's. Figures that do not depend on how busy the machine was say so.</p>\n"
+    body += "<p class=dim>In parentheses: times Qremote's. Each delivery that counts has arrived, once and whole. Figures that do not depend on how busy the machine was say so.</p>\n"
     body += "".join(map(_as_html, figures))
     if notes:
         body += "<h2>The clients</h2>" + "".join(f"<p><b>{escape(a)}</b>: {escape(b)}</p>\n" for a, b in notes.items())
     (folder / "bench.html").write_text(document("Qremote beside other mail clients", _STYLE, body))
-    return text
 
 
 def number(value: float) -> str:
@@ -62,13 +61,15 @@ def _cell(figure: Figure, name: str, column: str) -> str:
     value, first = figure.rows[name].get(column), figure.rows.get(_FIRST, {}).get(column)
     if value is None:
         return "-"
-    if not first or name == _FIRST:
-        return number(value)
-    return f"{number(value)} ({value / first:.2g}x)" if value / first < 99.5 else f"{number(value)} ({value / first:.0f}x)"
+    text = number(value)
+    if first and name != _FIRST:
+        text += f" ({value / first:.2g}x)" if value / first < 99.5 else f" ({value / first:.0f}x)"
+    runs, spread = figure.spread.get(name, {}).get(column, (0, 0.0))
+    return f"{text} ±{100 * spread / value:.0f}% of {runs}" if runs > 1 else f"{text} of 1" if runs else text
 
 
 def _head(figure: Figure) -> str:
-    runs = f" Runs: {', '.join(f'{count} ({column})' for column, count in figure.runs.items())}." if figure.runs else ""
+    runs = " After ± is half of the distance between the quartiles, then the number of runs." if figure.spread else ""
     return f"{figure.note}{runs} {'Does not depend on the load of the machine.' if figure.exact else ''}".strip()
 
 
