@@ -2,11 +2,13 @@
 /*
  * sink - the other side of each delivery, and the least that a client within TLS can do
  *
- * usage: sink [-h | -d MILLISECONDS] ADDRESS PORT [EXTENSION...]   a server that accepts every mail and keeps none
- *        sink -w OCTETS ADDRESS PORT                    a mail of that many octets within TLS; 0: only the handshake
+ * usage: sink [-h | -d MILLISECONDS] [-l MILLISECONDS] ADDRESS PORT [EXTENSION...]   a server that accepts every mail
+ * and keeps none sink -w OCTETS ADDRESS PORT                    a mail of that many octets within TLS; 0: only the
+ * handshake
  *
  * The server offers these extensions; it knows STARTTLS and CHUNKING.  Port 0 is one that the kernel chooses.  Before
  * it replies to a message it waits that long (-d), or says that it holds one and reads an octet from descriptor 0 (-h).
+ * All replies are late by -l: what comes meanwhile was sent without waiting for them.
  * It has a thread for each connection, and only looks for the end of a message, so that the measured time is that of
  * the client.  On descriptor 1 it says {"port": PORT}, {"held": 1} and, at the end of each connection, one line of
  * JSON:
@@ -14,17 +16,16 @@
  *   messages  that were accepted
  *   octets    of them, as they came, without the dot that ends DATA
  *   recipients
- *   turns     flights of replies; each is a round trip, besides those of the handshake
- *   begun, ended  CLOCK_MONOTONIC, in seconds
- *   seconds   from the consent to a message to its last octet
- *   suite     of TLS; empty in the clear
- *   records, full  of TLS since the handshake, and those with 16384 octets
+ *   turns     writes of replies for which the client waited; each is a round trip, besides those of the handshake and
+ * of QUIT begun, ended  CLOCK_MONOTONIC, in seconds seconds   from the consent to a message to its last octet suite of
+ * TLS; empty in the clear records, full  of TLS since the handshake, and those with 16384 octets
  */
 #include "wire.h"
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
@@ -45,6 +46,7 @@ static const char end_of_message[] = "\r\n.\r\n";
 struct sink {
 	char **extensions; /* NULL at their end */
 	long delay;        /* milliseconds */
+	long late;         /* milliseconds */
 	bool holds;
 	gnutls_certificate_credentials_t credentials;
 };
@@ -68,6 +70,12 @@ static double now(void)
 	return (double)time.tv_sec + (double)time.tv_nsec * 1e-9;
 }
 
+static void rest(long milliseconds)
+{
+	const struct timespec time = {.tv_sec = milliseconds / 1000, .tv_nsec = milliseconds % 1000 * 1000000};
+	nanosleep(&time, NULL);
+}
+
 static bool say(struct peer *peer, const char *reply)
 {
 	size_t length = strlen(reply);
@@ -78,10 +86,20 @@ static bool say(struct peer *peer, const char *reply)
 	return true;
 }
 
+/* With -l, only when the client waits for them. */
 static bool flush(struct peer *peer)
 {
+	struct pollfd more = {.fd = peer->wire.connection, .events = POLLIN};
+	if (peer->replied == 0)
+		return true;
+	if (peer->sink->late > 0) {
+		rest(peer->sink->late);
+		if (poll(&more, 1, 0) != 0 ||
+		    (peer->wire.session && gnutls_record_check_pending(peer->wire.session) > 0))
+			return true;
+	}
 	bool well = wire_write(&peer->wire, peer->replies, peer->replied);
-	peer->turns += peer->replied > 0;
+	peer->turns++;
 	peer->replied = 0;
 	return well;
 }
@@ -111,14 +129,14 @@ static bool receive(struct peer *peer)
 static bool accept_message(struct peer *peer)
 {
 	const struct sink *sink = peer->sink;
-	const struct timespec delay = {.tv_sec = sink->delay / 1000, .tv_nsec = sink->delay % 1000 * 1000000};
 	char order;
 	peer->seconds += now() - peer->consent;
 	peer->consent = 0;
 	peer->messages++;
 	if (sink->holds)
 		dprintf(1, "{\"held\": 1}\n");
-	return (!sink->holds || read(0, &order, 1) == 1) && nanosleep(&delay, NULL) == 0 && say(peer, "250 ok\r\n");
+	rest(sink->delay);
+	return (!sink->holds || read(0, &order, 1) == 1) && say(peer, "250 ok\r\n");
 }
 
 /* Reads a message to its dot, keeping only what may belong to the end. */
@@ -207,8 +225,9 @@ static bool answer(struct peer *peer, const char *line)
 		peer->recipients += line[1] == 'C' || line[1] == 'c';
 		return say(peer, "250 ok\r\n");
 	case 'Q':
+		peer->turns += peer->replied > 0; /* the reply to QUIT alone delays no mail */
 		say(peer, "221 bye\r\n");
-		flush(peer);
+		wire_write(&peer->wire, peer->replies, peer->replied);
 		return false;
 	default:
 		return say(peer, "250 ok\r\n");
@@ -306,11 +325,13 @@ int main(int argc, char **argv)
 {
 	struct sink sink = {0};
 	int option;
-	while ((option = getopt(argc, argv, "hd:w:")) != -1) {
+	while ((option = getopt(argc, argv, "hd:l:w:")) != -1) {
 		if (option == 'h')
 			sink.holds = true;
 		else if (option == 'd')
 			sink.delay = atol(optarg);
+		else if (option == 'l')
+			sink.late = atol(optarg);
 		else if (option == 'w' && argc - optind == 2)
 			return write_all(strtoul(optarg, NULL, 10), address_of(argv + optind));
 		else

@@ -50,10 +50,10 @@ class Sink:
 
     _addresses: Iterator[str] = itertools.cycle(f"192.0.2.{number}" for number in range(1, 255))
 
-    def __init__(self, *more: str, offers: str = "PIPELINING 8BITMIME", delay: int = 0, holds: bool = False) -> None:
+    def __init__(self, *more: str, offers: str = "PIPELINING 8BITMIME", delay: int = 0, late: int = 0, holds: bool = False) -> None:
         self.secured = "STARTTLS" in more
         self.address, self.port = (next(self._addresses), 25) if sandbox.inside() else ("127.0.0.1", 0)
-        self._options = [*(["-h"] if holds else []), "-d", str(delay), self.address, str(self.port), *offers.split(), *more]
+        self._options = [*(["-h"] if holds else []), "-d", str(delay), "-l", str(late), self.address, str(self.port), *offers.split(), *more]
 
     def __enter__(self) -> Self:
         command = [str(BUILT / "sink"), *self._options]
