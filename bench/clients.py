@@ -137,7 +137,7 @@ class OneShot(Client):
     def _ended(self, mail: Mail, started: Started, status: int) -> None:
         output = started.output()
         if status != 0:
-            raise BenchError(f"failed with status {os.waitstatus_to_exitcode(status)} {output[-200:]!r}")
+            raise BenchError(f"failed with status {os.waitstatus_to_exitcode(status)} {output[-200:].decode(errors='replace')}".strip())
         self.confirm(mail, output)
 
     def deliver(self, mail: Mail, wrapper: Sequence[str] = ()) -> Run:

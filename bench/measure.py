@@ -51,6 +51,8 @@ def instructions(client: Client, mail: Mail, scratch: Path) -> int:
     words = ["valgrind", "-q", "--tool=callgrind", "--trace-children=yes", f"--callgrind-out-file={made}/%p"]
     client.deliver(mail, [*words, *(f"--dump-before={name}" for name in ("fork", "_Fork", "vfork"))])
     found = [re.search(r"(?m)^totals: (\d+)", path.read_text()) for path in made.iterdir()]
+    if not any(found):
+        raise BenchError("callgrind counted nothing")
     return sum(int(one[1]) for one in found if one)
 
 
