@@ -53,7 +53,7 @@ def test_order(play: Play) -> None:
         ("cat <&- 2>/dev/null", "-- exit --\n1\n"),
         ("cd qmail/control; echo *; cat me", "me\nclient.example\n"),
         ("printf 'a\\0b\\377\\n'", "a\\0\nb\\xff\n"),
-        ("env | cut -d= -f1 | sort", "ASAN_OPTIONS\nPATH\nPWD\nQMAILHOME\nUBSAN_OPTIONS\n"),
+        ("env | cut -d= -f1 | sort", "ASAN_OPTIONS\nPATH\nPWD\nQMAILHOME\nTMPDIR\nUBSAN_OPTIONS\nVALGRIND_OPTS\n"),
         ('[ "$QMAILHOME" = "$PWD/qmail" ] && command -v Qremote | sed "s:$PWD/::"', "bin/Qremote\n"),
         ("grep -c . /etc/hosts /etc/resolv.conf", "/etc/hosts:0\n/etc/resolv.conf:1\n"),
         ("kill -9 $$", "-- exit --\n137\n"),
