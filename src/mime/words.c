@@ -73,6 +73,7 @@ static bool in_phrase(const struct words *words)
 
 /* The length of the text before one of the octets, or of all.  What is quoted or after a backslash is skipped; but a
  * quote without an end is an octet like any other, so that it hides no address. */
+/* NOLINTNEXTLINE(misc-no-recursion): only once, since what is quoted ends at the next quote */
 static size_t length_before(const struct words *words, struct span text, const char *ends)
 {
 	size_t at = 0;
