@@ -20,6 +20,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdbool.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -159,5 +160,5 @@ int main(int argc, char **argv)
 		octets = (struct span){no_memory, sizeof no_memory};
 	write_reports(reports, octets);
 	reports_of_last_resort = -1; /* a library that crashes at its end adds nothing */
-	return 0;
+	exit(0);                     /* while the run is on the stack: for checkers of leaks nothing is lost */
 }
