@@ -114,8 +114,11 @@ def test_nothing_leaves_after_a_refusal(chunk: str, reply: bytes, letter: str) -
     assert b"QUIT" not in received
 
 
-def accepted_early(reply: bytes) -> tuple[Outcome, int]:
-    """A server that answers a flight of which it has read next to nothing; and how much there was in the end."""
+def accepted_early(reply: bytes, after: bytes, *offers: bytes) -> tuple[Outcome, int]:
+    """A server that answers a message of which it has read next to nothing, and ends its reply `after` it read all.
+
+    Returns also how much there was to read when the client had ended, if nothing comes after.
+    """
     rest = 0
     ended = threading.Event()
 
@@ -123,28 +126,43 @@ def accepted_early(reply: bytes) -> tuple[Outcome, int]:
         nonlocal rest
         connection.sendall(b"220 mx\r\n")
         stream.readline()
-        connection.sendall(b"250-mx\r\n250 CHUNKING\r\n")
+        connection.sendall(b"".join(b"250-%b\r\n" % one for one in (b"mx", *offers)) + b"250 HELP\r\n")
         for _ in range(2):
             stream.readline()
             connection.sendall(b"250 ok\r\n")
-        stream.readline()
+        if stream.readline() == b"DATA\r\n":
+            connection.sendall(b"354 go\r\n")
+            stream.readline()
         connection.sendall(reply)
+        while after and rest < 900 * 65:
+            rest += len(stream.read1(1 << 16))  # type: ignore[attr-defined]
+        connection.sendall(after)
         ended.wait(PATIENCE)  # whoever reads on makes room for the rest
         while octets := stream.read1(1 << 16):  # type: ignore[attr-defined]
             rest += len(octets)
 
     with serving(serve, room=4096):
-        outcome = qremote(message=b"x" * 59998 + b"\n")
+        outcome = qremote(message=b"Subject: early\n" + (b"x" * 63 + b"\n") * 900)
         ended.set()
     return outcome, rest
 
 
 @pytest.mark.spec("RES-7", "RES-8")
-def test_a_chunk_that_has_not_left_is_not_accepted() -> None:
-    """The chunk is in the out buffer, but not all of it on its way: 250 is too early."""
-    outcome, rest = sandbox.run(accepted_early, b"250 2.0.0 queued\r\n")
-    assert rest < 60000
+@pytest.mark.parametrize("offers", [(), (b"CHUNKING",)])
+def test_a_message_that_has_not_left_is_not_accepted(offers: tuple[bytes, ...]) -> None:
+    """It is in the out buffer, but not all of it on its way: 250 is too early."""
+    outcome, rest = sandbox.run(accepted_early, b"250 2.0.0 queued\r\n", b"", *offers)
+    assert rest < 50000
     assert outcome.letters == "rZ" and "sent an unexpected reply to the message. (#4.5.0)" in outcome.report
+
+
+@pytest.mark.spec("RES-7", "RES-8")
+@pytest.mark.parametrize("offers", [(), (b"CHUNKING",)])
+def test_a_reply_that_begins_before_the_end_is_no_acceptance(offers: tuple[bytes, ...]) -> None:
+    """Even if its last line comes after the message; the server may have it, though."""
+    outcome, _ = sandbox.run(accepted_early, b"250-2.0.0 wait\r\n", b"250 2.0.0 queued\r\n", *offers)
+    assert outcome.letters == "rZ" and "sent an unexpected reply to the message." in outcome.report
+    assert "Possible duplicate!" in outcome.report
 
 
 def answered_chunk_by_chunk() -> tuple[Outcome, list[int]]:

@@ -48,11 +48,28 @@ static bool begin_chunk(struct content *content)
 	return true;
 }
 
+/*
+ * Whether a chunk that was put is done with.  The last one is when it has left: a reply that begins before that is no
+ * reply to it, so nothing more is written once the server speaks.
+ */
+static bool is_done(struct content *content)
+{
+	struct stream *stream = &content->session->stream;
+	size_t unread;
+	stream_input(stream, &unread);
+	if (content->last && unread == 0)
+		stream_try_write(stream);
+	content->in_chunk = content->last && !session_end_has_left(content->session);
+	return !content->in_chunk;
+}
+
 bool content_put(struct content *content)
 {
 	struct session *session = content->session;
 	struct stream *stream = &session->stream;
 	size_t room;
+	if (session->end_put)
+		return is_done(content);
 	if (!content->in_chunk && !begin_chunk(content))
 		return false;
 	char *space = stream_space(stream, &room);
@@ -74,7 +91,6 @@ bool content_put(struct content *content)
 		   content->form.chunked ? "(a chunk; %" PRIu64 " octets of the message so far)"
 					 : "(the message: %" PRIu64 " octets)",
 		   content->encoder.size);
-	content->in_chunk = false;
 	session->end_put = content->last;
-	return true;
+	return is_done(content);
 }

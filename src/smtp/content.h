@@ -32,8 +32,8 @@ uint64_t content_chunks(const struct content *content);
 
 /*
  * Puts the next chunk, after its BDAT command, or the message and the dot after it (RFC 5321 section 4.1.1.4), as far
- * as there is room.  False: the next call goes on, unless the session failed.  The end is not put if the message
- * changed meanwhile (IN-4): that is a failure.
+ * as there is room.  True: all of it was put, and the end of the message has left.  False: the next call goes on,
+ * unless the session failed.  The end is not put if the message changed meanwhile (IN-4): that is a failure.
  */
 bool content_put(struct content *content);
 

@@ -173,9 +173,8 @@ static void judge_content(struct transaction *transaction, const struct stage *s
 	const struct content *content = &transaction->content;
 	uint64_t number = transaction->answered - content_position(transaction);
 	bool last = number + 1 == content_chunks(content);
-	/* The reply is early if this chunk has not left, or the last one not to its end. */
-	bool whole = transaction->answered < transaction->sent && (!last || session_end_has_left(session));
-	bool positive = whole && reply_class(&session->reply) == 2;
+	bool early = transaction->answered == transaction->sent;
+	bool positive = !early && reply_class(&session->reply) == 2;
 	if (positive && !last)
 		return;
 	/* Of a message that was refused nothing more must leave, above all not its end. */
