@@ -104,8 +104,8 @@ class Unit(Structure):  # words.h
 
 class Words(Structure):  # words.h
     _fields_ = [
-        ("rest", Span), ("unit", Unit), ("pending", c_bool), ("grammar", c_int), ("depth", c_size_t), ("bracket", c_void_p),
-        ("utf8", c_bool), ("trouble", c_int),
+        ("rest", Span), ("unit", Unit), ("pending", c_bool), ("grammar", c_int), ("depth", c_size_t),
+        ("mailbox_end", c_void_p), ("address_end", c_void_p), ("utf8", c_bool), ("trouble", c_int),
     ]  # fmt: skip
 
 

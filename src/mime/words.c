@@ -103,20 +103,30 @@ static struct span take_item(struct words *words)
 	return (struct span){rest.data, length};
 }
 
-/* Whether no encoded-word may stand for a word, as for an address.  A word with an `@` is one, unless brackets follow.
- */
+/* Looks at the mailbox that goes on here: without brackets, all up to its last `@` is an address. */
+static void look_at_mailbox(struct words *words, const char *here)
+{
+	struct span text = {here, (size_t)(words->rest.data + words->rest.length - here)};
+	size_t length = length_before(words, text, "<,;:");
+	bool named = length < text.length && text.data[length] == '<';
+	words->mailbox_end = here + length;
+	words->address_end = here;
+	for (text.length = named ? 0 : length; (length = length_before(words, text, "@")) < text.length;) {
+		text = drop(text, length + 1);
+		words->address_end = text.data;
+	}
+}
+
+/* Whether no encoded-word may stand for a word, as for an address. */
 static bool is_fixed(struct words *words, struct span item)
 {
 	if (!in_phrase(words))
 		return false;
 	if (words->grammar != ADDRESSES || *item.data == '<')
 		return true;
-	if (item.data < words->bracket || length_before(words, item, "@") == item.length)
-		return false;
-	struct span rest = {item.data, (size_t)(words->rest.data + words->rest.length - item.data)};
-	rest = drop(rest, length_before(words, rest, "<,;"));
-	words->bracket = rest.data;
-	return rest.length == 0 || *rest.data != '<';
+	if (item.data >= words->mailbox_end)
+		look_at_mailbox(words, item.data);
+	return item.data < words->address_end;
 }
 
 /* Many readers know encoded-words also where text adjoins them. */

@@ -22,8 +22,9 @@ struct words {
 	bool pending;     /* it did not fit into the last line, or not all of it */
 	enum grammar { FREE_TEXT, ADDRESSES, COMMENTS_ONLY, NOTHING } grammar; /* what may be encoded */
 	size_t depth;                                                          /* of comments, at the rest */
-	const char *bracket; /* what comes before it is a display name */
-	bool utf8;           /* the field is; else its charset is unknown-8bit (RFC 1428) */
+	const char *mailbox_end;                                               /* of the mailbox that was looked at */
+	const char *address_end; /* what comes before it in there is an address */
+	bool utf8;               /* the field is; else its charset is unknown-8bit (RFC 1428) */
 	enum { NO_TROUBLE, MISPLACED, TOO_LONG } trouble; /* 8-bit octets where no encoded-word may be; a line */
 };
 
