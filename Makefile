@@ -213,6 +213,7 @@ ci: deps-ci ## everything that must pass before a change is accepted; the tests 
 	@$(MAKE) BUILD=build/clang CC=clang
 	@$(MAKE) sanitize
 	@$(MAKE) fuzz TIME=5
+	@$(MAKE) valgrind
 	@$(MAKE) check
 
 deps:
