@@ -128,8 +128,7 @@ case: deps ## CASE=TOPIC/NAME, or 'TOPIC/*', with build/Qremote: the dialogue li
 
 check: export WERROR ?= $(if $(CI),1)
 check: deps ## all tests, JOBS at a time (3 min)
-	@$(MAKE) all $(BUILD)/libpure.so
-	@$(MAKE) BUILD=build/asan FORTIFY= CFLAGS='$(SANITIZE)' fuzz-targets
+	@$(MAKE) all $(BUILD)/libpure.so fuzz-targets
 	@ci/fetch-mtas || :
 	@$(PYTHON) -m pytest -n $(JOBS) -q
 
@@ -185,10 +184,10 @@ compile-commands: ## build/compile_commands.json, for editors (1 s)
 # LeakSanitizer guesses the size of thread-local storage in libraries that are loaded late, GnuTLS here, from what
 # happens to precede it, and may crash over that; it finds leaks without looking there.
 SANITIZE = -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all
-sanitize: deps ## the corpus, with ASan and UBSan (2 min)
-	@$(MAKE) BUILD=build/asan FORTIFY= CFLAGS='$(SANITIZE)'
+sanitize: deps ## the corpus and the inputs of the fuzzer, with ASan and UBSan (2 min)
+	@$(MAKE) BUILD=build/asan FORTIFY= CFLAGS='$(SANITIZE)' all fuzz-targets
 	QREMOTE="$(CURDIR)/build/asan/Qremote" ASAN_OPTIONS=intercept_tls_get_addr=0 \
-		$(PYTHON) -m pytest -n $(JOBS) -q fixtures/cases
+		$(PYTHON) -m pytest -n $(JOBS) -q fixtures/cases testsuite/test_fuzz.py
 
 # CFLAGS here are those of all files; the targets get libFuzzer's own main as well.
 TIME ?= 60

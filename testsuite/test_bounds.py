@@ -288,7 +288,11 @@ OTHERS: dict[str, tuple[int, Callable[[int], Load]]] = {
 KINDS = {name: (n, lambda k, make=make: Load(make(k))) for name, (n, make) in MESSAGES.items()} | OTHERS
 
 
-@pytest.mark.parametrize("name", KINDS)
+# `make check` plays every sixth, `make valgrind` the others.
+SOME = [pytest.param(name, marks=[pytest.mark.valgrind] if place % 6 else []) for place, name in enumerate(KINDS)]
+
+
+@pytest.mark.parametrize("name", SOME)
 def test_memory_does_not_grow(name: str) -> None:
     """Everything goes as it would with all memory, in that of a plain delivery, and what must be kept.
 

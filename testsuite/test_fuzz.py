@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: ISC
 """fuzz: its targets find no fault in the seeds, nor in the inputs that showed one before.
 
-Here they are built without libFuzzer, but with the sanitizers.
+Here they are built without libFuzzer, beside the program under test: `make sanitize` has them with the sanitizers.
 """
 
 import subprocess
@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from fuzz import seeds
+from mocksrv.world.home import default_program
 
-BUILD = seeds.ROOT / "build/asan"
+BUILD = default_program().parent
 
 
 @pytest.fixture(scope="module")
