@@ -238,12 +238,12 @@ def test_a_handshake_octet_by_octet(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_lines_are_waited_for_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
     """A message may take its time."""
-    monkeypatch.setattr(player, "WAIT", 0.3)
+    monkeypatch.setattr(player, "WAIT", 2.0)
     with served(Policy("mx.example", {"greeting": [Reaction(b"220 hi\r\n")]})) as (connection, tape):
         replies(connection, b"", *ENVELOPE, b"DATA\r\n")
         for _ in range(10):
             connection.sendall(b"a line\r\n")
-            threading.Event().wait(0.05)
+            threading.Event().wait(0.25)
         assert replies(connection, b".\r\n", b"QUIT\r\n") == [b"250 2.0.0 ok\r\n", b"221 2.0.0 bye\r\n"]
     assert tape.remarks == []
 

@@ -28,12 +28,12 @@ Judge = Callable[[str], Verdict]
 
 @pytest.fixture
 def judge(parse: Callable[[str], Case], monkeypatch: pytest.MonkeyPatch) -> Judge:
-    """Plays a case given as text with our own client; nothing is waited for longer than a second."""
+    """Plays a case given as text with our own client; nothing is waited for longer than three seconds."""
     if sandbox.available() is not None:
         pytest.skip(f"sandbox: {sandbox.available()}")
-    monkeypatch.setattr(player, "WAIT", 1.0)
+    monkeypatch.setattr(player, "WAIT", 3.0)
     client = clients.find(str(HERE / "client.py"))
-    return lambda text: rfc.check(parse(text), client, within=sandbox.run)  # a new one knows of the second
+    return lambda text: rfc.check(parse(text), client, within=sandbox.run)  # a new one knows of the seconds
 
 
 def wrong(verdict: Verdict) -> str:
@@ -191,7 +191,7 @@ def test_a_dialogue_that_makes_sense_only_as_it_is(judge: Judge) -> None:
 def test_a_tape_is_whole_when_it_is_read(judge: Judge, monkeypatch: pytest.MonkeyPatch) -> None:
     """Also that of a client that was killed in the middle of it."""
     monkeypatch.setattr(player, "WAIT", 30.0)
-    monkeypatch.setattr(world, "LIMIT", 0.5)
+    monkeypatch.setattr(world, "LIMIT", 8.0)  # the dialogue must be over by then
     text = (HERE / "cases/pipelined.case").read_text()
     verdict = judge(text.replace("\nQremote", "\nTIMEOUT=30 MISBEHAVE='no-quit linger' Qremote"))
     assert wrong(verdict).startswith("the client has not ended")

@@ -142,8 +142,8 @@ def test_an_output_that_stays_open_is_found_at_once(play: Play) -> None:
 def test_a_repeated_syn_is_one_attempt(play: Play) -> None:
     """Linux sends it again after one second."""
     report = "Z[192.0.2.1] [192.0.2.1]: no connection\n\\0\n"
-    more = "-- dialogue 192.0.2.1 --\n@no-answer within=1.1..2\n"
-    result = play(case("TIMEOUT=1.2 Qremote '[192.0.2.1]' a@b.example c@d.example", report, more))
+    more = "-- dialogue 192.0.2.1 --\n@no-answer within=1.1..9\n"
+    result = play(case("TIMEOUT=1.5 Qremote '[192.0.2.1]' a@b.example c@d.example", report, more))
     assert result.passed, result.failures
 
 
