@@ -128,7 +128,7 @@ case: deps ## CASE=TOPIC/NAME, or 'TOPIC/*', with build/Qremote: the dialogue li
 
 check: export WERROR ?= $(if $(CI),1)
 check: deps ## all tests, JOBS at a time (3 min)
-	@$(MAKE) all $(BUILD)/libpure.so fuzz-targets
+	@$(MAKE) all $(BUILD)/libpure.so $(BUILD)/bench/sink fuzz-targets
 	@ci/fetch-mtas || :
 	@$(PYTHON) -m pytest -n $(JOBS) -q
 
@@ -152,7 +152,7 @@ lint: deps-ci ## the style and the structure of the sources (20 s)
 	shellcheck .ci/run $$(grep -l '^#!/bin/sh' admin/* ci/*)
 	! grep -rL 'SPDX-License-Identifier: ISC' --include='*.[ch]' --include='*.py' --include='*.[1-8]' admin bench ci fuzz man mocksrv src testsuite | grep .
 	for page in man/*.[1-8]; do mandoc -T lint -W warning $$page || exit; done
-	mypy --python-version 3.11 --cache-dir=/dev/null mocksrv
+	mypy --python-version 3.11 --cache-dir=/dev/null --explicit-package-bases mocksrv bench fuzz testsuite/torture
 
 # gcc's analyzer, with the program's own warnings, finds paths through a file; the other two have rules (.clang-tidy).
 analyze: deps-ci ## gcc -fanalyzer, clang-tidy and cppcheck over the sources (1 min)

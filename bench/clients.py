@@ -128,8 +128,8 @@ class OneShot(Client):
     """A client that is a process for each delivery."""
 
     @abstractmethod
-    def commands(self, mail: Mail, count: int) -> list[Command]:
-        """Prepares so many deliveries. All that is done here does not count."""
+    def commands(self, mail: Mail, count: int, at_once: int = 1) -> list[Command]:
+        """Prepares so many deliveries, an equal share by each. All that is done here does not count."""
 
     def confirm(self, mail: Mail, output: bytes) -> None:
         """Raises BenchError if the output of a client that has ended well does not say that it has delivered."""
@@ -137,48 +137,61 @@ class OneShot(Client):
     def _ended(self, mail: Mail, started: Started, status: int) -> None:
         output = started.output()
         if status != 0:
-            raise BenchError(f"failed with status {os.waitstatus_to_exitcode(status)} {output[-200:].decode(errors='replace')}".strip())
+            code = os.waitstatus_to_exitcode(status)
+            raise BenchError(f"failed with status {code} {output[-200:].decode(errors='replace')}".strip())
         self.confirm(mail, output)
 
     def deliver(self, mail: Mail, wrapper: Sequence[str] = ()) -> Run:
-        [command] = self.commands(mail, 1)
-        begun = time.perf_counter()
-        started = command.start(wrapper)
-        _, status, usage = os.wait4(started.pid, 0)
-        seconds = time.perf_counter() - begun
-        self._ended(mail, started, status)
-        return Run(seconds, _cpu(usage), self.arrived(mail, 1))
+        return self.deliver_many(mail, 1, 1, wrapper)
 
     @contextlib.contextmanager
     def waiting(self, mail: Mail, count: int) -> Iterator[list[int]]:
-        begun = [one.start() for one in self.commands(mail, count)]
-        mail.sink.await_held(count)
-        yield [one.pid for one in begun]
-        mail.sink.release(count)
-        for one in begun:
-            self._ended(mail, one, os.waitpid(one.pid, 0)[1])
+        commands = self.commands(mail, count, count)
+        with _running() as running:
+            for command in commands:
+                one = command.start()
+                running[one.pid] = one
+            mail.sink.await_held(count)
+            yield list(running)
+            mail.sink.release(count)
+            for pid in list(running):
+                status = os.waitpid(pid, 0)[1]
+                self._ended(mail, running.pop(pid), status)
         self.arrived(mail, count)
 
-    def deliver_many(self, mail: Mail, count: int, at_once: int) -> Run:
-        waiting = self.commands(mail, count)
-        running: dict[int, Started] = {}
+    def deliver_many(self, mail: Mail, count: int, at_once: int, wrapper: Sequence[str] = ()) -> Run:
+        waiting = self.commands(mail, count, at_once)
+        share = count // len(waiting)
         ended: list[tuple[Started, int]] = []
-        cpu, begun = 0.0, time.perf_counter()
-        while waiting or running:
-            if time.perf_counter() - begun > _ENOUGH:
-                waiting = []
-            if waiting and len(running) < at_once:
-                one = waiting.pop().start()
-                running[one.pid] = one
-                continue
-            pid, status, usage = os.wait4(-1, 0)
-            if pid in running:  # others are the children of clients that have ended
-                ended.append((running.pop(pid), status))
-            cpu += _cpu(usage)
-        seconds = time.perf_counter() - begun
+        with _running() as running:
+            cpu, begun = 0.0, time.perf_counter()
+            while waiting or running:
+                if time.perf_counter() - begun > _ENOUGH:
+                    waiting = []
+                if waiting and len(running) < at_once:
+                    one = waiting.pop().start(wrapper)
+                    running[one.pid] = one
+                    continue
+                pid, status, usage = os.wait4(-1, 0)
+                if pid in running:  # others are the children of clients that have ended
+                    ended.append((running.pop(pid), status))
+                cpu += _cpu(usage)
+            seconds = time.perf_counter() - begun
         for one, status in ended:
             self._ended(mail, one, status)
-        return Run(seconds, cpu, self.arrived(mail, len(ended)))
+        return Run(seconds, cpu, self.arrived(mail, share * len(ended)))
+
+
+@contextlib.contextmanager
+def _running() -> Iterator[dict[int, Started]]:
+    """For processes that run, by number. If something fails, also because it takes too long, they are ended."""
+    running: dict[int, Started] = {}
+    try:
+        yield running
+    finally:
+        for pid in running:
+            os.kill(pid, signal.SIGKILL)
+            os.waitpid(pid, 0)
 
 
 class Qmail(OneShot):
@@ -192,7 +205,7 @@ class Qmail(OneShot):
     def missing(self) -> str | None:
         return None if os.access(self._program, os.X_OK) else f"there is no {self._program}"
 
-    def commands(self, mail: Mail, count: int) -> list[Command]:
+    def commands(self, mail: Mail, count: int, at_once: int = 1) -> list[Command]:
         control = self._home / "control"
         control.mkdir(parents=True, exist_ok=True)
         (control / "me").write_text("client.example\n")
@@ -201,9 +214,8 @@ class Qmail(OneShot):
         return [Command(words, mail.message, {"QMAILHOME": str(self._home)})] * count
 
     def confirm(self, mail: Mail, output: bytes) -> None:
-        *recipients, message, rest = output.split(b"\0")
-        letters = b"".join(one[:1] for one in recipients)
-        if letters != b"r" * mail.recipients or message[:1] != b"K" or rest.strip():
+        *records, rest = output.split(b"\0")
+        if b"".join(one[:1] for one in records) != b"r" * mail.recipients + b"K" or rest.strip():
             raise BenchError(f"its report is not a K: {output[-200:]!r}")
 
 
@@ -217,7 +229,7 @@ class Own(OneShot):
     def missing(self) -> str | None:
         return None
 
-    def commands(self, mail: Mail, count: int) -> list[Command]:
+    def commands(self, mail: Mail, count: int, at_once: int = 1) -> list[Command]:
         address = (mail.sink.address, str(mail.sink.port)) if self.secures else ()
         return [Command([str(BUILT / self._words[0]), *self._words[1:], *address], mail.message, {})] * count
 
@@ -246,7 +258,7 @@ class _Peer(OneShot, Generic[_A]):
 class CurlPeer(_Peer[Curl]):
     """curl."""
 
-    def commands(self, mail: Mail, count: int) -> list[Command]:
+    def commands(self, mail: Mail, count: int, at_once: int = 1) -> list[Command]:
         words = [str(mail.message) if word == "message" else word for word in self.adapter.command(self.job(mail))]
         return [Command(words, mail.message, self._environment)] * count
 
@@ -254,7 +266,7 @@ class CurlPeer(_Peer[Curl]):
 class MsmtpPeer(_Peer[Msmtp]):
     """msmtp, which has no opportunistic TLS: it is told to use TLS where it is to be measured."""
 
-    def commands(self, mail: Mail, count: int) -> list[Command]:
+    def commands(self, mail: Mail, count: int, at_once: int = 1) -> list[Command]:
         words = self.adapter.command(self.job(mail))
         if mail.sink.secured:
             at = words.index("--tls=off")
@@ -268,7 +280,7 @@ class EximPeer(_Peer[Exim]):
     adds = 1000
     note = "the delivery of a message that is already in the queue (exim4 -M): two processes"
 
-    def commands(self, mail: Mail, count: int) -> list[Command]:
+    def commands(self, mail: Mail, count: int, at_once: int = 1) -> list[Command]:
         command = self.adapter.configured(self.job(mail))
         queue = self._scratch / "spool/input"
         before = set(queue.glob("*-H"))
@@ -290,31 +302,11 @@ class SmtpSource(_Peer[Postfix]):
         super().__init__(adapter, scratch)
         self.name = "smtp-source"
 
-    def commands(self, mail: Mail, count: int) -> list[Command]:
-        return [self._command(mail, 1, 1)] * count
-
-    def _command(self, mail: Mail, count: int, at_once: int) -> Command:
+    def commands(self, mail: Mail, count: int, at_once: int = 1) -> list[Command]:
         numbers = {"-m": count, "-s": at_once, "-r": mail.recipients, "-l": mail.octets}
         words = ["smtp-source", *(word for one in numbers.items() for word in map(str, one))]
         words += ["-f", _SENDER, "-t", f"bob@{_HOST}", f"inet:{mail.sink.address}:{mail.sink.port}"]
-        return Command(words, mail.message, self._environment)
-
-    @contextlib.contextmanager
-    def waiting(self, mail: Mail, count: int) -> Iterator[list[int]]:
-        process = self._command(mail, count, count).start()
-        mail.sink.await_held(count)
-        yield [process.pid]
-        mail.sink.release(count)
-        self._ended(mail, process, os.waitpid(process.pid, 0)[1])
-        self.arrived(mail, count)
-
-    def deliver_many(self, mail: Mail, count: int, at_once: int) -> Run:
-        begun = time.perf_counter()
-        started = self._command(mail, count, at_once).start()
-        _, status, usage = os.wait4(started.pid, 0)
-        seconds = time.perf_counter() - begun
-        self._ended(mail, started, status)
-        return Run(seconds, _cpu(usage), self.arrived(mail, count))
+        return [Command(words, mail.message, self._environment)]
 
 
 class PostfixPeer(Client):

@@ -36,7 +36,7 @@ def run(target: str, number: int, seconds: int) -> bool:
     corpus.mkdir(parents=True, exist_ok=True)
     begun = time.monotonic()
     with tempfile.TemporaryDirectory() as temporary, log.open("wb") as out:
-        command = [BUILD / f"fuzz-{target}", *OPTIONS, f"-max_total_time={seconds}", f"-artifact_prefix={found}/{name}-"]
+        command = [f"{BUILD}/fuzz-{target}", *OPTIONS, f"-max_total_time={seconds}", f"-artifact_prefix={found}/{name}-"]
         done = subprocess.run(
             [*command, corpus, BUILD / "seeds" / target], stdin=subprocess.DEVNULL, stdout=out, stderr=out,
             env={**os.environ, "TMPDIR": temporary, "ASAN_OPTIONS": SANITIZER}, check=False,
@@ -87,7 +87,7 @@ def main(seconds: int, targets: list[str]) -> int:
     seeds.write(BUILD / "seeds", targets)
     with ThreadPoolExecutor(processors) as pool:
         runs = [(target, number) for number in range(max(1, processors // len(targets))) for target in targets]
-        outcomes = list(pool.map(lambda one: run(*one, seconds), runs))
+        outcomes = list(pool.map(lambda one: run(one[0], one[1], seconds), runs))
     if "mime" in targets:
         outcomes.append(judge())
     return 0 if all(outcomes) else 1

@@ -487,13 +487,15 @@ def address_text(value: Address) -> str:
 
 def quoted_printable(line: bytes, mend: bool = False) -> list[bytes]:
     """The lines that qp_encode() or qp_mend() makes of one. Fails if they exceed their room, or make no progress."""
-    memory, lines, write = Octets(line), [], lib.qp_mend if mend else lib.qp_encode
-    at, end = c_void_p(memory.span.data), memory.span.data + len(line)
+    memory, write = Octets(line), lib.qp_mend if mend else lib.qp_encode
+    lines: list[bytes] = []
+    start: int = memory.span.data
+    at, end = c_void_p(start), start + len(line)
     while not lines or at.value != end:
-        before = at.value
+        before = at.value or 0
         out = ctypes.create_string_buffer(b"\xa5" * (QP_LINE_MAX + 8))
         length = write(byref(at), end, out)
         assert length <= QP_LINE_MAX and out.raw[QP_LINE_MAX + 2 : -1] == b"\xa5" * 6, "written beyond the room"
-        assert before < at.value <= end or before == end, "no progress, or beyond the end"
+        assert before < (at.value or 0) <= end or before == end, "no progress, or beyond the end"
         lines.append(out.raw[:length])
     return lines

@@ -207,7 +207,8 @@ class World:
 
     def play(self, fault: str, cut: Cut | None = None) -> Result:
         """Runs the program once; `fault` is for faults.c."""
-        self.cut, self.spoken, self._early = cut, 0, None
+        self.cut, self.spoken = cut, 0
+        self._early: Point | None = None
         self._sessions: list[Session] = []
         self._claims = LooseClaims(self._case)
         (self._home / "log").write_bytes(bytes(_LOG.size))
