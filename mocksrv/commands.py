@@ -4,12 +4,13 @@
 import argparse
 import sys
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from mocksrv.judge import clients, rfc
+from mocksrv.judge import clients, rfc, suite
 
-from mocksrv.tell import bless, page, peers, show, verdicts
+from mocksrv.tell import bless, page, show, table, totals, verdicts
 
 from mocksrv.adapters import ADAPTERS
 from mocksrv.audit import audit, findings_text, rules_text
@@ -195,9 +196,9 @@ def _peers(options: argparse.Namespace) -> int:
     if not present:
         raise CaseError("; ".join(absent))
     options.out.mkdir(parents=True, exist_ok=True)
-    lines = peers.compare(paths, present, options.out / "peers")
-    page.write(options.out / "peers.html", peers.as_html(lines, present, absent))
-    (options.out / "peers.txt").write_text(peers.as_text(lines, present, absent), "utf-8", "replace")
+    rows = totals.rows(suite.play(paths, present, partial(table.keep, options.out)))
+    page.write(options.out / "peers.html", table.as_html(rows, absent))
+    (options.out / "peers.txt").write_text(totals.as_text(rows, absent), "utf-8", "replace")
     more = f"more: {options.out}/peers.html, {options.out}/peers.txt"
-    _tell("\n\n".join([*peers.summary(lines, present), *absent, more]))
+    _tell("\n\n".join([*totals.summary(rows), *absent, more]))
     return 0

@@ -95,6 +95,12 @@ class Case:
     dns_log: list[str] | None = None  # None: any question may be asked about names that a zone has
 
     @property
+    def id(self) -> str:
+        """Its name for everybody, wherever its file is: TOPIC/NAME."""
+        path = self.path.absolute()
+        return f"{path.parent.name}/{path.stem}"
+
+    @property
     def scope(self) -> str | None:
         """Its limit, if it has one. `exact`: octet for octet only; `qmail`: clients with qmail-remote's interface."""
         return next(iter(self.meta.get("scope", [])), None)

@@ -3,32 +3,43 @@
 
 import html.parser
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from mocksrv.judge import clients, rfc
+from mocksrv.judge import clients, rfc, suite
 
-from mocksrv.tell import page, peers, verdicts
+from mocksrv.tell import page, table, totals, verdicts
 
 from mocksrv.case.file import Case
 from mocksrv.case.pattern import Facts
-from mocksrv.judge.clients import Client
+from mocksrv.judge.suite import Record
 from mocksrv.play.tape import CLIENT, SERVER, Event, Tape
-from mocksrv.tell.peers import Cell, Line
+from mocksrv.play.transcript import Failure
 from mocksrv.world import sandbox
 
 HERE = Path(__file__).parent
-CLIENTS = [Client("one", "one", Path("one")), Client("two", "two", Path("two"))]
-LINES = [
-    Line("alpha", "first", "The <first> case", (Cell("delivered", True, href="peers/one/alpha/first.html"), Cell("refused", False, ("why not",)))),
-    Line("alpha", "second", "The second", (Cell("breach", False, ("END-NO-QUIT",), ("END-NO-QUIT",)), Cell("unsupported", True, ("it is so",)))),
-    Line("beta", "third", "The third", (Cell("deferred", True), Cell("breach", True, (), ("END-NO-QUIT",)))),
-]  # fmt: skip
+
+
+def record(case: str, client: str, word: str, *failures: str, **more: Any) -> Record:
+    titles = {"alpha/first": "The <first> case", "alpha/second": "The second", "beta/third": "The third"}
+    return Record(case, titles[case], (), (), client, word, tuple(Failure(1, what) for what in failures), **more)
+
+
+ROWS = totals.rows([
+    record("alpha/first", "one", "delivered", page="peers/one/alpha/first.html"),
+    record("alpha/first", "two", "refused", "why not"),
+    record("alpha/second", "one", "breach", "END-NO-QUIT", rules=("END-NO-QUIT",)),
+    record("alpha/second", "two", "unsupported", skipped="it is so"),
+    record("beta/third", "one", "deferred"),
+    record("beta/third", "two", "breach", rules=("END-NO-QUIT",)),
+])  # fmt: skip
 
 
 def test_the_text() -> None:
-    assert peers.as_text(LINES, CLIENTS, ["three: not here"]) == """\
+    assert totals.as_text(ROWS, ["three: not here"]) == """\
                    one  two
 as specified       2    1
 otherwise          1    1
@@ -48,9 +59,9 @@ three: not here
 
 
 def test_advice_is_told_as_such() -> None:
-    lines = [Line("alpha", "first", "First", (Cell("delivered", True, (), ("BDAT-WAIT",)), Cell("delivered", True)))]
-    assert "\nBDAT-WAIT (advice)  1" in peers.as_text(lines, CLIENTS, [])
-    assert "(advice)</th>" in peers.as_html(lines, CLIENTS, [])
+    rows = [[record("alpha/first", "one", "delivered", rules=("BDAT-WAIT",)), record("alpha/first", "two", "delivered")]]
+    assert "\nBDAT-WAIT (advice)  1" in totals.as_text(rows, [])
+    assert "(advice)</th>" in table.as_html(rows, [])
 
 
 class Reader(html.parser.HTMLParser):
@@ -86,7 +97,7 @@ def read(text: str) -> Reader:
 
 
 def test_the_page() -> None:
-    reader = read(peers.as_html(LINES, CLIENTS, ["three: not <here>"]))
+    reader = read(table.as_html(ROWS, ["three: not <here>"]))
     assert reader.links == ["https://www.rfc-editor.org/rfc/rfc5321#section-4.1.1.10", "peers/one/alpha/first.html"]
     for text in ("The <first> case", "delivered", "unsupported", "alpha", "beta", "three: not <here>"):
         assert text in reader.text
@@ -124,11 +135,11 @@ def test_cases_are_compared(tmp_path: Path) -> None:
     broken.chmod(0o755)
     found = [clients.find(str(one)) for one in (right, broken, tmp_path / "absent")]
     # Where pytest-xdist has no thread, as little as the command has.
-    lines = sandbox.run(peers.compare, cases, found, tmp_path / "peers")
-    assert [(line.topic, line.name) for line in lines] == [("cases", "pipelined"), ("cases", "next-server")]
-    assert [cell.mark for cell in lines[0].cells] == ["delivered", "breach !", "unsupported"]
-    assert lines[0].cells[1].rules == ("END-NO-QUIT",)
-    href = lines[0].cells[1].href
+    rows = totals.rows(sandbox.run(suite.play, cases, found, partial(table.keep, tmp_path)))
+    assert [row[0].case for row in rows] == ["cases/pipelined", "cases/next-server"]
+    assert [(one.word, one.right) for one in rows[0]] == [("delivered", True), ("breach", False), ("unsupported", True)]
+    assert rows[0][1].rules == ("END-NO-QUIT",)
+    href = rows[0][1].page
     assert href == "peers/broken/cases/pipelined.html"
     reader = read((tmp_path / href).read_text())
     assert any("END-NO-QUIT" in text for text in reader.text)

@@ -1,0 +1,120 @@
+# SPDX-License-Identifier: ISC
+"""Many cases with many clients, at the level of the RFCs, many at a time: a record for each delivery."""
+
+import multiprocessing
+import os
+import signal
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from mocksrv.judge import rfc
+
+from mocksrv.case.file import Case, read_case
+from mocksrv.case.script import CaseError
+from mocksrv.judge.clients import Client
+from mocksrv.judge.rfc import Verdict
+from mocksrv.play.transcript import Failure
+from mocksrv.world import sandbox
+
+WORKERS = 3 * (os.cpu_count() or 1)  # most of a delivery is waiting
+
+
+@dataclass(frozen=True)
+class Record:
+    """What came of a case with a client."""
+
+    case: str  # its ID, TOPIC/NAME
+    title: str
+    clauses: tuple[str, ...]  # of the manual page, as after `spec:`
+    sections: tuple[str, ...]  # of RFCs, as after `rfc:`
+    client: str  # the name of its column: see `names`
+    word: str  # the result, for a table
+    failures: tuple[Failure, ...] = ()
+    rules: tuple[str, ...] = ()  # that were broken, advice among them
+    skipped: str | None = None  # why it was not played
+    seconds: float = 0.0
+    page: str | None = None  # what `keep` returned
+
+    @property
+    def topic(self) -> str:
+        """The folder of the case."""
+        return self.case.partition("/")[0]
+
+    @property
+    def right(self) -> bool:
+        """Whether everything was as the case says, or it was not played."""
+        return not self.failures
+
+    @property
+    def why(self) -> tuple[str, ...]:
+        """Why it is not right, or was not played."""
+        return (self.skipped,) if self.skipped is not None else tuple(failure.what for failure in self.failures)
+
+
+# Puts a verdict somewhere, in the process that played it, and returns where. It must be picklable.
+Keep = Callable[[Record, Verdict], str]
+_Job = tuple[Case, Client, str, Keep | None]
+
+
+def names(clients: Sequence[Client]) -> list[str]:
+    """The name of each client: as cases name it or, if several have that name, as the command line does."""
+    times = Counter(client.name for client in clients)
+    return [client.name if times[client.name] == 1 else client.told for client in clients]
+
+
+def play(
+    paths: Sequence[Path], clients: Sequence[Client], keep: Keep | None = None,
+    tell: Callable[[Record], None] = lambda record: None, workers: int = WORKERS,
+) -> list[Record]:  # fmt: skip
+    """Plays each case with each client; a record for each, by case, then by client. Raises CaseError.
+
+    `tell` is given each record as soon as it is there. ^C ends all processes at once, and with them their sandboxes.
+    """
+    jobs = [(case, *who, keep) for case in map(read_case, paths) for who in zip(clients, names(clients))]
+    context = multiprocessing.get_context("fork")  # so `_begin` sees its parent; nobody here has threads
+    with ProcessPoolExecutor(workers, context, initializer=_begin, initargs=(os.getpid(),)) as pool:
+        try:
+            # Not `map`: it cancels jobs that have not begun, and the pool fails if a process already has one of them.
+            futures: list[Future[Record]] = [pool.submit(_played, job) for job in jobs]
+            for future in as_completed(futures):
+                tell(future.result())
+        except BaseException:
+            for process in multiprocessing.active_children():
+                process.kill()
+            raise
+    return [future.result() for future in futures]
+
+
+def _begin(parent: int) -> None:
+    """Prepares a process of the pool, which otherwise would outlive its parent, and begin the next job after ^C."""
+    sandbox.die_with_parent(parent)
+    if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:  # as it is for a background job
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
+def _played(job: _Job) -> Record:
+    """Plays one case, in a process of the pool."""
+    case, client, name, keep = job
+    begun = time.monotonic()
+    try:
+        verdict = rfc.check(case, client)
+    except (CaseError, sandbox.SandboxError, OSError) as error:
+        return _record(case, name, "error", begun, failures=(Failure(1, str(error)),))
+    if verdict.skipped is not None:
+        return _record(case, name, verdict.cell, begun, skipped=verdict.skipped)
+    rules = tuple(dict.fromkeys(finding.rule.id for _, finding in verdict.findings))
+    record = _record(case, name, verdict.cell, begun, failures=tuple(verdict.failures), rules=rules)
+    return replace(record, page=keep(record, verdict)) if keep else record
+
+
+def _record(
+    case: Case, client: str, word: str, begun: float, failures: tuple[Failure, ...] = (), rules: tuple[str, ...] = (),
+    skipped: str | None = None,
+) -> Record:  # fmt: skip
+    clauses, sections = (tuple(case.meta.get(name, ())) for name in ("spec", "rfc"))
+    seconds = time.monotonic() - begun
+    return Record(case.id, case.title, clauses, sections, client, word, failures, rules, skipped, seconds)
