@@ -1,23 +1,35 @@
 # SPDX-License-Identifier: ISC
-"""The command line: `python3 -m mocksrv COMMAND ...`."""
+"""The command line: `mocksrv COMMAND ...`, or `python3 -m mocksrv COMMAND ...`."""
 
 import argparse
 import os
 import signal
 import sys
 
-from mocksrv import __version__, commands
+from mocksrv import __version__
 
-from mocksrv.case.octets import harmless
-from mocksrv.case.script import CaseError
-from mocksrv.serve import command as serve
+try:
+    from mocksrv import commands
+
+    from mocksrv.case.octets import harmless
+    from mocksrv.case.script import CaseError
+    from mocksrv.serve import command as serve
+except ModuleNotFoundError as missing:
+    name = {"dns": "dnspython", "cryptography": "cryptography"}.get((missing.name or "").partition(".")[0])
+    if name is None:
+        raise
+    print(f"mocksrv: {sys.executable} lacks {name}: install python3-{name}, or use another Python", file=sys.stderr)
+    sys.exit(2)
 
 
-def main(arguments: list[str]) -> int:
-    """Runs the command line. Returns the exit status: 0 if all is well, 2 for input that cannot be understood."""
+def main(arguments: list[str] | None = None) -> int:
+    """Runs a command line, by default that of the process.
+
+    Returns the exit status: 0 if all is well, 2 for input that cannot be understood.
+    """
     _prepare_output()
     try:
-        status = _run(arguments)
+        status = _run(sys.argv[1:] if arguments is None else arguments)
         sys.stdout.flush()
     except KeyboardInterrupt:
         return 128 + signal.SIGINT
@@ -71,4 +83,4 @@ def _discard_output() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(main())

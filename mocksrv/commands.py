@@ -14,6 +14,7 @@ from mocksrv.tell import bless, page, show, table, totals, verdicts
 
 from mocksrv.adapters import ADAPTERS
 from mocksrv.audit import audit, findings_text, rules_text
+from mocksrv.case.corpus import CASES, case_named
 from mocksrv.case.file import Case, read_case
 from mocksrv.case.octets import harmless
 from mocksrv.case.pattern import Facts
@@ -28,7 +29,6 @@ from mocksrv.world.sandbox import SandboxError
 
 FAILED, NOT_UNDERSTOOD = 1, 2  # exit statuses
 _Run = Callable[[Path, Client, argparse.Namespace], tuple[Result, str]]  # plays a case; the text is for people
-_ROOT = Path(__file__).parent.parent
 
 
 def add_run(commands: Any) -> None:
@@ -36,7 +36,7 @@ def add_run(commands: Any) -> None:
     usage = "mocksrv run [-v] [--bless] [--match exact|rfc] CASE... [-- CLIENT]"
     run = commands.add_parser("run", help="play cases with a client and judge it", usage=usage)
     run.set_defaults(run=_run_all, client=None)
-    run.add_argument("cases", nargs="+", type=Path, metavar="CASE")
+    run.add_argument("cases", nargs="+", type=case_named, metavar="CASE")
     run.add_argument("-v", "--verbose", action="store_true", help="show the annotated dialogue and the reports")
     run.add_argument("--bless", action="store_true", help="rewrite C lines, report and exit from what the program did")
     run.add_argument(
@@ -57,7 +57,7 @@ def add_show(commands: Any) -> None:
     """Adds `show`."""
     parser = commands.add_parser("show", help="explain a case or a transcript")
     parser.set_defaults(run=_show)
-    parser.add_argument("file", type=Path, metavar="CASE|TRANSCRIPT")
+    parser.add_argument("file", type=case_named, metavar="CASE|TRANSCRIPT")
     parser.add_argument("--html", type=Path, metavar="FILE", help="write it to this file as a page")
 
 
@@ -66,7 +66,7 @@ def add_peers(commands: Any) -> None:
     parser = commands.add_parser("peers", help="play all cases with many clients and write tables")
     parser.set_defaults(run=_peers)
     parser.add_argument("clients", nargs="*", metavar="CLIENT", help="default: Qremote, and every adapter")
-    parser.add_argument("--cases", type=Path, default=_ROOT / "fixtures/cases", metavar="FOLDER", help="its cases")
+    parser.add_argument("--cases", type=Path, default=CASES, metavar="FOLDER", help="its cases")
     parser.add_argument("--out", type=Path, default=Path("build"), metavar="FOLDER", help="where peers.html goes")
 
 

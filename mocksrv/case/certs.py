@@ -24,6 +24,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from mocksrv.case import corpus
+
 _FILE = "certs/recipes.toml"
 _CURVES: dict[str, ec.EllipticCurve] = {"p256": ec.SECP256R1(), "p384": ec.SECP384R1(), "p521": ec.SECP521R1()}
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
@@ -53,21 +55,13 @@ class Credential:
 
 @dataclass(frozen=True)
 class Recipes:
-    """The recipes that a case sees: those of the nearest `certs` or `fixtures/certs` directory above it."""
+    """The recipes that a case sees."""
 
     case: Path
 
-    @property
-    def file(self) -> Path | None:
-        """The file that they are in; None if there is none."""
-        places = (place / _FILE for above in self.case.absolute().parents for place in (above, above / "fixtures"))
-        return next((file.resolve() for file in places if file.is_file()), None)
-
     def credential(self, name: str) -> Credential:
         """The credential of this name; the same in the whole process. Raises ValueError saying what is wrong."""
-        if (file := self.file) is None:
-            raise ValueError(f"no {_FILE} in a directory above the case, nor in `fixtures` there")
-        return _mint(file).credential(name)
+        return _mint(corpus.find(self.case, _FILE).resolve()).credential(name)
 
     def certificates(self, piece: str) -> tuple[bytes, ...]:
         """The certificate of `NAME`, or those of `NAME.chain`. Raises ValueError."""

@@ -9,13 +9,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 
+from mocksrv.case import corpus
+
 from mocksrv.audit import RULES
 from mocksrv.case.certs import Recipes
 from mocksrv.case.dnslog import parse_question
 from mocksrv.case.octets import encode, unescape
 from mocksrv.case.script import CaseError, parse_dialogue, parse_endpoint
 from mocksrv.case.steps import Dialogue
-from mocksrv.case.templates import case_text, message_file
+from mocksrv.case.templates import case_text
 from mocksrv.case.zone import Zone, ZoneError, parse_zone
 
 DNS_PORT = 53
@@ -277,9 +279,9 @@ class _Reader:
             return b"".join(encode(line) + b"\n" for line in section.body)
         if section.content():
             self._fail(section.line + 1, "a message has a file or lines, not both")
-        file = message_file(self._path, section.argument)
-        if file is None or not file.is_file():
-            self._fail(section.line, f"no such file: fixtures/messages/{section.argument}")
+        file = corpus.find(self._path, f"messages/{section.argument}")
+        if not file.is_file():
+            self._fail(section.line, f"no such file: messages/{section.argument}")
         return file.read_bytes()
 
     def _controls(self) -> Iterator[tuple[str, Control]]:

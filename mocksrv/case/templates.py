@@ -9,6 +9,8 @@ number of octets that SIZE and BDAT announce, and for the parameter BODY of MAIL
 from collections.abc import Iterator
 from pathlib import Path
 
+from mocksrv.case import corpus
+
 from mocksrv.case.octets import canonical, decode
 
 TEMPLATE = "each-message.template"
@@ -22,26 +24,17 @@ def find_cases(folder: Path) -> list[Path]:
 
 def made_by(template: Path) -> Iterator[Path]:
     """The paths of the cases made from a template."""
-    messages = message_file(template, "")
-    for message in sorted(messages.glob("*.eml")) if messages else ():
+    for message in sorted(corpus.find(template, "messages").glob("*.eml")):
         path = template.with_name(f"{message.stem}.case")
         if not path.exists():
             yield path
 
 
-def message_file(path: Path, name: str) -> Path | None:
-    """The message of that name in the corpus that a case belongs to, if there is one."""
-    for parent in path.absolute().parents:
-        if parent.name == "fixtures" and (parent / "messages" / name).exists():
-            return parent / "messages" / name
-    return None
-
-
 def case_text(path: Path) -> str:
     """The text of a case: its file, or made from the template beside it. Raises OSError if there is neither."""
     template = path.with_name(TEMPLATE)
-    message = message_file(path, f"{path.stem}.eml")
-    if path.exists() or not template.exists() or message is None:
+    message = corpus.find(path, f"messages/{path.stem}.eml")
+    if path.exists() or not template.exists() or not message.exists():
         return decode(path.read_bytes())
     return filled(decode(template.read_bytes()), path.stem, message.read_bytes())
 

@@ -14,6 +14,7 @@ from typing import Any, BinaryIO
 
 from mocksrv.play import player
 
+from mocksrv.case.corpus import case_named
 from mocksrv.case.file import Case, read_case
 from mocksrv.case.pattern import Facts
 from mocksrv.case.script import CaseError
@@ -38,7 +39,7 @@ def add_command(commands: Any) -> None:
     text = "serve any client: by a policy in one line, or as the servers of a case"
     parser = commands.add_parser("serve", help=text, usage=usage, description=text, epilog=_EPILOG)
     parser.set_defaults(run=lambda options: _run(parser, options))
-    parser.add_argument("case", nargs="?", type=Path, metavar="CASE", help="the nth connection gets its nth dialogue")
+    parser.add_argument("case", nargs="?", type=case_named, metavar="CASE", help="the nth connection gets its nth dialogue")
     parser.add_argument("--match", choices=("rfc", "exact"), help="play CASE by the RFCs (default), or octet for octet")
     line = parser.add_argument_group("a policy in one line")
     reply = _checked(oneline.Reply.parse)

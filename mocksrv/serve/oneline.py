@@ -154,8 +154,7 @@ class Line:
 def handshake(terms: str) -> Step:
     """The handshake of `@starttls cert=TERMS`: a certificate's name, and options if there are any. Raises ValueError.
 
-    The recipes are those above the current directory or, where there are none, those that come with mocksrv.
+    The recipes are those that a case in the current directory would see.
     """
-    here = Recipes(Path.cwd() / "any.case")
-    recipes = here if here.file else Recipes(Path(__file__))
+    recipes = Recipes(Path.cwd() / "any.case")
     return Starttls(line=0, source=f"@starttls cert={terms}", terms=parse_terms(recipes, f"cert={terms}"))

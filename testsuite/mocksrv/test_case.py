@@ -104,7 +104,7 @@ ERRORS = [
     ("T\n\n-- run now --\n", "3: `run` takes no argument"),
     ("T\n\n-- run --\na\nb\n", "3: `run` must have one line"),
     (BEGIN + "-- run --\n", "5: a second `run` section"),
-    (BEGIN + "-- message x --\n", "5: no such file: fixtures/messages/x"),
+    (BEGIN + "-- message x --\n", "5: no such file: messages/x"),
     (BEGIN + "-- message x --\ny\n", "6: a message has a file or lines, not both"),
     (BEGIN + "-- control/../x --\n", "5: not a name below the control directory"),
     (BEGIN + "-- control/me gone --\n", "5: expected `-- control/me [absent|directory|unreadable|pem NAME ...] --`"),

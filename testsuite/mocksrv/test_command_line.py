@@ -60,6 +60,30 @@ def test_what_is_not_understood(words: tuple[str | Path, ...], complaint: str) -
     assert "Traceback" not in complaints
 
 
+def test_a_python_without_libraries() -> None:
+    """One sentence says what is missing."""
+    done = subprocess.run(
+        [sys.executable, "-S", "-m", "mocksrv", "--version"], cwd=ROOT, env={}, capture_output=True, text=True, check=False
+    )
+    complaint = f"mocksrv: {sys.executable} lacks dnspython: install python3-dnspython, or use another Python\n"
+    assert (done.returncode, done.stdout, done.stderr) in [
+        (2, "", complaint.replace("dnspython", one)) for one in ("dnspython", "cryptography")
+    ]
+
+
+def test_our_cases_by_their_names(tmp_path: Path) -> None:
+    """From any directory; a file of that name goes first."""
+    mine = tmp_path / "demo/a-mail-finds-its-way"
+    told = [command("show", "demo/a-mail-finds-its-way", PYTHONPATH=str(ROOT), within=f'cd {tmp_path} && exec "$@"')]
+    mine.parent.mkdir()
+    mine.write_text("-- dialogue x.example --\nS: 220 mine\n")
+    told.append(command("show", "demo/a-mail-finds-its-way", PYTHONPATH=str(ROOT), within=f'cd {tmp_path} && exec "$@"'))
+    assert [(status, "A whole delivery: " in text, "S: 220 mine" in text) for status, text, _ in told] == [
+        (0, True, False), (0, False, True),
+    ]  # fmt: skip
+    assert command("show", "demo/nothing")[::2] == (2, f"mocksrv: {ROOT}/fixtures/cases/demo/nothing.case: No such file or directory\n")
+
+
 @pytest.mark.skipif(sandbox.available() is not None, reason=f"sandbox: {sandbox.available()}")
 @pytest.mark.parametrize("words", [("run", "-v", CASE), ("peers", HERE / "client.py")], ids=lambda words: words[0])
 @pytest.mark.parametrize(("kill", "by", "status"), [(os.killpg, signal.SIGINT, 130), (os.kill, signal.SIGKILL, -9)])

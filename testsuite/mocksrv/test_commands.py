@@ -79,7 +79,6 @@ def test_what_came_of_a_handshake(tmp_path: Path) -> None:
     case, client = HERE / "cases/starttls.case", HERE / "client.py"
     told = "✓ @starttls cert=mx-by-intermediate   (TLSv1.3 TLS_AES_256_GCM_SHA384, SNI mx.example.org)"
     assert f"  {told}" in command("mocksrv", "run", "-v", case, "--", client)[1].split("\n")
-    (tmp_path / "fixtures").symlink_to(ROOT / "fixtures")
     (tmp_path / "a.case").write_text(case.read_text().replace("C: DATA", "C: DATE"))
     assert f"    {told}" in command("mocksrv", "run", tmp_path / "a.case", "--", client)[1].split("\n")
 
