@@ -12,10 +12,10 @@ CFLAGS ?= -O2 -g
 JOBS ?= $(shell expr 3 \* $$(nproc))
 
 # Another python3 may come before Debian's on PATH and lack the packages.  Only the recipes expand this, since
-# ci/install-deps may have to run first.
-PYTHON ?= $(shell for python in python3 /usr/bin/python3; do \
-	$$python -c 'import pytest, xdist, hypothesis, aiosmtpd, dns, cryptography' 2>/dev/null && echo $$python && exit; \
-	done; echo python3)
+# ci/install-deps may have to run first.  A demo has only the last two.
+PYTHON ?= $(shell for modules in 'pytest, xdist, hypothesis, aiosmtpd, dns, cryptography' 'dns, cryptography'; do \
+	for python in python3 /usr/bin/python3; do \
+	$$python -c "import $$modules" 2>/dev/null && echo $$python && exit; done; done; echo python3)
 export PYTHONDONTWRITEBYTECODE = 1
 export HYPOTHESIS_STORAGE_DIRECTORY = $(CURDIR)/build/hypothesis
 
@@ -116,12 +116,12 @@ $(BUILD)/fuzz-%: fuzz/%.c fuzz/common.c fuzz/audit.c fuzz/replay.c $(wildcard fu
 
 fuzz-targets: $(FUZZ:%=$(BUILD)/fuzz-%)
 
-demo: deps ## one delivery, shown line by line (seconds)
+demo: deps-demo ## one delivery, shown line by line (seconds)
 	@$(MAKE) all
 	$(PYTHON) -m mocksrv run -v fixtures/cases/demo/a-mail-finds-its-way.case -- $(PROGRAM)
 
 # Any pattern for files in fixtures/cases, with or without directory and suffix.
-case: deps ## CASE=TOPIC/NAME, or 'TOPIC/*', with build/Qremote: the dialogue line by line (seconds)
+case: deps-demo ## CASE=TOPIC/NAME, or 'TOPIC/*', with build/Qremote: the dialogue line by line (seconds)
 	@$(MAKE) all
 	@$(PYTHON) -m mocksrv run -v $(or $(if $(CASE),$(wildcard $(CASE) $(CASE:%=fixtures/cases/%) \
 		$(CASE:%=fixtures/cases/%.case))),$(error no such case: CASE='$(CASE)')) -- $(PROGRAM)
@@ -137,7 +137,7 @@ torture: deps ## everything fails, one thing at a time: 32,000 deliveries; RUN=.
 	@$(MAKE) all
 	@$(PYTHON) -m testsuite.torture $(RUN)
 
-peers: deps ## the corpus with Qremote and other mail clients; see build/peers.html and build/peers.txt (10 min)
+peers: deps-demo ## the corpus with Qremote and other mail clients; see build/peers.html and build/peers.txt (10 min)
 	@$(MAKE) all
 	@ci/fetch-mtas || :
 	$(PYTHON) -m mocksrv peers
@@ -218,8 +218,8 @@ ci: deps-ci ## everything that must pass before a change is accepted; the tests 
 deps:
 	@ci/install-deps
 
-deps-ci:
-	@ci/install-deps ci
+deps-demo deps-ci:
+	@ci/install-deps $(@:deps-%=%)
 
 # Files in use are replaced by rename: qmail-rspawn bounces a mail if it finds no program.
 put = install -D -m $(1) $(2) '$(DESTDIR)$(3).new' && mv -f '$(DESTDIR)$(3).new' '$(DESTDIR)$(3)'
@@ -254,6 +254,6 @@ help: ## this list; times are for two processors
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-20s %s\n", $$1, $$2 }' Makefile
 
 FORCE:
-.PHONY: all demo case check torture peers lint analyze bench debug compile-commands sanitize valgrind fuzz fuzz-targets ci deps deps-ci install uninstall \
+.PHONY: all demo case check torture peers lint analyze bench debug compile-commands sanitize valgrind fuzz fuzz-targets ci deps deps-demo deps-ci install uninstall \
 	replace-qmail-remote restore-qmail-remote format clean help libraries FORCE
 .DELETE_ON_ERROR:
