@@ -13,7 +13,7 @@ from mocksrv.judge import clients, rfc, suite
 from mocksrv.tell import bless, page, show, table, totals, verdicts
 
 from mocksrv.adapters import ADAPTERS
-from mocksrv.audit import audit, findings_text, rules_text
+from mocksrv.audit import Grade, audit, findings_text, rules_text
 from mocksrv.case.corpus import CASES, case_named
 from mocksrv.case.file import Case, read_case
 from mocksrv.case.octets import harmless
@@ -124,7 +124,7 @@ def _run_exact(path: Path, client: Client, options: argparse.Namespace) -> tuple
 
 def _run_rfc(path: Path, client: Client, options: argparse.Namespace) -> tuple[Result, str]:
     verdict = rfc.check(read_case(path), client)
-    told = [verdicts.as_text(verdict)] if options.verbose or not verdict.passed else []
+    told = [verdicts.as_text(verdict)] if options.verbose or not verdict.passed else verdicts.wrong(verdict)
     told.append(f"{path}: ok" if verdict.passed else f"FAILED {path}: {len(verdict.failures)} wrong")
     return verdict, "\n".join(told)
 
@@ -141,7 +141,7 @@ def _audit(parser: argparse.ArgumentParser, options: argparse.Namespace) -> int:
     for path in options.transcripts:
         for tape in read_tapes(path):
             findings = audit(tape)
-            breaches += sum(not finding.rule.advice for finding in findings)
+            breaches += sum(finding.rule.grade is Grade.MUST for finding in findings)
             _tell(f"-- dialogue {tape.host} --\n{findings_text(tape, findings, path)}")
     return FAILED if breaches else 0
 

@@ -9,11 +9,11 @@ from collections.abc import Container
 # The order of these imports is the order of the rules.
 from mocksrv.audit import commands, paths, parameters, order, message, chunks, tls  # noqa: F401
 from mocksrv.audit.conversation import converse
-from mocksrv.audit.rules import CHECKS, RULES, Finding, Rule
+from mocksrv.audit.rules import CHECKS, RULES, Finding, Grade, Rule
 from mocksrv.audit.show import findings_text, rules_text
 from mocksrv.play.tape import Tape
 
-__all__ = ["RULES", "Finding", "Rule", "audit", "findings_text", "rules_text"]
+__all__ = ["RULES", "Finding", "Grade", "Rule", "audit", "findings_text", "rules_text"]
 
 
 def audit(tape: Tape, rules: Container[str] = RULES) -> list[Finding]:

@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterator
 
 from mocksrv.audit.conversation import Conversation
-from mocksrv.audit.rules import Seen, astray, rule, seen, shown
+from mocksrv.audit.rules import Grade, Seen, astray, rule, seen, shown
 from mocksrv.audit.turns import Command
 
 
@@ -30,7 +30,7 @@ def bdat_syntax(talk: Conversation) -> Iterator[Seen]:
 
 
 @rule(
-    "BDAT-WAIT", "3030#2", "The replies to MAIL and RCPT are collected before the message goes by BDAT.", advice=True
+    "BDAT-WAIT", "3030#2", "The replies to MAIL and RCPT are collected before the message goes by BDAT.", Grade.CHOICE
 )
 def bdat_wait(talk: Conversation) -> Iterator[Seen]:
     for command in _bdats(talk):

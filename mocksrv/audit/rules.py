@@ -6,6 +6,7 @@ An audit applies every rule to the whole conversation; the order of the table is
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from enum import IntEnum
 
 from mocksrv.audit.conversation import Conversation
 from mocksrv.audit.turns import Turn
@@ -14,23 +15,38 @@ from mocksrv.case.octets import visible
 _EVIDENCE = 72  # octets that a finding shows at most
 
 
+class Grade(IntEnum):
+    """How much a client is bound to something, from least to most. Only who breaks a MUST is wrong."""
+
+    CHOICE = 1  # the RFCs leave it open: only worth knowing
+    ROBUSTNESS = 2  # no RFC demands it, but mail is lost or doubled without it
+    SHOULD = 3  # a SHOULD, or a clear recommendation
+    MUST = 4  # a MUST, or a grammar that leaves no choice
+
+    @property
+    def word(self) -> str:
+        """As people read and write it."""
+        return self.name.lower()
+
+    @property
+    def label(self) -> str:
+        """What is said before a difference of this grade."""
+        return "wrong" if self is Grade.MUST else self.word
+
+
 @dataclass(frozen=True)
 class Rule:
-    """A duty of the client. `rfc` is NUMBER#SECTION, or several of them.
-
-    With `advice`, the RFC recommends or describes it without demanding it: to do otherwise is worth knowing, but no
-    breach.
-    """
+    """A duty of the client. `rfc` is NUMBER#SECTION, or several of them."""
 
     id: str
     rfc: str
     sentence: str
-    advice: bool = False
+    grade: Grade = Grade.MUST
 
     @property
     def remark(self) -> str:
-        """A note after its name or sentence, for people: that it is only advice, if it is."""
-        return " (advice)" if self.advice else ""
+        """A note after its name or sentence, for people: its grade, unless it is a MUST."""
+        return "" if self.grade is Grade.MUST else f" ({self.grade.word})"
 
 
 @dataclass(frozen=True)
@@ -65,12 +81,12 @@ RULES: dict[str, Rule] = {}
 CHECKS: dict[str, Check] = {}
 
 
-def rule(name: str, rfc: str, sentence: str, advice: bool = False) -> Callable[[Check], Check]:
+def rule(name: str, rfc: str, sentence: str, grade: Grade = Grade.MUST) -> Callable[[Check], Check]:
     """Makes a function a rule."""
 
     def enter(check: Check) -> Check:
         assert name not in RULES, name
-        RULES[name] = Rule(name, rfc, sentence, advice)
+        RULES[name] = Rule(name, rfc, sentence, grade)
         CHECKS[name] = check
         return check
 

@@ -15,13 +15,10 @@ _WIDTH = 120  # octets of a line that are shown
 
 
 def rules_text() -> str:
-    """The table of rules: ID, section of the RFC, sentence."""
-    widths = [max(len(row[column]) for row in _rows()) for column in (0, 1)]
-    return "".join(f"{name:{widths[0]}}  {rfc:{widths[1]}}  {sentence}\n" for name, rfc, sentence in _rows())
-
-
-def _rows() -> list[tuple[str, str, str]]:
-    return [(one.id, one.rfc, f"{one.sentence}{one.remark}") for one in RULES.values()]
+    """The table of rules: ID, grade, section of the RFC, sentence."""
+    rows = [(one.id, one.grade.word, one.rfc, one.sentence) for one in RULES.values()]
+    widths = [max(map(len, column)) for column in zip(*rows)][:-1] + [0]
+    return "".join("  ".join(f"{word:{width}}" for word, width in zip(row, widths)) + "\n" for row in rows)
 
 
 def findings_text(tape: Tape, findings: Iterable[Finding], path: Path | None = None) -> str:

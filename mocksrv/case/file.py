@@ -11,7 +11,7 @@ from typing import NoReturn
 
 from mocksrv.case import corpus
 
-from mocksrv.audit import RULES
+from mocksrv.audit import RULES, Grade
 from mocksrv.case.certs import Recipes
 from mocksrv.case.dnslog import parse_question
 from mocksrv.case.octets import encode, unescape
@@ -22,7 +22,7 @@ from mocksrv.case.zone import Zone, ZoneError, parse_zone
 
 DNS_PORT = 53
 _HEADER = re.compile(r"-- (\S+)(?: (.*\S))? --")
-_META = ("spec", "rfc", "address", "order", "scope")
+_META = ("spec", "rfc", "grade", "address", "order", "scope")
 _EXPECT = re.compile(r"expect-(?P<client>[a-z0-9.-]+)")
 OUTCOMES = ("delivered", "refused", "deferred")
 _ELSEWHERE = "elsewhere"
@@ -54,6 +54,26 @@ class Control:
 
     octets: bytes = b""
     manner: str | None = None
+
+
+@dataclass(frozen=True)
+class Leeway:
+    """How much a client is bound to the outcome of the case, and to connect nowhere else (`elsewhere`). It is so only
+    towards the outcome and the connection that are named, and towards all if neither is."""
+
+    grade: Grade
+    outcomes: tuple[str, ...]  # for each recipient, or one for all
+    elsewhere: bool
+    reason: str
+
+    @property
+    def covers_connections(self) -> bool:
+        """Whether this is about connections that the case does not allow."""
+        return self.elsewhere or not self.outcomes
+
+    def covers(self, told: tuple[str, ...]) -> bool:
+        """Whether this is about such outcomes, other than those of the case."""
+        return told == for_each(self.outcomes, len(told)) if self.outcomes else bool(told) and not self.elsewhere
 
 
 @dataclass(frozen=True)
@@ -107,6 +127,12 @@ class Case:
         """Its limit, if it has one. `exact`: octet for octet only; `qmail`: clients with qmail-remote's interface."""
         return next(iter(self.meta.get("scope", [])), None)
 
+    @property
+    def leeway(self) -> Leeway | None:
+        """What the case demands that is no MUST of an RFC; None if all of it is."""
+        words = " ".join(self.meta.get("grade", []))
+        return _leeway(words) if words else None
+
     def expectation(self, client: str) -> Expectation | None:
         """What the case expects of this client in particular."""
         words = " ".join(self.meta.get(f"expect-{client}", []))
@@ -116,6 +142,11 @@ class Case:
     def ordered(self) -> bool:
         """Whether the dialogues must happen in the order of the file."""
         return self.meta.get("order") != ["any"]
+
+
+def for_each(outcomes: tuple[str, ...], count: int) -> tuple[str, ...]:
+    """Outcomes for so many recipients, if one stands for all."""
+    return outcomes * count if len(outcomes) == 1 else outcomes
 
 
 def read_case(path: Path) -> Case:
@@ -137,6 +168,17 @@ def _expectation(text: str) -> Expectation:
     tolerated = tuple(rule.removesuffix("?") for rule in rules if rule.endswith("?"))
     broken = tuple(rule for rule in rules if not rule.endswith("?"))
     return Expectation(outcomes, _ELSEWHERE in words, broken, tolerated, reason.strip())
+
+
+def _leeway(text: str) -> Leeway:
+    """From `GRADE [OUTCOME ...] [elsewhere]: reason`. Raises ValueError."""
+    said, _, reason = text.partition(": ")
+    word, *others = said.split() or [""]
+    grades = {grade.word: grade for grade in Grade if grade is not Grade.MUST}
+    if word not in grades or not {*others} <= {*OUTCOMES, _ELSEWHERE} or not reason.strip():
+        raise ValueError(f"expected `{'|'.join(grades)} [{'|'.join(OUTCOMES)}] ... [{_ELSEWHERE}]: why`")
+    outcomes = tuple(one for one in others if one in OUTCOMES)
+    return Leeway(grades[word], outcomes, _ELSEWHERE in others, reason.strip())
 
 
 class _Reader:
@@ -221,9 +263,9 @@ class _Reader:
         for name, known in (("order", ("any",)), ("scope", _SCOPES)):
             if key == name and (len(values) != 1 or values[0] not in known):
                 self._fail(line, f"expected `{name}: {'|'.join(known)}`")
-        if _EXPECT.fullmatch(key):
+        if key == "grade" or _EXPECT.fullmatch(key):
             try:
-                _expectation(" ".join(values))
+                (_leeway if key == "grade" else _expectation)(" ".join(values))
             except ValueError as error:
                 self._fail(line, str(error))
         if key == "rfc" and not all(re.fullmatch(r"\d+(#[A-Z0-9]+(\.\d+)*)?", value) for value in values):

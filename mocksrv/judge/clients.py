@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mocksrv.adapters import ADAPTERS, adapter_named
-from mocksrv.case.file import Case, Expectation
+from mocksrv.case.file import Case, Expectation, Leeway
 from mocksrv.case.script import CaseError
 
 _PACKAGE = Path(__file__).parent.parent.parent
@@ -24,6 +24,11 @@ class Client:
     name: str
     told: str
     program: Path | None = None  # with qmail-remote's interface; None: it has an adapter
+
+    @property
+    def is_qremote(self) -> bool:
+        """Whether it claims to be Qremote, which is bound to all that a case says: it is named by its path alone."""
+        return self.program is not None and not self.told.startswith("qmail:")
 
     @property
     def users(self) -> bool:
@@ -63,9 +68,9 @@ class Client:
         """How it must differ from the case."""
         return case.expectation(self.name)
 
-    def allowance(self, case: Case) -> Expectation | None:
-        """How it may differ: the case follows a choice of our manual page, and other clients may choose otherwise."""
-        return None if self.program else case.expectation("others")
+    def leeway(self, case: Case) -> Leeway | None:
+        """What it is less bound to than to a MUST."""
+        return None if self.is_qremote else case.leeway
 
     def install(self, path: Path, case: Case) -> None:
         """Makes the executable file that a case calls Qremote."""

@@ -10,15 +10,15 @@ import socket
 import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import groupby
 from pathlib import Path
 from typing import Any
 
 from mocksrv.play import policy
 
-from mocksrv.audit import Finding, audit
-from mocksrv.case.file import Case, Expectation
+from mocksrv.audit import Finding, Grade, audit
+from mocksrv.case.file import Case, for_each
 from mocksrv.case.octets import decode, encode
 from mocksrv.case.script import CaseError
 from mocksrv.case.steps import Dialogue
@@ -48,8 +48,8 @@ class Verdict(Result):
 
     @property
     def breaches(self) -> list[tuple[Tape, Finding]]:
-        """The findings of the auditor that are not just advice."""
-        return [(tape, finding) for tape, finding in self.findings if not finding.rule.advice]
+        """The findings of the auditor about what is a MUST."""
+        return [(tape, finding) for tape, finding in self.findings if finding.rule.grade is Grade.MUST]
 
     @property
     def cell(self) -> str:
@@ -130,31 +130,33 @@ class RfcWorld(World):
         tapes = [transcript.tape for transcript in self._verdict.transcripts]
         self._verdict.findings = [(tape, finding) for tape in tapes for finding in audit(tape)]
         self._verdict.outcomes = outcomes(self._verdict.stdout, recipients(self._case))
-        found = [*self._wrong_outcomes(), *passed_over(self._case, self._tried)]
-        for what in (*found, *self._wrong_deliveries(tapes), *self._wrong_findings()):
+        for failure in (*self._wrong_outcomes(), *self._wrong_findings()):
+            self._fail(replace(failure, grade=Grade.MUST) if self._client_kind.is_qremote else failure)
+        for what in (*passed_over(self._case, self._tried), *self._wrong_deliveries(tapes)):
             self._fail(Failure(1, what))
         if octets := home.sanitizer_text(directory):
             self._fail(Failure(1, "a sanitizer complains", None, octets))
 
-    def _wrong_outcomes(self) -> Iterator[str]:
-        if not any(one.elsewhere for one in self._expectations()):
-            yield from self._intrusions
+    def _wrong_outcomes(self) -> Iterator[Failure]:
+        required, leeway = self._client_kind.expectation(self._case), self._client_kind.leeway(self._case)
+        if not (required and required.elsewhere):
+            grade = leeway.grade if leeway and leeway.covers_connections else Grade.MUST
+            yield from (Failure(1, what, grade=grade) for what in self._intrusions)
         if self._verdict.status not in (None, self._case.exit):
-            yield f"the exit status is {self._verdict.status}, so the reports do not count"
-        right = right_outcomes(self._case, self._client_kind)
-        if self._verdict.outcomes not in right and not self._delivers_more(right[0]):
-            yield f"the outcome is {_people(self._verdict.outcomes)}; expected: {' or '.join(map(_people, right))}"
+            yield Failure(1, f"the exit status is {self._verdict.status}, so the reports do not count")
+        told, right = self._verdict.outcomes, outcomes(self._case.report or b"", recipients(self._case))
+        if required and required.outcomes:
+            right, leeway = for_each(required.outcomes, len(right)), None
+        if told != right and not self._delivers_more(right):
+            grade = leeway.grade if leeway and leeway.covers(told) else Grade.MUST
+            yield Failure(1, f"the outcome is {_people(told)}; expected: {_people(right)}", grade=grade)
 
     def _delivers_more(self, usual: tuple[str, ...]) -> bool:
         """Whether another MTA delivers where the client of the case gave up before any RCPT."""
         told = self._verdict.outcomes
-        if self._client_kind.program or all(one.closed for one in self._policies.values()):
+        if self._client_kind.is_qremote or all(one.closed for one in self._policies.values()):
             return False
         return len(told) == len(usual) and all(one in ("delivered", other) for one, other in zip(told, usual))
-
-    def _expectations(self) -> list[Expectation]:
-        found = (self._client_kind.expectation(self._case), self._client_kind.allowance(self._case))
-        return [one for one in found if one]
 
     def _wrong_deliveries(self, tapes: list[Tape]) -> Iterator[str]:
         taken = [one for tape in tapes for one in tape.deliveries if one.taken and one.recipients]
@@ -171,16 +173,15 @@ class RfcWorld(World):
             if words and one.sender not in senders | {policy.folded(encode(words[1]))}:
                 yield f"it arrived from <{decode(one.sender)}>, not from <{words[1]}>"
 
-    def _wrong_findings(self) -> Iterator[str]:
-        allowed = {rule for one in self._expectations() for rule in (*one.rules, *one.tolerated)}
-        for tape, finding in self._verdict.breaches:
-            if finding.rule.id not in allowed:
-                yield f"{tape.host}: {finding.rule.id} [{finding.rule.rfc}] {finding.what}"
+    def _wrong_findings(self) -> Iterator[Failure]:
         required = self._client_kind.expectation(self._case)
-        found = {finding.rule.id for _, finding in self._verdict.breaches}
-        for rule in required.rules if required else ():
-            if rule not in found:
-                yield f"expect-{self._client_kind.name} says that {rule} is broken, but it is not"
+        rules, tolerated = (required.rules, required.tolerated) if required else ((), ())
+        for tape, finding in self._verdict.findings:
+            if finding.rule.id not in (*rules, *tolerated):
+                what = f"{tape.host}: {finding.rule.id} [{finding.rule.rfc}] {finding.what}"
+                yield Failure(1, what, grade=finding.rule.grade)
+        for rule in {*rules} - {finding.rule.id for _, finding in self._verdict.findings}:
+            yield Failure(1, f"expect-{self._client_kind.name} says that {rule} is broken, but it is not")
 
 
 def passed_over(case: Case, tried: list[str]) -> Iterator[str]:
@@ -219,20 +220,6 @@ def outcomes(report: bytes, known: list[bytes] | None) -> tuple[str, ...]:
         return ()
     told = [_RECIPIENT_LETTERS[letter] or last for letter in letters[:-1]]
     return (*told, *[last] * (len(known) - len(told)))
-
-
-def right_outcomes(case: Case, client: Client) -> list[tuple[str, ...]]:
-    """The outcomes that are right for a client."""
-    usual = outcomes(case.report or b"", recipients(case))
-    required, allowed = (
-        _outcomes_of(one, len(usual)) for one in (client.expectation(case), client.allowance(case))
-    )
-    return [required] if required else [usual, *([allowed] if allowed and allowed != usual else [])]
-
-
-def _outcomes_of(expectation: Expectation | None, count: int) -> tuple[str, ...]:
-    said = expectation.outcomes if expectation else ()
-    return said * count if len(said) == 1 else said
 
 
 def _wrong_recipients(known: list[bytes] | None, told: tuple[str, ...], taken: list[Delivery]) -> Iterator[str]:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from mocksrv.judge import rfc
 
+from mocksrv.audit import Grade
 from mocksrv.case.file import Case, read_case
 from mocksrv.case.script import CaseError
 from mocksrv.judge.clients import Client
@@ -45,14 +46,15 @@ class Record:
         return self.case.partition("/")[0]
 
     @property
-    def right(self) -> bool:
-        """Whether everything was as the case says, or it was not played."""
-        return not self.failures
+    def grade(self) -> Grade | None:
+        """The worst grade of its failures; None if everything was as the case says, or it was not played."""
+        return max((failure.grade for failure in self.failures), default=None)
 
     @property
-    def why(self) -> tuple[str, ...]:
-        """Why it is not right, or was not played."""
-        return (self.skipped,) if self.skipped is not None else tuple(failure.what for failure in self.failures)
+    def why(self) -> list[str]:
+        """What differs, the worst first, or why it was not played."""
+        failures = sorted(self.failures, key=lambda failure: -failure.grade)
+        return [self.skipped] if self.skipped is not None else [f"{one.grade.label}: {one.what}" for one in failures]
 
 
 # Puts a verdict somewhere, in the process that played it, and returns where. It must be picklable.

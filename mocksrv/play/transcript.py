@@ -4,6 +4,7 @@
 from collections import Counter
 from dataclasses import dataclass, field
 
+from mocksrv.audit.rules import Grade
 from mocksrv.case.steps import Dialogue
 from mocksrv.play.tape import Tape
 
@@ -17,6 +18,7 @@ class Failure:
     expected: bytes | None = None
     received: bytes | None = None
     by_line: bool = False  # whether to compare them line by line
+    grade: Grade = Grade.MUST
 
 
 class Mismatch(Exception):

@@ -16,7 +16,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from mocksrv.audit import Finding, Rule, audit
+from mocksrv.audit import Finding, Grade, Rule, audit
 from mocksrv.case.octets import encode, visible
 from mocksrv.case.pattern import Facts
 from mocksrv.case.steps import Dialogue
@@ -208,8 +208,8 @@ class Server:
         findings = audit(tape)
         say = partial(self._teller.say, number=number)
         remarks = [*(one for one in tape.remarks if one not in trouble), *map(_handed_over, tape.deliveries)]
-        remarks += _shown([one for one in findings if one.rule.advice])
-        wrong = [*trouble, *_shown([one for one in findings if not one.rule.advice])]
+        remarks += _shown([one for one in findings if one.rule.grade is not Grade.MUST])
+        wrong = [*trouble, *_shown([one for one in findings if one.rule.grade is Grade.MUST])]
         if remarks:
             say(*remarks, kind=REMARK)
         if wrong:

@@ -81,7 +81,7 @@ def _topics(rows: Rows) -> Iterator[str]:
 
 
 def _cell(record: Record) -> str:
-    kind = "wrong" if not record.right else "dim" if record.skipped is not None else "right"
+    kind = record.grade.label if record.grade else "dim" if record.skipped is not None else "right"
     word = escape(record.word)
     text = word if record.page is None else f'<a href="{quote(record.page)}">{word}</a>'
     return f'<td class={kind} title="{escape(chr(10).join(record.why))}">{text}</td>'

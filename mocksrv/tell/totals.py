@@ -8,14 +8,17 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from itertools import groupby
 
-from mocksrv.audit import RULES
+from mocksrv.audit import RULES, Grade
 from mocksrv.judge.suite import Record
 
 Rows = Sequence[Sequence[Record]]
 _KINDS: dict[str, Callable[[Record], bool]] = {
-    "as specified": lambda record: record.right and record.skipped is None,
-    "otherwise": lambda record: not record.right,
-    "of which a breach": lambda record: not record.right and record.word == "breach",
+    "as specified": lambda record: record.grade is None and record.skipped is None,
+    "wrong": lambda record: record.grade is Grade.MUST,
+    "of which a breach": lambda record: record.grade is Grade.MUST and record.word == "breach",
+    "should": lambda record: record.grade is Grade.SHOULD,
+    "robustness": lambda record: record.grade is Grade.ROBUSTNESS,
+    "choice": lambda record: record.grade is Grade.CHOICE,
     "unsupported": lambda record: record.skipped is not None,
 }
 
@@ -60,8 +63,10 @@ def summary(rows: Rows) -> list[str]:
 
 
 def _mark(record: Record) -> str:
-    """The result, with a mark if it is wrong."""
-    return record.word if record.right else f"{record.word} !"
+    """The result, with a mark if something differs: its grade or, if it is wrong, an exclamation mark."""
+    if record.grade is None:
+        return record.word
+    return f"{record.word} !" if record.grade is Grade.MUST else f"{record.word} ({record.grade.word})"
 
 
 def _aligned(lines: Sequence[Sequence[str]]) -> str:

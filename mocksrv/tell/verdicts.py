@@ -21,15 +21,16 @@ def as_text(verdict: Verdict) -> str:
 
 
 def wrong(verdict: Verdict) -> list[str]:
-    """The failures, a line for each."""
-    return [f"wrong: {failure.what}" for failure in verdict.failures]
+    """The failures, a line for each, the worst first."""
+    failures = sorted(verdict.failures, key=lambda failure: -failure.grade)
+    return [f"{failure.grade.label}: {failure.what}" for failure in failures]
 
 
 def as_html(verdict: Verdict) -> str:
     """The same as a page."""
     case = verdict.case
     assert verdict.client is not None
-    judgement = ["The outcome is as the case says."] if verdict.passed else wrong(verdict)
+    judgement = wrong(verdict) or ["The outcome is as the case says."]
     introduction = [*case.prose, "", f"$ {case.run}", "", "\n\n".join(judgement)]
     parts = [page.of_tape(one.tape, notes(_findings(verdict, one.tape))) for one in verdict.transcripts]
     parts.append(page.of_report("The outcome", verdict.stdout, case.run))
@@ -43,8 +44,7 @@ def notes(findings: Iterable[Finding]) -> dict[int, tuple[str, ...]]:
     """Findings as notes to the events of a tape."""
     told: dict[int, tuple[str, ...]] = {}
     for finding in findings:
-        kind = "advice: " if finding.rule.advice else ""
-        what = f"{kind}{finding.rule.id} ({finding.rule.rfc}): {finding.what}"
+        what = f"{finding.rule.id}{finding.rule.remark} [{finding.rule.rfc}]: {finding.what}"
         told[finding.event] = (*told.get(finding.event, ()), what)
     return told
 

@@ -18,6 +18,7 @@ from typing import Any
 
 from mocksrv.case import dnslog
 
+from mocksrv.audit import Grade
 from mocksrv.case.file import Case
 from mocksrv.case.pattern import Facts
 from mocksrv.case.script import CaseError
@@ -37,7 +38,7 @@ _HANDSHAKE, _RECORD = 8192, 128
 
 @dataclass
 class Result:
-    """The result of a case. It passed if `failures` is empty and it was not skipped."""
+    """The result of a case."""
 
     case: Case
     program: Path
@@ -50,9 +51,14 @@ class Result:
     status: int | None = None  # 128 + n: killed by signal n; None: by us
 
     @property
+    def grade(self) -> Grade | None:
+        """The worst grade of its failures; None if everything was as the case says."""
+        return max((failure.grade for failure in self.failures), default=None)
+
+    @property
     def passed(self) -> bool:
-        """Whether everything was as the case says."""
-        return not self.failures and self.skipped is None
+        """Whether it was played, and the client did nothing wrong."""
+        return self.grade is not Grade.MUST and self.skipped is None
 
 
 def check(

@@ -15,6 +15,7 @@ from mocksrv.case import script, terms, zone
 from mocksrv.play import responder, tape
 
 from mocksrv import commands as mocksrv_commands
+from mocksrv.audit import Grade
 from mocksrv.case import file as case_format
 from mocksrv.case.file import Case, read_case
 from mocksrv.case.script import parse_dialogue
@@ -80,7 +81,7 @@ def test_everything_in_a_case() -> None:
         *(f"@{name}" for name in script._DIRECTIVES), *(f"{name}=" for name in terms._OPTIONS if name != "ask"), "ask",
         *(f";@{name}" for name in zone._FAULTS), *tape._MARKS, "dns-log",
         *(f"{name}:" for name in case_format._META), "expect-", " | ".join(case_format._SCOPES), "order: any",
-        *case_format.OUTCOMES, case_format._ELSEWHERE, "\nothers:", *(f"--{name}" for name in case_format._ONCE),
+        *case_format.OUTCOMES, case_format._ELSEWHERE, *(f"\n{grade.word}" for grade in Grade), *(f"--{name}" for name in case_format._ONCE),
         "{name:params}", "{name:b64}", "{name:addr}", "{name:token}", "{name:int}", "{helo}", "{message}", r"\xHH",
     ):  # fmt: skip
         assert word.replace(" ", "") in page.replace(" ", ""), word

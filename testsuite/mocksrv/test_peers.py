@@ -13,6 +13,7 @@ from mocksrv.judge import clients, rfc, suite
 
 from mocksrv.tell import page, table, totals, verdicts
 
+from mocksrv.audit import Grade
 from mocksrv.case.file import Case
 from mocksrv.case.pattern import Facts
 from mocksrv.judge.suite import Record
@@ -23,9 +24,10 @@ from mocksrv.world import sandbox
 HERE = Path(__file__).parent
 
 
-def record(case: str, client: str, word: str, *failures: str, **more: Any) -> Record:
+def record(case: str, client: str, word: str, *failures: str, grade: Grade = Grade.MUST, **more: Any) -> Record:
     titles = {"alpha/first": "The <first> case", "alpha/second": "The second", "beta/third": "The third"}
-    return Record(case, titles[case], (), (), client, word, tuple(Failure(1, what) for what in failures), **more)
+    failed = tuple(Failure(1, what, grade=grade) for what in failures)
+    return Record(case, titles[case], (), (), client, word, failed, **more)
 
 
 ROWS = totals.rows([
@@ -33,7 +35,7 @@ ROWS = totals.rows([
     record("alpha/first", "two", "refused", "why not"),
     record("alpha/second", "one", "breach", "END-NO-QUIT", rules=("END-NO-QUIT",)),
     record("alpha/second", "two", "unsupported", skipped="it is so"),
-    record("beta/third", "one", "deferred"),
+    record("beta/third", "one", "deferred", "its choice", grade=Grade.ROBUSTNESS),
     record("beta/third", "two", "breach", rules=("END-NO-QUIT",)),
 ])  # fmt: skip
 
@@ -41,27 +43,30 @@ ROWS = totals.rows([
 def test_the_text() -> None:
     assert totals.as_text(ROWS, ["three: not here"]) == """\
                    one  two
-as specified       2    1
-otherwise          1    1
+as specified       1    1
+wrong              1    1
 of which a breach  1    0
+should             0    0
+robustness         1    0
+choice             0    0
 unsupported        0    1
 
 broken rules  one  two
 END-NO-QUIT   1    1
 
-case          one        two
-alpha/first   delivered  refused !
-alpha/second  breach !   unsupported
-beta/third    deferred   breach
+case          one                    two
+alpha/first   delivered              refused !
+alpha/second  breach !               unsupported
+beta/third    deferred (robustness)  breach
 
 three: not here
 """
 
 
-def test_advice_is_told_as_such() -> None:
+def test_the_grades_of_rules_are_told() -> None:
     rows = [[record("alpha/first", "one", "delivered", rules=("BDAT-WAIT",)), record("alpha/first", "two", "delivered")]]
-    assert "\nBDAT-WAIT (advice)  1" in totals.as_text(rows, [])
-    assert "(advice)</th>" in table.as_html(rows, [])
+    assert "\nBDAT-WAIT (choice)  1" in totals.as_text(rows, [])
+    assert "(choice)</th>" in table.as_html(rows, [])
 
 
 class Reader(html.parser.HTMLParser):
@@ -137,7 +142,7 @@ def test_cases_are_compared(tmp_path: Path) -> None:
     # Where pytest-xdist has no thread, as little as the command has.
     rows = totals.rows(sandbox.run(suite.play, cases, found, partial(table.keep, tmp_path)))
     assert [row[0].case for row in rows] == ["cases/pipelined", "cases/next-server"]
-    assert [(one.word, one.right) for one in rows[0]] == [("delivered", True), ("breach", False), ("unsupported", True)]
+    assert [(one.word, one.grade) for one in rows[0]] == [("delivered", None), ("breach", Grade.MUST), ("unsupported", None)]
     assert rows[0][1].rules == ("END-NO-QUIT",)
     href = rows[0][1].page
     assert href == "peers/broken/cases/pipelined.html"

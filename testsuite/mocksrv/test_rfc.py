@@ -10,9 +10,11 @@ from mocksrv.judge import clients, rfc
 
 from mocksrv.play import player
 
+from mocksrv.tell import verdicts
+
 from mocksrv.adapters import ADAPTERS
-from mocksrv.audit import RULES
-from mocksrv.case.file import Case, read_case
+from mocksrv.audit import RULES, Grade
+from mocksrv.case.file import Case, for_each, read_case
 from mocksrv.case.script import CaseError
 from mocksrv.case.templates import find_cases
 from mocksrv.judge.clients import Client, delivery
@@ -34,6 +36,13 @@ def judge(parse: Callable[[str], Case], monkeypatch: pytest.MonkeyPatch) -> Judg
     monkeypatch.setattr(player, "WAIT", 3.0)
     client = clients.find(str(HERE / "client.py"))
     return lambda text: rfc.check(parse(text), client, within=sandbox.run)  # a new one knows of the seconds
+
+
+@pytest.fixture
+def judge_other(judge: Judge, parse: Callable[[str], Case]) -> Judge:
+    """The same for a client that does not claim to be Qremote."""
+    client = clients.find(f"qmail:{HERE}/client.py")
+    return lambda text: rfc.check(parse(text), client, within=sandbox.run)
 
 
 def wrong(verdict: Verdict) -> str:
@@ -155,7 +164,6 @@ EXPECTATIONS = [
     ("expect-client.py: END-NO-QUIT?: why", ""),
     ("expect-another: delivered delivered: why", ""),
     ("expect-client.py: elsewhere: why", ""),
-    ("expect-others: delivered delivered: why", ""),  # it is no other: it has qmail-remote's interface
 ]
 
 
@@ -164,6 +172,54 @@ def test_expectations(judge: Judge, line: str, what: str) -> None:
     text = (HERE / "cases/pipelined.case").read_text().replace("spec:", f"{line}\nspec:", 1)
     found = wrong(judge(text))
     assert what in found if what else not found
+
+
+# What a case says of its grade, what others do, and what is said about that.
+GRADES = [
+    ("", "", "wrong: the outcome is delivered, refused; expected: delivered, deferred"),
+    ("grade: should: why", "", "should: the outcome is"),
+    ("grade: choice delivered refused: why", "", "choice: the outcome is"),
+    ("grade: choice refused: why", "", "wrong: the outcome is"),  # for both recipients
+    ("grade: choice deferred: why", "", "wrong: the outcome is"),
+    ("grade: choice elsewhere: why", "", "wrong: the outcome is"),
+    ("grade: robustness: why", "exit", "wrong: the exit status is 3"),
+    ("grade: robustness: why", "lies", "robustness: the outcome is 2 times delivered"),
+    ("grade: robustness: why", "lies", "wrong: carol@example.org is reported as delivered"),
+    ("grade: robustness: why", "dots", "wrong: another message arrived"),
+]
+
+
+@pytest.mark.parametrize(("line", "misbehaviour", "what"), GRADES)
+def test_grades(judge_other: Judge, line: str, misbehaviour: str, what: str) -> None:
+    text = (HERE / "cases/pipelined.case").read_text().replace("\nh550", "\ns550", 1)
+    text = text.replace("spec:", f"{line}\nspec:" if line else "spec:", 1)
+    verdict = judge_other(text.replace("\nQremote", f"\nMISBEHAVE={misbehaviour} Qremote"))
+    assert any(one.startswith(what) for one in verdicts.wrong(verdict))
+    labels = [one.partition(":")[0] for one in verdicts.wrong(verdict)]
+    assert verdict.passed == ("wrong" not in labels)
+    assert verdict.grade and verdict.grade.label == labels[0]
+
+
+CONNECTIONS = [
+    ("grade: choice elsewhere: why", "choice"), ("grade: robustness: why", "robustness"),
+    ("grade: choice delivered: why", "wrong"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("line", "label"), CONNECTIONS)
+def test_grades_of_connections(judge_other: Judge, line: str, label: str) -> None:
+    text = (HERE / "cases/next-server.case").read_text().replace("MX 60 far", "MX 5 far")
+    found = verdicts.wrong(judge_other(text.replace("\nrfc:", f"\n{line}\nrfc:", 1)))
+    assert f"{label}: the client connects to 192.0.2.66 port 25, which must never happen" in found
+
+
+def test_qremote_is_bound_to_all_of_a_case(judge: Judge, judge_other: Judge) -> None:
+    """It is named by a path alone."""
+    text = (HERE / "cases/pipelined.case").read_text().replace("\nh550", "\ns550", 1)
+    text = text.replace("spec:", "grade: choice: why\nspec:", 1)
+    assert judge_other(text).grade is Grade.CHOICE
+    assert judge(text).grade is Grade.MUST
+    assert verdicts.wrong(judge(text)) == ["wrong: the outcome is delivered, refused; expected: delivered, deferred"]
 
 
 def test_an_expected_connection(judge: Judge) -> None:
@@ -315,10 +371,13 @@ def test_what_cases_expect_of_clients_can_come_true() -> None:
     for case in map(read_case, find_cases(ROOT / "fixtures/cases")):
         for key in case.meta:
             name = key.removeprefix("expect-")
-            if name != key and (one := case.expectation(name)):
-                assert name in {"qremote", "others", *ADAPTERS}, case.path
-                assert {*one.rules} <= RULES.keys(), case.path
-                assert len(one.outcomes) in (0, 1, len(outcomes(case.report or b"", rfc.recipients(case)))), case.path
+            if name != key:
+                assert name in {"qremote", *ADAPTERS}, case.path
+        usual = outcomes(case.report or b"", rfc.recipients(case))
+        named = [case.expectation(key.removeprefix("expect-")) for key in case.meta if key.startswith("expect-")]
+        for one in filter(None, (case.leeway, *named)):
+            assert len(one.outcomes) in (0, 1, len(usual)), case.path
+            assert for_each(one.outcomes, len(usual)) != usual, case.path
 
 
 def test_plain_deliveries_are_recognized(parse: Callable[[str], Case]) -> None:
