@@ -30,7 +30,7 @@ def bdat_syntax(talk: Conversation) -> Iterator[Seen]:
 
 
 @rule(
-    "BDAT-WAIT", "3030#2", "The replies to MAIL and RCPT are collected before the message goes by BDAT.", Grade.CHOICE
+    "BDAT-WAIT", "3030#2", "The replies to MAIL and RCPT are collected before the message goes by BDAT.", Grade.SHOULD
 )
 def bdat_wait(talk: Conversation) -> Iterator[Seen]:
     for command in _bdats(talk):

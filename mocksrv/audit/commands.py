@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterator
 
 from mocksrv.audit.conversation import Conversation
-from mocksrv.audit.rules import Seen, rule, seen, shown
+from mocksrv.audit.rules import Grade, Seen, rule, seen, shown
 from mocksrv.audit.turns import HELLOS, Command, Response, Turn
 
 _BARE_CR = re.compile(rb"\r(?!\n)")
@@ -95,7 +95,10 @@ def _declares_utf8(command: Command) -> bool:
     return mail is not None and mail.envelope.has(b"SMTPUTF8")
 
 
-@rule("CMD-LENGTH", "5321#4.5.3.1.4", "A command line has at most 512 octets, plus those that extensions in use add.")
+@rule(
+    "CMD-LENGTH", "5321#4.5.3.1 5321#4.5.3.1.4",
+    "A command line has at most 512 octets, plus those that extensions in use add.", Grade.SHOULD,
+)  # fmt: skip
 def length(talk: Conversation) -> Iterator[Seen]:
     for line in _lines(talk):
         limit = _limit(line) if isinstance(line, Command) else _AUTH_LINE
@@ -137,7 +140,10 @@ def unknown(talk: Conversation) -> Iterator[Seen]:
             yield seen(command, f"{command.verb} is not a command" if command.verb else "a line without a verb")
 
 
-@rule("CMD-UNOFFERED", "5321#2.2.1", "A command of an extension is used only if the server offers that extension.")
+@rule(
+    "CMD-UNOFFERED", "5321#2.2.1", "A command of an extension is used only if the server offers that extension.",
+    Grade.SHOULD,
+)  # fmt: skip
 def unoffered(talk: Conversation) -> Iterator[Seen]:
     for command in talk.commands:
         keyword = _EXTENSION_VERBS.get(command.verb)

@@ -4,8 +4,8 @@
 The client's octets are one stream; a `Turn` is a part of it that gets one reply. The tape is in the order in which the
 server saw things: octets before a reply were sent without waiting for it (`Turn.ahead`). A conversation can stop
 making sense, for example when message text comes before 354: then it goes `astray`, and the rest is not read.
-A client need not notice a reply to nothing. If it takes it for the next reply, it is one reply ahead from then on: it
-is `misled`, and it is unknown which replies it waited for.
+A client need not notice a reply to nothing, nor that a line in a reply is none, or has another code. If it takes it for
+the next reply, it is one reply ahead from then on: it is `misled`, and it is unknown which replies it waited for.
 """
 
 import re
@@ -108,7 +108,7 @@ class _Reader:
         self._chunk: Command | None = None  # the BDAT whose chunk is being sent
         self._response = False  # whether the next line continues AUTH
         self._tls = False
-        self._misled = False  # whether the server has sent a reply to nothing
+        self._misled = False  # whether it is unknown what the client takes for a reply
 
     def read(self) -> Conversation:
         talk = self._talk
@@ -140,8 +140,11 @@ class _Reader:
         *lines, self._said = self._said.split(b"\n")
         for line in lines:
             if not self._lines and not line.strip(b"\r"):
-                continue  # no reply: some servers send an empty line after each
+                self._misled = True  # some servers send an empty line after each reply, and few clients notice
+                continue
             found = _REPLY_LINE.fullmatch(line + b"\n")
+            first = _REPLY_LINE.fullmatch(self._lines[0] + b"\n") if self._lines else found
+            self._misled |= bool(self._lines) and (found and found[1]) != (first and first[1])
             self._lines.append(line)
             # A reply of several lines may hold anything, until a line is marked as the last.
             if found and found[2] != b"-" or not found and len(self._lines) == 1:
@@ -258,6 +261,8 @@ class _Reader:
                 return "BDAT-OVERRUN", f"the chunk has more than the {size} octets that BDAT announces"
             case [Command(verb="DATA", refused=True)]:
                 return "TEXT-REFUSED", "message text was sent although DATA was refused"
+            case [Command(verb="DATA")]:
+                return "TEXT-EARLY", "message text was sent although the reply to DATA did not ask for it"
         return None
 
     def _begin_chunk(self, command: Command) -> None:

@@ -8,7 +8,7 @@ from functools import cached_property
 
 from mocksrv.audit.conversation import Conversation
 from mocksrv.audit.order import untimely
-from mocksrv.audit.rules import Seen, astray, rule
+from mocksrv.audit.rules import Grade, Seen, astray, rule
 from mocksrv.audit.turns import Command, Text, Transaction
 
 _BARE_CR = re.compile(rb"\r(?!\n)")
@@ -101,11 +101,13 @@ def refused(talk: Conversation) -> Iterator[Seen]:
     yield from astray(talk, "TEXT-REFUSED")
 
 
-@rule("TEXT-UNWANTED", "2920#3.1", "If 354 comes although no recipient was accepted, only the dot is sent.")
+@rule(
+    "TEXT-UNWANTED", "2920#3.1", "If 354 comes although no recipient was accepted, only the dot is sent.", Grade.SHOULD
+)
 def unwanted(talk: Conversation) -> Iterator[Seen]:
     for before, turn in zip(talk.turns, talk.turns[1:]):
         if isinstance(turn, Text) and turn.octets and not (turn.transaction and turn.transaction.wanted):
-            if not (isinstance(before, Command) and (before.misled or untimely(before))):  # that is DATA-ORDER
+            if not (isinstance(before, Command) and (before.misled or untimely(before))):  # by another rule
                 yield Seen(turn.start, turn.octets[:_AROUND], "message text, but no recipient was accepted")
 
 
@@ -140,13 +142,16 @@ def bare_lf(talk: Conversation) -> Iterator[Seen]:
         yield from message.find(_BARE_LF, "a line of the message ends with LF alone", end=len(message.octets) - told)
 
 
-@rule("TEXT-LENGTH", "5321#4.5.3.1.6", "A line of a message has at most 1000 octets with CR LF, without an added dot.")
+@rule(
+    "TEXT-LENGTH", "5321#4.5.3.1 5321#4.5.3.1.6",
+    "A line of a message has at most 1000 octets with CR LF, without an added dot.", Grade.SHOULD,
+)  # fmt: skip
 def length(talk: Conversation) -> Iterator[Seen]:
     for message in _lines(talk):
         yield from message.find(_LONG_DOTTED_LINE if message.dotted else _LONG_LINE, "a line of more than 1000 octets")
 
 
-@rule("TEXT-NUL", "5321#4.1.1.4", "A message has no NUL.")
+@rule("TEXT-NUL", "5321#4.1.1.4", "A message has no NUL.", Grade.SHOULD)
 def nul(talk: Conversation) -> Iterator[Seen]:
     for message in _lines(talk):
         yield from message.find(_NUL, "a NUL in the message")
@@ -166,7 +171,9 @@ def _takes_eight_bit(mail: Command) -> bool:
     return utf8 or mail.offered("8BITMIME") or mail.offered("BINARYMIME")
 
 
-@rule("TEXT-8BIT-UNDECLARED", "6152#3", "MAIL says BODY=8BITMIME if the body of the message is not ASCII.")
+@rule(
+    "TEXT-8BIT-UNDECLARED", "6152#3", "MAIL says BODY=8BITMIME if the body of the message is not ASCII.", Grade.SHOULD
+)
 def eight_bit_undeclared(talk: Conversation) -> Iterator[Seen]:
     for message in _messages(talk):
         if message.mail and (message.mail.offered("8BITMIME") or message.mail.offered("BINARYMIME")):

@@ -7,7 +7,7 @@ What counts is what the client could know: a command that was sent before a repl
 from collections.abc import Iterator
 
 from mocksrv.audit.conversation import Conversation
-from mocksrv.audit.rules import Seen, astray, rule, seen
+from mocksrv.audit.rules import Grade, Seen, astray, rule, seen
 from mocksrv.audit.turns import HELLOS, Command, Text, Turn
 
 # 2920#3.1: allowed only as the last of a group, like commands of extensions that do not say otherwise.
@@ -27,7 +27,7 @@ def _name(turn: Turn) -> str:
     return turn.verb if isinstance(turn, Command) else "the message" if isinstance(turn, Text) else "the line"
 
 
-@rule("GREETING-WAIT", "5321#4.3.1", "The client waits for the greeting before its first command.")
+@rule("GREETING-WAIT", "5321#4.3.1", "The client waits for the greeting before its first command.", Grade.SHOULD)
 def greeting_wait(talk: Conversation) -> Iterator[Seen]:
     for command in talk.commands:
         if talk.greeting in command.ahead:
@@ -35,7 +35,7 @@ def greeting_wait(talk: Conversation) -> Iterator[Seen]:
             return
 
 
-@rule("GREETING-REFUSED", "5321#3.1", "If the greeting is a refusal, the client says only QUIT.")
+@rule("GREETING-REFUSED", "5321#3.1", "If the greeting is a refusal, the client says only QUIT.", Grade.CHOICE)
 def greeting_refused(talk: Conversation) -> Iterator[Seen]:
     for command in talk.commands:
         refused = talk.greeting.refused and talk.greeting.reply and talk.greeting.reply.code != 421
@@ -54,7 +54,7 @@ def hello_wait(talk: Conversation) -> Iterator[Seen]:
 @rule("EHLO-MISSING", "5321#4.1.1.1", "Before the first MAIL the client says EHLO or HELO, and the server accepts it.")
 def hello_missing(talk: Conversation) -> Iterator[Seen]:
     for command in talk.commands:
-        if command.verb == "MAIL" and not command.hello and not command.tls:  # within TLS: TLS-EHLO
+        if command.verb == "MAIL" and not command.hello:
             if not any(verb in HELLOS for verb in _verbs(command.ahead)):
                 yield seen(command, "MAIL, but no EHLO or HELO was accepted before")
                 return
@@ -106,13 +106,25 @@ def _lonely(command: Command) -> bool:
     return command.transaction is None and "MAIL" not in _verbs(command.ahead)
 
 
-@rule("DATA-ORDER", "5321#3.3", "DATA or BDAT comes after a RCPT that was accepted, or whose reply is still due.")
+@rule("DATA-ORDER", "5321#4.1.4", "DATA or BDAT comes after MAIL and RCPT.")
 def data_order(talk: Conversation) -> Iterator[Seen]:
+    yield from (seen(one, f"{one.verb}, but there was no RCPT") for one, asked in _untimely(talk) if not asked)
+
+
+@rule("DATA-UNWANTED", "5321#3.3", "If all recipients were refused, there is no DATA or BDAT.", Grade.ROBUSTNESS)
+def data_unwanted(talk: Conversation) -> Iterator[Seen]:
+    """A server may answer 354 and take the message, for nobody."""
+    yield from (seen(one, f"{one.verb}, but all recipients were refused") for one, asked in _untimely(talk) if asked)
+
+
+def _untimely(talk: Conversation) -> Iterator[tuple[Command, bool]]:
+    """Each DATA and first BDAT that the client knew to be without recipients; and whether there was a RCPT."""
     envelope: list[Command] = []
     for command in _commands(talk):
         if command.verb in ("DATA", "BDAT"):
-            if untimely(command) and not any(_lonely(one) for one in envelope if one.verb == "RCPT"):
-                yield seen(command, f"{command.verb}, but the server has accepted no recipient")
+            asked = [one for one in envelope if one.verb == "RCPT"]
+            if untimely(command) and not any(map(_lonely, asked)):  # that is RCPT-ORDER
+                yield command, bool(asked)
             envelope = []
         elif command.verb in ("MAIL", *HELLOS, "RSET"):
             envelope = []
@@ -128,7 +140,7 @@ def untimely(command: Command) -> bool:
     return first and not (transaction and transaction.wanted)
 
 
-@rule("END-AFTER-421", "5321#3.8", "After 421 the server hangs up: the client can only say QUIT.")
+@rule("END-AFTER-421", "5321#3.8", "After 421 the server hangs up: the client can only say QUIT.", Grade.CHOICE)
 def end_after_421(talk: Conversation) -> Iterator[Seen]:
     # A 421 that answers no command may be read only after the next command (5321#3.8).
     replies = (turn.reply for turn in (talk.greeting, *talk.turns))

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator
 
 from mocksrv.audit.conversation import Conversation
-from mocksrv.audit.rules import Seen, rule, seen, shown
+from mocksrv.audit.rules import Grade, Seen, rule, seen, shown
 from mocksrv.audit.turns import HELLOS, Command
 
 _ODD = rb"\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\xff"
@@ -90,7 +90,7 @@ def path_empty(talk: Conversation) -> Iterator[Seen]:
             yield seen(command, "RCPT TO:<>")
 
 
-@rule("PATH-ROUTE", "5321#3.6.1", "A path has no source route: no list of hosts before the address.")
+@rule("PATH-ROUTE", "5321#3.6.1", "A path has no source route: no list of hosts before the address.", Grade.SHOULD)
 def path_route(talk: Conversation) -> Iterator[Seen]:
     for command in _paths(talk):
         if command.envelope.routed:
@@ -120,7 +120,7 @@ def path_unqualified(talk: Conversation) -> Iterator[Seen]:
                 yield seen(command, f"{shown(command.envelope.mailbox)} has no domain")
 
 
-@rule("PATH-LENGTH", "5321#4.5.3.1.3", "A path, with its angle brackets, has at most 256 octets.")
+@rule("PATH-LENGTH", "5321#4.5.3.1 5321#4.5.3.1.3", "A path, with its brackets, has at most 256 octets.", Grade.SHOULD)
 def path_length(talk: Conversation) -> Iterator[Seen]:
     for command in _paths(talk):
         octets = 2 + len(command.envelope.path or b"")
@@ -128,14 +128,14 @@ def path_length(talk: Conversation) -> Iterator[Seen]:
             yield seen(command, f"a path of {octets} octets")
 
 
-@rule("PATH-LOCAL-LENGTH", "5321#4.5.3.1.1", "A local part has at most 64 octets.")
+@rule("PATH-LOCAL-LENGTH", "5321#4.5.3.1 5321#4.5.3.1.1", "A local part has at most 64 octets.", Grade.SHOULD)
 def path_local_length(talk: Conversation) -> Iterator[Seen]:
     for command in _mailboxes(talk):
         if len(command.envelope.local) > 64:
             yield seen(command, f"a local part of {len(command.envelope.local)} octets")
 
 
-@rule("PATH-DOMAIN-LENGTH", "5321#4.5.3.1.2", "A domain name has at most 255 octets.")
+@rule("PATH-DOMAIN-LENGTH", "5321#4.5.3.1 5321#4.5.3.1.2", "A domain name has at most 255 octets.", Grade.SHOULD)
 def path_domain_length(talk: Conversation) -> Iterator[Seen]:
     names = [(command, command.envelope.domain or b"") for command in _mailboxes(talk)]
     for command, name in [*names, *((command, command.argument) for command in _hellos(talk))]:

@@ -4,7 +4,7 @@
 from collections.abc import Iterator
 
 from mocksrv.audit.conversation import Conversation
-from mocksrv.audit.rules import Seen, astray, rule, seen
+from mocksrv.audit.rules import Grade, Seen, astray, rule, seen
 from mocksrv.audit.turns import HELLOS, Command
 
 
@@ -12,7 +12,7 @@ def _starttls(talk: Conversation) -> Iterator[Command]:
     return (command for command in talk.commands if command.verb == "STARTTLS")
 
 
-@rule("TLS-UNOFFERED", "3207#3", "STARTTLS is used only if the server offers it.")
+@rule("TLS-UNOFFERED", "3207#3", "STARTTLS is used only if the server offers it.", Grade.SHOULD)
 def unoffered(talk: Conversation) -> Iterator[Seen]:
     for command in _starttls(talk):
         waiting = [turn.verb for turn in command.ahead if isinstance(turn, Command)]
@@ -52,8 +52,11 @@ def twice(talk: Conversation) -> Iterator[Seen]:
             yield seen(command, "STARTTLS within TLS")
 
 
-@rule("TLS-EHLO", "3207#4.2", "After the handshake the client says EHLO again: it must forget what was offered before.")
+@rule(
+    "TLS-EHLO", "3207#4.2", "After the handshake the client says EHLO again: it must forget what was offered before.",
+    Grade.SHOULD,
+)  # fmt: skip
 def hello(talk: Conversation) -> Iterator[Seen]:
     command = next((command for command in talk.commands if command.tls), None)
-    if command and command.verb not in (*HELLOS, "QUIT"):
+    if command and command.verb not in (*HELLOS, "QUIT", "MAIL"):  # before MAIL it is a MUST: EHLO-MISSING
         yield seen(command, f"the first command within TLS is {command.verb}")

@@ -72,7 +72,7 @@ class Command(Turn):
     after_last: bool = False  # whether BDAT LAST has ended the last transaction
     size: int | None = None  # of a chunk
     chunk: tuple[int, int] = (0, 0)  # where it is in the stream
-    misled: bool = False  # whether the server had sent a reply to nothing before
+    misled: bool = False  # whether it is unknown which replies the client had waited for
 
     @property
     def content(self) -> bytes:

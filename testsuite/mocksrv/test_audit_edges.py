@@ -81,6 +81,8 @@ EDGES = [
      "C: MAIL FROM:<a@b.c> SIZE=1\nS: 555 x\n" + QUIT, "PARAM-UNOFFERED"),
     ("what a refused EHLO leaves", PIPE + "C: EHLO a.b\nS: 550 x\n" + MAIL + RCPT + OK + OK + QUIT, ""),
     # Waiting.
+    ("pipelining, but it had waited for a wrong code", PLAIN + MAIL + "S: 354 go\n" + RCPT + "C: DATA\n" + OK + "S: 354 go\n"
+     "C: .\n" + OK + QUIT, "PIPE-UNOFFERED"),
     ("a burst is one breach", PLAIN + MAIL + RCPT + RCPT + "C: DATA\n" + OK + OK + OK + "S: 354 go\nC: .\n" + OK + QUIT,
      "PIPE-UNOFFERED"),
     ("a command that began too early", "S: 220 x\nC: EHLO a.b\nC= MAIL FR\nS: 250 x\nC= OM:<a@b.c>\\r\\n\n" + OK + QUIT,
@@ -101,6 +103,15 @@ EDGES = [
     ("a reply too many is taken for a refusal of TLS", HELLO + "S: 250 STARTTLS\nS: 250 x\nC: STARTTLS\n" + MAIL
      + "S: 220 x\nC: QUIT\n@hangup\n", ""),
     ("101 recipients", PIPE + MAIL + RCPT * 101 + OK * 102 + QUIT, ""),
+    # A line that is no reply, or ends one too early: some clients take it for the reply, and do not pipeline.
+    ("a line that is none is taken for the reply", PLAIN + MAIL + "S: 250-ok\nS: hello\n" + RCPT + OK + "C: DATA\n" + OK
+     + "S: 354 go\nC: .\n" + OK + QUIT, ""),
+    ("a code that changes is taken for two replies", PLAIN + MAIL + "S: 250-ok\nS: 550 no\n" + RCPT + "C: DATA\n" + OK
+     + "S: 354 go\nC: .\n" + OK + QUIT, ""),
+    ("an empty line is taken for a reply", PLAIN + MAIL + OK + "S:\n" + RCPT + "C: DATA\n" + OK + "S: 354 go\nC: .\n" + OK
+     + QUIT, ""),
+    ("a reply of many lines is no reason", PLAIN + MAIL + "S: 250-ok\nS: 250 ok\n" + RCPT + "C: DATA\n" + OK
+     + "S: 354 go\nC: .\n" + OK + QUIT, "PIPE-UNOFFERED"),
     # Order.
     ("MAIL after a message that was refused", PLAIN + DATA + "C: .\nS: 550 x\n" + MAIL + OK + QUIT, ""),
     ("MAIL after DATA was refused", PLAIN + ENVELOPE + "C: DATA\nS: 451 x\n" + MAIL + "S: 503 x\n" + QUIT,
@@ -110,7 +121,15 @@ EDGES = [
     ("all without MAIL", PLAIN + RCPT + "S: 503 x\nC: DATA\nS: 503 x\n" + QUIT, "RCPT-ORDER"),
     ("354 to DATA that had to fail", PLAIN + MAIL + OK + "C: DATA\nS: 354 go\nC: hi\nC: .\nS: 554 x\n" + QUIT,
      "DATA-ORDER"),
+    ("DATA without RCPT", PLAIN + MAIL + OK + "C: DATA\nS: 503 x\n" + QUIT, "DATA-ORDER"),
+    ("DATA, though all are refused", PLAIN + MAIL + OK + RCPT + "S: 550 x\nC: DATA\nS: 554 x\n" + QUIT, "DATA-UNWANTED"),
+    ("DATA without RCPT, and MAIL was refused", PLAIN + MAIL + "S: 550 x\nC: DATA\nS: 503 x\n" + QUIT, "DATA-ORDER"),
     # The message.
+    ("text after 250", PLAIN + ENVELOPE + "C: DATA\n" + OK + "C: Subject: hi\nC:\nC: Hello.\nC: .\nS: 500 x\nS: 500 x\n" + QUIT,
+     "TEXT-EARLY"),
+    ("text after a reply to DATA that is none", PLAIN + ENVELOPE + "C: DATA\nS: go\nC: Subject: hi\nC: .\n" + OK + QUIT,
+     "TEXT-EARLY"),
+    ("another 3yz (5321#4.3.2)", PLAIN + ENVELOPE + "C: DATA\nS: 355 go\nC: Subject: hi\nC: .\n" + OK + QUIT, ""),
     ("LF and a dot", PLAIN + DATA + "C= a\\n.\\r\\n\n" + OK + QUIT, "TEXT-END"),
     ("a dot and LF as the first line", PLAIN + DATA + "C= .\\n\n" + OK + QUIT, "TEXT-END"),
     ("an earlier LF alone", PLAIN + DATA + "C= a\\nb\\n.\\r\\n\n" + OK + QUIT, "TEXT-BARE-LF TEXT-END"),
@@ -134,6 +153,7 @@ EDGES = [
     ("BODY after SIZE", HELLO + "S: 250-SIZE\nS: 250 8BITMIME\nC: MAIL FROM:<a@b.c> SIZE=1 BODY=8BITMIME\n" + OK + RCPT
      + OK + "C: DATA\nS: 354 go\nC: ü\nC: .\n" + OK + QUIT, ""),
     ("a body without a header", PLAIN + DATA + "C: ü\nC: .\n" + OK + QUIT, "TEXT-8BIT"),
+    ("MAIL within TLS without EHLO", HELLO + "S: 250 STARTTLS\n" + TLS + MAIL + OK + QUIT, "EHLO-MISSING"),
     # The end.
     ("a reply is still due", PLAIN + MAIL + "@hangup\n", ""),
     ("the greeting is still due", "@hangup\n", ""),

@@ -33,7 +33,7 @@ def test_no_tape_is_too_odd(events: list[Event]) -> None:
     for finding in findings:
         assert finding.rule is RULES[finding.rule.id]
         assert finding.line == finding.event + 1
-        assert f"{finding.rule.id}: {finding.what}\n" in told
+        assert f"{finding.rule.id}{finding.rule.remark}: {finding.what}\n" in told
 
 
 @given(st.lists(anything, max_size=40), st.data())

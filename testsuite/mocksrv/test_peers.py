@@ -65,8 +65,8 @@ three: not here
 
 def test_the_grades_of_rules_are_told() -> None:
     rows = [[record("alpha/first", "one", "delivered", rules=("BDAT-WAIT",)), record("alpha/first", "two", "delivered")]]
-    assert "\nBDAT-WAIT (choice)  1" in totals.as_text(rows, [])
-    assert "(choice)</th>" in table.as_html(rows, [])
+    assert "\nBDAT-WAIT (should)  1" in totals.as_text(rows, [])
+    assert "(should)</th>" in table.as_html(rows, [])
 
 
 class Reader(html.parser.HTMLParser):
