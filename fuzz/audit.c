@@ -28,7 +28,8 @@ struct audit {
 	struct finding finding;
 	size_t written;  /* how much of the client's octets was looked at */
 	size_t read;     /* the same of the server's */
-	size_t heard_at; /* how much the client had written when it had read the last of these */
+	size_t begun_at; /* how much the client had written when it had read the first octet of the last reply */
+	size_t heard_at; /* and the last one */
 	int code;        /* the last reply; 0: there is none that the client could have understood */
 	bool closed;     /* by that reply: it ended the session, or is none */
 	enum verb last;
@@ -65,7 +66,12 @@ static void take_reply(struct audit *audit)
 	audit->code = reply.state == PLAIN_COMPLETE && !audit->closed ? reply.code : 0;
 	if (reply.state == PLAIN_INCOMPLETE || audit->closed)
 		return;
+	size_t start = audit->read;
 	audit->read += reply.length;
+	/* Line ends before a reply do not begin it. */
+	while (start + 1 < audit->read && (server->data[start] == '\r' || server->data[start] == '\n'))
+		start++;
+	audit->begun_at = written_at(audit->tape, start + 1);
 	audit->heard_at = written_at(audit->tape, audit->read);
 	audit->closed = reply.state == PLAIN_MALFORMED || reply.code == 421;
 	/* Whoever is not understood, or ended the session, is told nothing more. */
@@ -245,7 +251,8 @@ static void check_content(const struct audit *audit)
 static void judge_end(struct audit *audit)
 {
 	struct finding *finding = &audit->finding;
-	bool early = audit->code != 0 && audit->heard_at < audit->written;
+	/* Whoever begins to say that it has the message before it can have it does not say so. */
+	bool early = audit->code != 0 && (class(audit) == 2 ? audit->begun_at : audit->heard_at) < audit->written;
 	MUST(!early || !finding->end_left);
 	finding->empty_taken = audit->last == DATA && audit->accepted == 0 && class(audit) == 2;
 	if (finding->code / 100 == 2 || finding->code == 0)

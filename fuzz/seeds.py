@@ -49,7 +49,8 @@ def answer(cases: list[Case]) -> Iterator[bytes]:
                     query = dns.message.make_query(name, kind, id=0)
                     wire = zone.answer(query, tcp=True).wire
                     if wire is not None:
-                        yield b"%d%b" % (digit, name.to_text().encode()) + END + wire
+                        asked = b"%d%b" % (digit, name.to_text().encode()) + END
+                        yield from (asked + wire, asked + wire[:-1])  # cut, too
 
 
 def ciphers(cases: list[Case]) -> Iterator[bytes]:

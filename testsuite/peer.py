@@ -24,7 +24,7 @@ HOST = f"[{ADDRESS}]"
 SENDER = "alice@sender.example"
 RECIPIENT = "bob@example.org"
 MESSAGE = b"Subject: hi\n\n.a line that starts with a dot\nand one that does not\n"
-PATIENCE = 20.0  # seconds; after that something hangs
+PATIENCE = 120.0  # seconds; after that something hangs
 
 _RECORDS = re.compile(rb"((?:r\0|[hs][^\0]+\n\0)*)([KZD][^\0]+\n)\0")
 
