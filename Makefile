@@ -50,9 +50,9 @@ all: $(PROGRAM) $(DNS_MODULE) $(TLS_MODULE) ## build/Qremote (the default); noth
 $(PROGRAM): $(OBJECTS)
 	$(call run,link) $(COMPILE) -pie -Wl,--gc-sections $(LINK) -o $@ $^
 
-$(DNS_MODULE): $(patsubst %,$(BUILD)/pic/%.o,dns/dns dns/answer base/address base/text base/buf)
+$(DNS_MODULE): $(patsubst %,$(BUILD)/pic/%.o,dns/dns dns/answer base/address base/text base/buf trace)
 $(DNS_MODULE): LIBRARY = libcares
-$(TLS_MODULE): $(patsubst %,$(BUILD)/pic/%.o,tls/tls tls/verify base/buf)
+$(TLS_MODULE): $(patsubst %,$(BUILD)/pic/%.o,tls/tls tls/verify base/text base/buf trace)
 $(TLS_MODULE): LIBRARY = gnutls
 $(DNS_MODULE) $(TLS_MODULE):
 	$(call run,link) $(COMPILE) -shared -Wl,-z,defs -Wl,-Bsymbolic $(LINK) -o $@ $^ $(shell pkg-config --libs $(LIBRARY))

@@ -62,12 +62,17 @@ static void connect_to(const struct delivery *delivery, const struct candidate *
 	session->config = delivery->config;
 	session->trace = delivery->trace;
 	name_server(session, candidate, port);
-	trace_note(delivery->trace, '*', "connecting to %s%s", session->name, session->where);
+	trace_note(delivery->trace, '*', "connecting to %s%s%s", session->name, session->where,
+		   starttls->offer == OFFER_NONE     ? " again, without TLS"
+		   : starttls->offer == OFFER_LISTED ? " again, with fewer cipher suites"
+						     : "");
 	int descriptor = conn_open(&candidate->address, port, delivery->config->timeout_connect);
 	if (descriptor < 0) {
+		int error = errno;
+		trace_note(delivery->trace, '*', "not connected: %s", strerror(error));
 		snprintf(what, sizeof what, "I wasn't able to establish an SMTP connection to %s%s: %s.", session->name,
-			 session->where, strerror(errno));
-		report_write(&session->outcome.report, 'Z', is_local(errno) ? "4.3.0" : "4.4.1", "Sorry,", what);
+			 session->where, strerror(error));
+		report_write(&session->outcome.report, 'Z', is_local(error) ? "4.3.0" : "4.4.1", "Sorry,", what);
 		return;
 	}
 	stream_open(&session->stream, &conn_transport, &descriptor, delivery->config->timeout_remote);
@@ -117,6 +122,19 @@ static void report_untried(struct walk *walk, size_t count)
 	walk->settled = true;
 }
 
+/* Tells in which order they are tried. */
+static void tell_candidates(const struct walk *walk, const struct candidate *candidates, size_t count)
+{
+	struct trace *trace = walk->delivery->trace;
+	char address[ADDRESS_TEXT_SIZE];
+	for (size_t i = 0; i < count && trace_is_on(trace); i++) {
+		address_print(&candidates[i].address, address);
+		trace_note(trace, '*', "candidate %zu: %s[%s]", i + 1, candidates[i].name, address);
+	}
+	if (count == CANDIDATES_MAX)
+		trace_note(trace, '*', "not tried: any more than these %d", CANDIDATES_MAX);
+}
+
 static void try_all(struct walk *walk)
 {
 	struct candidate candidates[CANDIDATES_MAX];
@@ -129,6 +147,7 @@ static void try_all(struct walk *walk)
 			 "I couldn't find any host by that name: %s cannot be looked up in the DNS now.", unknown);
 		report_write(walk->result, 'Z', "4.4.3", "Sorry,", what);
 	}
+	tell_candidates(walk, candidates, count);
 	for (size_t i = 0; i < count && !walk->settled; i++) {
 		if (conn_now() - walk->delivery->begun > BEGIN_WITHIN) {
 			report_untried(walk, count - i);

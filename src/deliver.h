@@ -11,7 +11,7 @@
 /* What goes out, and what is known about the world. */
 struct delivery {
 	const struct config *config;
-	const struct trace *trace;
+	struct trace *trace;
 	const struct destination *destination;
 	const struct message *message;
 	struct envelope *envelope;

@@ -4,7 +4,8 @@
  *
  * qmail-rspawn runs it for each mail: descriptor 0 is the message, descriptor 1 a pipe for the reports, and descriptor
  * 2 a copy of that pipe.  A library that writes to 1 or 2 would turn a success into a bounce, so both become /dev/null
- * before anything else happens, and the reports are written to a private descriptor, in one write at the end.
+ * before anything else happens, and the reports are written to a private descriptor, in one write at the end.  Only a
+ * trace, if one is asked for, may go to what was descriptor 2.
  */
 #include "base/conn.h"
 #include "deliver.h"
@@ -26,15 +27,9 @@
 
 enum { ARGUMENTS_LEAST = 4 };
 
-/*
- * Moves the reports to a descriptor of their own, close-on-exec, and puts /dev/null in place of 1 and 2.  Returns false
- * if there is no descriptor left for them; `reports` is -1 if 1 was closed.
- */
-static bool take_reports_away(int *reports)
+/* Puts /dev/null in place of 1 and 2. */
+static void fall_silent(void)
 {
-	*reports = fcntl(1, F_DUPFD_CLOEXEC, 3);
-	if (*reports < 0 && errno != EBADF)
-		return false;
 	close(1);
 	int null = open("/dev/null", O_RDWR);
 	if (null < 0)
@@ -42,7 +37,6 @@ static bool take_reports_away(int *reports)
 	for (int descriptor = 1; descriptor <= 2; descriptor++)
 		if (null != descriptor && dup2(null, descriptor) < 0)
 			close(descriptor);
-	return true;
 }
 
 /* Writes all of it, in one write(2) if the other side allows. */
@@ -128,10 +122,24 @@ static void run_stages(struct run *run, int argc, char **argv)
 	if (!message_open(&run->message, 0, failure) || !config_load(&run->config, config_home(), failure) ||
 	    !envelope_build(&run->envelope, argv[2], argv + 3, (size_t)argc - 3, failure) ||
 	    !host_parse(&run->host, argv[1], failure) ||
-	    !resolve_host(&run->destination, &run->host, &run->config, failure))
+	    !resolve_host(&run->destination, &run->host, &run->config, &run->trace, failure))
 		return;
 	struct delivery delivery = {&run->config, &run->trace, &run->destination, &run->message, &run->envelope, begun};
 	deliver(&delivery, failure);
+}
+
+static void tell_report(struct run *run, const char *about, const struct report *report)
+{
+	if (report->letter)
+		trace_note(&run->trace, '*', "report on %s: %c", about, report->letter);
+	trace_text(&run->trace, '*', (struct span){report->text.data, report->text.length});
+}
+
+static void tell_reports(struct run *run)
+{
+	for (size_t i = 0; i < run->envelope.count && trace_is_on(&run->trace); i++)
+		tell_report(run, run->envelope.recipients[i].argument, &run->envelope.recipients[i].report);
+	tell_report(run, "the message", &run->result);
 }
 
 int main(int argc, char **argv)
@@ -140,20 +148,21 @@ int main(int argc, char **argv)
 	static const char no_descriptor[] = "ZQremote is out of file descriptors. (#4.3.0)\n";
 	static const char version[] = "Qremote " VERSION "\n";
 	struct run run = {0};
-	int reports;
-	bool away = take_reports_away(&reports);
+	int reports = fcntl(1, F_DUPFD_CLOEXEC, 3);
+	bool lost = reports < 0 && errno != EBADF; /* else 1 was closed, and nobody wants them */
 	set_signals(reports);
-	if (!away) {
+	if (lost) {
 		write_reports(1, (struct span){no_descriptor, sizeof no_descriptor}); /* its NUL ends the record */
 		return 0;
 	}
+	run.trace = trace_open(reports); /* may be descriptor 2 */
+	fall_silent();
 	if (argc == 2 && strcmp(argv[1], "--version") == 0) {
 		write_reports(reports, (struct span){version, sizeof version - 1});
 		return 0;
 	}
-	run.trace = trace_open(reports);
 	run_stages(&run, argc, argv);
-	trace_note(&run.trace, '*', "the message report is %c", run.result.letter);
+	tell_reports(&run);
 	envelope_emit(&run.envelope, &run.result);
 	struct span octets = {run.envelope.results.data, run.envelope.results.length};
 	if (run.envelope.results.failed)

@@ -10,20 +10,23 @@ struct trace {
 };
 
 /*
- * Opens the file named by QREMOTE_TRACE in the environment, to append to it.  There is no trace without that variable,
- * if the file cannot be opened, or if it is the one that `reports` refers to.
+ * Opens the file named by QREMOTE_TRACE in the environment, to append to it; /dev/stderr is descriptor 2, which must
+ * still be the caller's.  There is no trace without that variable, if the file cannot be opened, or if it is the one
+ * that `reports` refers to.
  */
 struct trace trace_open(int reports);
 
+/* Whether anything is written: facts that cost something are gathered only then. */
+bool trace_is_on(const struct trace *trace);
+
 /*
  * Writes one line per event: the time (UTC), the process, who speaks (`C` client, `S` server, `*` neither), and each
- * line of the text, printable.  Errors are ignored: a trace never changes a delivery.
+ * line of the text, printable.  A trace never changes a delivery: after an error, or if the reader takes nothing for a
+ * second, it ends.
  */
-void trace_text(const struct trace *trace, char who, struct span text);
+void trace_text(struct trace *trace, char who, struct span text);
 
-/* The same for a formatted text of up to 500 octets. */
-void trace_note(const struct trace *trace, char who, const char *format, ...) __attribute__((format(printf, 3, 4)));
-
-void trace_close(struct trace *trace);
+/* The same for a formatted text of up to 500 octets, as a single line. */
+void trace_note(struct trace *trace, char who, const char *format, ...) __attribute__((format(printf, 3, 4)));
 
 #endif

@@ -319,7 +319,7 @@ _PROTOTYPES: dict[str, tuple[type | None, list[type]]] = {
     "answer_next": (c_bool, [_P(Answer), c_uint, _P(Chain), _P(Record)]),
     "answer_name": (None, [_P(Answer), _P(Record), c_char_p]),
     "exchangers_order": (None, [_P(Exchangers)]),
-    "exchangers_drop_self": (c_bool, [_P(Exchangers), _P(Address), c_size_t]),
+    "exchangers_drop_self": (c_void_p, [_P(Exchangers), _P(Address), c_size_t]),
     "exchangers_candidates": (c_size_t, [_P(Exchangers), _P(Candidate)]),
     "exchangers_unknown": (c_char_p, [_P(Exchangers)]),
     "exchangers_free": (None, [_P(Exchangers)]),

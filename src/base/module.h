@@ -10,7 +10,7 @@
  */
 
 /* Increase it with every change of tls.h or dns.h, and of the structs in them, that affects program and module. */
-enum { MODULE_INTERFACE = 3 };
+enum { MODULE_INTERFACE = 4 };
 
 /*
  * Loads a module, such as qremote-tls.so, from the directory of the running program, else from where it was installed.

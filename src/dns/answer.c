@@ -9,6 +9,7 @@
 
 #include <arpa/nameser.h>
 #include <resolv.h>
+#include <stdio.h>
 #include <string.h>
 
 /* Fixed sizes, and bits of the header (RFC 1035 section 4.1). */
@@ -174,6 +175,27 @@ enum dns_status answer_read(struct answer *answer, struct span message, unsigned
 	}
 	rewind_to_first(answer);
 	return DNS_FOUND;
+}
+
+void answer_explain(struct span message, enum dns_status status, char text[ANSWER_TEXT_SIZE])
+{
+	static const char *const rcodes[RCODE + 1] = {"NOERROR",  "FORMERR", "SERVFAIL",
+						      "NXDOMAIN", "NOTIMP",  "REFUSED"};
+	static const char *const meanings[] = {
+		[DNS_FOUND] = "",
+		[DNS_NO_DATA] = ", but has no such record",
+		[DNS_NO_NAME] = "",
+		[DNS_ALIAS] = ", but only names an alias",
+		[DNS_NOWHERE] = ", but the aliases lead to no host",
+		[DNS_NULL_MX] = "",
+		[DNS_NO_ANSWER] = ", which is no usable answer",
+		[DNS_NO_MEMORY] = "",
+	};
+	unsigned rcode = message.length < HEADER_SIZE ? 0 : (unsigned)message.data[3] & RCODE;
+	if (rcodes[rcode])
+		snprintf(text, ANSWER_TEXT_SIZE, "says %s%s", rcodes[rcode], meanings[status]);
+	else
+		snprintf(text, ANSWER_TEXT_SIZE, "says RCODE %u%s", rcode, meanings[status]);
 }
 
 bool answer_next(struct answer *answer, unsigned type, const struct chain *chain, struct record *record)

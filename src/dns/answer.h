@@ -10,6 +10,9 @@
 /* How many aliases (CNAMEs) are followed from one name, and how many names that makes (MX-5). */
 enum { ALIASES_MAX = 8, CHAIN_MAX = 9 };
 
+/* Room for what answer_explain() says. */
+enum { ANSWER_TEXT_SIZE = 80 };
+
 /* The names from the one that was looked up to the end of its aliases; the last one is the one to ask about. */
 struct chain {
 	char names[CHAIN_MAX][NAME_SIZE];
@@ -54,6 +57,9 @@ struct record {
  * cannot know: it has no authority and does not ask others, or it refers to others (RFC 2308 section 2.2).
  */
 enum dns_status answer_read(struct answer *answer, struct span message, unsigned type, struct chain *chain);
+
+/* Says in words what a message says: its RCODE and, unless the records tell it, what answer_read() found. */
+void answer_explain(struct span message, enum dns_status status, char text[ANSWER_TEXT_SIZE]);
 
 /* The next record of the type at the end of the chain; false if there is none left. */
 bool answer_next(struct answer *answer, unsigned type, const struct chain *chain, struct record *record);

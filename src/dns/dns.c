@@ -30,6 +30,7 @@ enum { SOCKETS_MAX = 8 };
 enum { ROUNDS = 3, TIMEOUT = 5000, TIMEOUT_CARES = TIMEOUT << ROUNDS, TIMEOUT_SECOND_FAMILY = 3000 };
 
 struct dns {
+	struct trace *trace;
 	ares_channel channel;
 	struct ares_addr_port_node *servers; /* c-ares's list */
 	size_t server_count;
@@ -59,13 +60,14 @@ static void close_dns(struct dns *dns)
 	mem_free(dns);
 }
 
-static struct dns *open_dns(const char *servers, const char **why)
+static struct dns *open_dns(const char *servers, struct trace *trace, const char **why)
 {
 	char lookups[] = "b"; /* c-ares copies it */
 	struct dns *dns = mem_array(1, sizeof *dns + SOCKETS_MAX * sizeof *dns->sockets);
 	*why = "out of memory";
 	if (!dns)
 		return NULL;
+	dns->trace = trace;
 	struct ares_options options = {.flags = ARES_FLAG_NOSEARCH | ARES_FLAG_NOALIASES | ARES_FLAG_NOCHECKRESP,
 				       .timeout = TIMEOUT_CARES,
 				       .tries = 1,
@@ -130,10 +132,48 @@ static bool is_open(const struct question *question)
 static void ask(struct question *question);
 static void send_query(struct question *question);
 
+/* The name that is asked about: the end of the aliases that are known. */
+static const char *name_of(const struct question *question)
+{
+	return question->chain.names[question->chain.aliases];
+}
+
+static const char *type_text(unsigned type)
+{
+	return type == ns_t_mx ? "MX" : type == ns_t_a ? "A" : "AAAA";
+}
+
+/* Tells what one server said to a question about `name`, or why it said nothing. */
+static void tell(const struct question *question, const char *name, const char *what)
+{
+	char server[ADDRESS_TEXT_SIZE];
+	struct dns *dns = question->dns;
+	if (!trace_is_on(dns->trace))
+		return;
+	struct address address = address_of(dns->server->family, &dns->server->addr);
+	address_print(&address, server);
+	trace_note(dns->trace, '*', "DNS %s %s? %s %s", name, type_text(question->type), server, what);
+}
+
+/* The same for an answer to the question about the alias with this number. */
+static void tell_answer(const struct question *question, size_t first, struct span message, enum dns_status said)
+{
+	const struct chain *chain = &question->chain;
+	char what[ANSWER_TEXT_SIZE];
+	if (!trace_is_on(question->dns->trace))
+		return;
+	answer_explain(message, said, what);
+	tell(question, chain->names[first], what);
+	for (size_t i = first; i < chain->aliases; i++)
+		trace_note(question->dns->trace, '*', "DNS %s CNAME %s", chain->names[i], chain->names[i + 1]);
+}
+
 static void take_answer(void *context, int status, int timeouts, unsigned char *octets, int length)
 {
 	struct question *question = context;
 	struct answer answer;
+	struct span message = {(const char *)octets, (size_t)length};
+	size_t aliases = question->chain.aliases;
 	enum dns_status said = status == ARES_ENOMEM ? DNS_NO_MEMORY : DNS_NO_ANSWER;
 	(void)timeouts;
 	if (status == ARES_ECANCELLED || status == ARES_EDESTRUCTION || !is_open(question))
@@ -146,8 +186,11 @@ static void take_answer(void *context, int status, int timeouts, unsigned char *
 	question->deadline = 0;
 	question->silent = question->silent || !octets;
 	if (octets)
-		said = answer_read(&answer, (struct span){(const char *)octets, (size_t)length}, question->type,
-				   &question->chain);
+		said = answer_read(&answer, message, question->type, &question->chain);
+	if (octets)
+		tell_answer(question, aliases, message, said);
+	else
+		tell(question, name_of(question), ares_strerror(status));
 	if (said == DNS_FOUND)
 		said = question->take(question, &answer);
 	if (said == DNS_ALIAS)
@@ -160,8 +203,7 @@ static void take_answer(void *context, int status, int timeouts, unsigned char *
 
 static void send_query(struct question *question)
 {
-	ares_query(question->dns->channel, question->chain.names[question->chain.aliases], ns_c_in, (int)question->type,
-		   take_answer, question);
+	ares_query(question->dns->channel, name_of(question), ns_c_in, (int)question->type, take_answer, question);
 }
 
 static void ask(struct question *question)
@@ -181,6 +223,7 @@ static int64_t time_left(struct question *questions, size_t count)
 		if (!question->deadline)
 			continue;
 		if (end <= time) {
+			tell(question, name_of(question), "does not answer in time");
 			question->deadline = 0;
 			question->silent = true;
 		} else if (left < 0 || end - time < left) {
@@ -272,9 +315,12 @@ static enum dns_status take_exchangers(struct question *question, struct answer 
 		answer_name(answer, &record, name);
 		records++;
 		root = root || !*name;
-		if (!name_copy(span_of(name), exchanger->name))
-			continue;
+		bool valid = name_copy(span_of(name), exchanger->name);
 		exchanger->preference = (uint16_t)(record.data[0] << 8 | record.data[1]);
+		trace_note(question->dns->trace, '*', "DNS %s MX %u %s%s", name_of(question), exchanger->preference,
+			   *name ? name : ".", valid || !*name ? "" : " (not used: not a host name)");
+		if (!valid)
+			continue;
 		exchangers->count++;
 	}
 	return root && records == 1 ? DNS_NULL_MX : DNS_FOUND;
@@ -289,6 +335,15 @@ static enum dns_status ask_exchangers(struct dns *dns, const char *name, struct 
 	return question.status;
 }
 
+static void tell_address(const struct question *question, const struct address *address)
+{
+	char text[ADDRESS_TEXT_SIZE];
+	if (!trace_is_on(question->dns->trace))
+		return;
+	address_print(address, text);
+	trace_note(question->dns->trace, '*', "DNS %s %s %s", name_of(question), type_text(question->type), text);
+}
+
 static enum dns_status take_addresses(struct question *question, struct answer *answer)
 {
 	struct exchanger *exchanger = question->context;
@@ -298,6 +353,7 @@ static enum dns_status take_addresses(struct question *question, struct answer *
 	while (count < CANDIDATES_MAX && answer_next(answer, question->type, &question->chain, &record)) {
 		struct address address = address_of(ipv4 ? AF_INET : AF_INET6, record.data);
 		buf_add(ipv4 ? &exchanger->ipv4 : &exchanger->ipv6, &address, sizeof address);
+		tell_address(question, &address);
 		count++;
 	}
 	return DNS_FOUND;

@@ -4,6 +4,7 @@
 
 #include "dns/answer.h"
 #include "dns/exchangers.h"
+#include "trace.h"
 
 #include <stdint.h>
 
@@ -13,9 +14,10 @@ struct dns;
 
 struct dns_module {
 	uint32_t interface; /* MODULE_INTERFACE of its build */
-	/* Prepares to ask `servers` ("address:port", separated by commas), or those of resolv.conf if it is NULL.
-	 * NULL, with a constant string in `why`, if that fails.  Ended by close(). */
-	struct dns *(*open)(const char *servers, const char **why);
+	/* Prepares to ask `servers` ("address:port", separated by commas), or those of resolv.conf if it is NULL;
+	 * `trace` is told each question and what came of it.  NULL, with a constant string in `why`, if that fails.
+	 * Ended by close(). */
+	struct dns *(*open)(const char *servers, struct trace *trace, const char **why);
 	/* Asks for the MX records of a name, or of the name that it is an alias for.  `exchangers` must be empty; after
 	 * DNS_FOUND it has a member for each record whose name is a host name, possibly none. */
 	enum dns_status (*exchangers)(struct dns *dns, const char *name, struct exchangers *exchangers);

@@ -61,7 +61,7 @@ static bool any_is_own(const struct buf *buf, const struct address *own, size_t 
 	return false;
 }
 
-bool exchangers_drop_self(struct exchangers *exchangers, const struct address *own, size_t count)
+const struct exchanger *exchangers_drop_self(struct exchangers *exchangers, const struct address *own, size_t count)
 {
 	for (size_t i = 0; i < exchangers->count; i++) {
 		const struct exchanger *exchanger = &exchangers->list[i];
@@ -70,9 +70,9 @@ bool exchangers_drop_self(struct exchangers *exchangers, const struct address *o
 		while (i > 0 && exchangers->list[i - 1].preference == exchanger->preference)
 			i--;
 		truncate_to(exchangers, i);
-		return true;
+		return exchanger;
 	}
-	return false;
+	return NULL;
 }
 
 size_t exchangers_candidates(const struct exchangers *exchangers, struct candidate candidates[CANDIDATES_MAX])

@@ -39,9 +39,10 @@ void exchangers_order(struct exchangers *exchangers);
 
 /*
  * Drops every exchanger that has one of the `count` addresses in `own`, or one that always means this machine, and with
- * it all of equal or worse preference (RFC 5321 section 5.1).  Returns whether it dropped any.
+ * it all of equal or worse preference (RFC 5321 section 5.1).  Returns the one that has such an address, or NULL.  It
+ * and the others stay behind the last of the list, but only with their names.
  */
-bool exchangers_drop_self(struct exchangers *exchangers, const struct address *own, size_t count);
+const struct exchanger *exchangers_drop_self(struct exchangers *exchangers, const struct address *own, size_t count);
 
 /* The addresses in the order in which they are tried, IPv6 first for each exchanger: fills at most CANDIDATES_MAX
  * and returns how many. */

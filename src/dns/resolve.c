@@ -38,6 +38,7 @@ struct search {
 	struct destination *destination;
 	const struct host *host;
 	const struct config *config;
+	struct trace *trace;
 	struct route route;
 	const struct dns_module *module; /* these two are for the first question */
 	struct dns *dns;
@@ -75,7 +76,7 @@ static bool open_dns(struct search *search)
 	search->module = module_load("qremote-dns.so", "DNS", what, sizeof what);
 	if (!search->module)
 		return fail_locally(search, what);
-	search->dns = search->module->open(search->config->dnsservers.data, &why);
+	search->dns = search->module->open(search->config->dnsservers.data, search->trace, &why);
 	if (search->dns)
 		return true;
 	snprintf(what, sizeof what, "cannot query the DNS: %s.", why);
@@ -125,6 +126,9 @@ static bool use_mx(struct search *search)
 		return false;
 	switch (search->module->exchangers(search->dns, search->host->name, exchangers)) {
 	case DNS_FOUND:
+		if (exchangers->count > EXCHANGERS_MAX)
+			trace_note(search->trace, '*', "only the best %d of %zu exchangers are looked up",
+				   EXCHANGERS_MAX, exchangers->count);
 		draw(exchangers);
 		exchangers_order(exchangers);
 		return true;
@@ -159,6 +163,25 @@ static bool look_up_addresses(struct search *search)
 	return !exchangers_failed(exchangers) || fail_locally(search, "is out of memory.");
 }
 
+/* Drops this machine with those that are no better, and tells so of each. */
+static bool drop_any(const struct search *search, const struct buf *own)
+{
+	struct exchangers *exchangers = &search->destination->exchangers;
+	size_t count = exchangers->count;
+	const struct exchanger *self = exchangers_drop_self(exchangers, (const struct address *)(const void *)own->data,
+							    own->length / sizeof(struct address));
+	for (size_t i = exchangers->count; self && i < count; i++) {
+		const struct exchanger *dropped = &exchangers->list[i];
+		if (dropped == self)
+			trace_note(search->trace, '*', "not tried: %s is this machine",
+				   *self->name ? self->name : search->host->name);
+		else
+			trace_note(search->trace, '*', "not tried: %s is no better than %s, which is this machine",
+				   dropped->name, self->name);
+	}
+	return self;
+}
+
 /* RFC 5321 section 5.1: mail must not loop through this machine. */
 static bool drop_self(struct search *search, bool *dropped)
 {
@@ -169,11 +192,21 @@ static bool drop_self(struct search *search, bool *dropped)
 	conn_own_addresses(&own);
 	bool known = !own.failed;
 	if (known)
-		*dropped = exchangers_drop_self(&search->destination->exchangers,
-						(const struct address *)(const void *)own.data,
-						own.length / sizeof(struct address));
+		*dropped = drop_any(search, &own);
 	buf_free(&own);
 	return known || fail_locally(search, "cannot list the addresses of this machine.");
+}
+
+/* Tells of the exchangers without an address; those with one are tried. */
+static void tell_unreachable(const struct search *search)
+{
+	const struct exchangers *exchangers = &search->destination->exchangers;
+	for (size_t i = 0; i < exchangers->count; i++) {
+		const struct exchanger *exchanger = &exchangers->list[i];
+		if (exchanger->ipv4.length == 0 && exchanger->ipv6.length == 0)
+			trace_note(search->trace, '*', "not tried: %s %s", exchanger->name,
+				   exchanger->unknown ? "cannot be looked up now" : "has no address");
+	}
 }
 
 /* A relay without an address is a mistake in the file, unless a lookup failed for now. */
@@ -216,8 +249,13 @@ static bool run(struct search *search)
 	bool dropped;
 	bool found;
 	route_find(routes, host, &search->route); /* every line was checked when the file was read */
+	const struct span relay = search->route.relay;
 	search->destination->port = search->route.port;
-	if (search->route.relay.length > 0)
+	if (search->route.line > 0)
+		trace_note(search->trace, '*', "control/smtproutes line %zu applies: %s%.*s, port %u",
+			   search->route.line, relay.length > 0 ? "relay " : "no relay", (int)relay.length, relay.data,
+			   search->route.port);
+	if (relay.length > 0)
 		found = use_relay(search);
 	else if (search->host->literal)
 		found = use_single(search, NULL, &search->host->address);
@@ -225,13 +263,15 @@ static bool run(struct search *search)
 		found = use_mx(search);
 	if (!found || !look_up_addresses(search) || !drop_self(search, &dropped))
 		return false;
+	tell_unreachable(search);
 	return exchangers_have_address(&search->destination->exchangers) || fail_without_address(search, dropped);
 }
 
 bool resolve_host(struct destination *destination, const struct host *host, const struct config *config,
-		  struct report *failure)
+		  struct trace *trace, struct report *failure)
 {
-	struct search search = {.destination = destination, .host = host, .config = config, .failure = failure};
+	struct search search = {
+		.destination = destination, .host = host, .config = config, .trace = trace, .failure = failure};
 	*destination = (struct destination){0};
 	bool found = run(&search);
 	if (search.dns)

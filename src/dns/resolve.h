@@ -5,6 +5,7 @@
 #include "dns/exchangers.h"
 #include "qmail/config.h"
 #include "qmail/report.h"
+#include "trace.h"
 
 /* Where a message is sent: the servers to try, and their port. */
 struct destination {
@@ -23,10 +24,10 @@ struct host {
 bool host_parse(struct host *host, const char *argument, struct report *failure);
 
 /*
- * Finds the servers for a host, by smtproutes, DNS or its literal.  After success there is at least one address to try.
- * Otherwise returns false and says why in `failure`.
+ * Finds the servers for a host, by smtproutes, DNS or its literal, and tells `trace` how.  After success there is at
+ * least one address to try.  Otherwise returns false and says why in `failure`.
  */
 bool resolve_host(struct destination *destination, const struct host *host, const struct config *config,
-		  struct report *failure);
+		  struct trace *trace, struct report *failure);
 
 #endif

@@ -38,7 +38,7 @@ struct outcome {
 /* One SMTP session with one server; zeroed, it is ready for whoever opens it to fill in. */
 struct session {
 	const struct config *config;
-	const struct trace *trace;
+	struct trace *trace;
 	/* The server as reports name it. */
 	const char *name; /* empty where there is only an address */
 	const char *host; /* its name or, if it has none, its address */

@@ -137,6 +137,7 @@ static bool open_tls(struct attempt *attempt, int descriptor)
 		.host = *name ? name : NULL,
 		.certificate = {attempt->certificate.data, attempt->certificate.length},
 		.trusted = {attempt->trusted.data, attempt->trusted.length},
+		.trace = attempt->session->trace,
 		.below = &conn_transport,
 		.descriptor = descriptor,
 	};

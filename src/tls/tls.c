@@ -22,6 +22,7 @@
 enum { RECORD_MAX = 16384 }; /* octets (RFC 8446 section 5.1) */
 
 struct tls {
+	struct trace *trace;
 	gnutls_session_t session;
 	gnutls_certificate_credentials_t credentials;
 	gnutls_priority_t priority;
@@ -169,6 +170,7 @@ static struct tls *open_tls(const struct tls_settings *settings, struct tls_fail
 		fail(failure, TLS_LOCAL, "out of memory");
 		return NULL;
 	}
+	tls->trace = settings->trace;
 	tls->below = settings->below;
 	tls->descriptor = settings->descriptor;
 	tls->judged = settings->trusted.data != NULL;
@@ -204,7 +206,7 @@ static bool fail_handshake(struct tls *tls, int error, struct tls_failure *failu
 	return fail_with(failure, error == GNUTLS_E_UNSUPPORTED_VERSION_PACKET ? TLS_REFUSED : TLS_HANDSHAKE, error);
 }
 
-static bool handshake(struct tls *tls, int64_t deadline, struct tls_failure *failure)
+static bool shake_hands(struct tls *tls, int64_t deadline, struct tls_failure *failure)
 {
 	int result;
 	while ((result = gnutls_handshake(tls->session)) != 0) {
@@ -217,6 +219,15 @@ static bool handshake(struct tls *tls, int64_t deadline, struct tls_failure *fai
 			return fail(failure, TLS_HANDSHAKE, "it timed out");
 	}
 	return true;
+}
+
+static bool handshake(struct tls *tls, int64_t deadline, struct tls_failure *failure)
+{
+	bool done = shake_hands(tls, deadline, failure);
+	if (trace_is_on(tls->trace))
+		verify_tell(tls->session, tls->host, tls->judged && (done || tls->status != 0) ? &tls->status : NULL,
+			    tls->trace);
+	return done;
 }
 
 static const char *version(const struct tls *tls)

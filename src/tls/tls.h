@@ -3,6 +3,7 @@
 #define TLS_H
 
 #include "base/stream.h"
+#include "trace.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -21,6 +22,7 @@ struct tls_settings {
 	const char *host;           /* the server's name, NULL if there is only an address */
 	struct tls_pem certificate; /* ours, with its chain and its key, for a server that asks for one */
 	struct tls_pem trusted; /* the certificates that the server's chain must lead to; none: it is not verified */
+	struct trace *trace;    /* is told what the server's certificate is */
 	const struct stream_transport *below; /* what TLS runs over: a connected socket, and how to wait for it */
 	int descriptor;
 };

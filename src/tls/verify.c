@@ -9,6 +9,7 @@
 #include <gnutls/x509.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 #include <time.h>
@@ -77,6 +78,17 @@ static bool is_for_servers(gnutls_x509_crt_t certificate)
 	return gnutls_x509_crt_check_key_purpose(certificate, GNUTLS_KP_TLS_WWW_SERVER, 0) != 0;
 }
 
+/* What is wrong with the certificate itself, if `host`, unless that is empty, is the server. */
+static unsigned own_status(gnutls_x509_crt_t certificate, const char *host)
+{
+	unsigned status = dates_status(certificate);
+	if (*host && !is_for(certificate, host))
+		status |= GNUTLS_CERT_UNEXPECTED_OWNER | GNUTLS_CERT_INVALID;
+	if (!is_for_servers(certificate))
+		status |= GNUTLS_CERT_PURPOSE_MISMATCH | GNUTLS_CERT_INVALID;
+	return status;
+}
+
 /* What GnuTLS finds wrong with the chain, and what it does not check if the file holds that certificate. */
 static unsigned certificate_status(gnutls_session_t session, gnutls_x509_crt_t certificate, const char *host)
 {
@@ -85,11 +97,7 @@ static unsigned certificate_status(gnutls_session_t session, gnutls_x509_crt_t c
 	unsigned status = 0;
 	if (gnutls_certificate_verify_peers(session, &purpose, 1, &status) != 0)
 		return GNUTLS_CERT_INVALID;
-	if (!is_for(certificate, host))
-		status |= GNUTLS_CERT_UNEXPECTED_OWNER | GNUTLS_CERT_INVALID;
-	if (!is_for_servers(certificate))
-		status |= GNUTLS_CERT_PURPOSE_MISMATCH | GNUTLS_CERT_INVALID;
-	return status | dates_status(certificate);
+	return status | own_status(certificate, host);
 }
 
 unsigned verify_server(gnutls_session_t session, const char *host)
@@ -123,6 +131,85 @@ const struct verify_reason *verify_reason(unsigned status)
 	while (reason->bit && !(status & reason->bit))
 		reason++;
 	return reason;
+}
+
+/* The names that the certificate is for, as far as there is room. */
+static void tell_names(gnutls_x509_crt_t certificate, struct trace *trace)
+{
+	char names[480] = "";
+	char name[256];
+	size_t used = 0;
+	for (unsigned i = 0; used < sizeof names; i++) {
+		size_t length = sizeof name;
+		int kind = gnutls_x509_crt_get_subject_alt_name(certificate, i, name, &length, NULL);
+		if (kind < 0 && kind != GNUTLS_E_SHORT_MEMORY_BUFFER)
+			break;
+		if (kind == GNUTLS_SAN_DNSNAME)
+			used += (size_t)snprintf(names + used, sizeof names - used, " %.*s", (int)length, name);
+	}
+	if (used > 0)
+		trace_note(trace, '*', "TLS certificate 1 is for%s%s", names, used < sizeof names ? "" : "...");
+}
+
+static void tell_dates(gnutls_x509_crt_t certificate, struct trace *trace)
+{
+	const time_t times[] = {gnutls_x509_crt_get_activation_time(certificate),
+				gnutls_x509_crt_get_expiration_time(certificate)};
+	char dates[2][32] = {"?", "?"};
+	struct tm utc;
+	for (int i = 0; i < 2; i++)
+		if (gmtime_r(&times[i], &utc))
+			strftime(dates[i], sizeof dates[i], "%Y-%m-%dT%H:%M:%SZ", &utc);
+	trace_note(trace, '*', "TLS certificate 1 is valid from %s to %s", dates[0], dates[1]);
+}
+
+/* Whose certificate, and whose signature is in it: distinguished names as text, empty where there is none. */
+static void tell_parties(gnutls_x509_crt_t certificate, unsigned number, struct trace *trace)
+{
+	gnutls_datum_t subject = {0};
+	gnutls_datum_t issuer = {0};
+	gnutls_x509_crt_get_dn3(certificate, &subject, 0);
+	gnutls_x509_crt_get_issuer_dn3(certificate, &issuer, 0);
+	trace_note(trace, '*', "TLS certificate %u is of `%.*s', issued by `%.*s'", number, (int)subject.size,
+		   subject.data ? (const char *)subject.data : "", (int)issuer.size,
+		   issuer.data ? (const char *)issuer.data : "");
+	gnutls_free(subject.data);
+	gnutls_free(issuer.data);
+}
+
+/* All that is wrong, and whether that counts. */
+static void tell_verdict(unsigned status, bool judged, struct trace *trace)
+{
+	for (const struct verify_reason *reason = reasons; reason->bit; reason++)
+		if (status & reason->bit)
+			trace_note(trace, '*', "TLS certificate 1 %s", reason->text);
+	trace_note(trace, '*', "TLS certificates were %s",
+		   !judged       ? "not verified"
+		   : status == 0 ? "verified"
+				 : "refused");
+}
+
+void verify_tell(gnutls_session_t session, const char *host, const unsigned *verdict, struct trace *trace)
+{
+	unsigned status = 0;
+	unsigned count = 0;
+	gnutls_x509_crt_t certificate;
+	const gnutls_datum_t *chain = gnutls_certificate_get_peers(session, &count);
+	for (unsigned i = 0; chain && i < count; i++) {
+		if (gnutls_x509_crt_init(&certificate) != 0)
+			return;
+		bool read = gnutls_x509_crt_import(certificate, &chain[i], GNUTLS_X509_FMT_DER) == 0;
+		if (read)
+			tell_parties(certificate, i + 1, trace);
+		if (read && i == 0) {
+			tell_names(certificate, trace);
+			tell_dates(certificate, trace);
+			status = own_status(certificate, host);
+		}
+		gnutls_x509_crt_deinit(certificate);
+	}
+	if (count > 0)
+		tell_verdict(verdict ? *verdict : status, verdict, trace);
 }
 
 /* Any certificate of the file is an anchor, but for those whose purposes are others: at these, GnuTLS does not look at

@@ -2,6 +2,8 @@
 #ifndef VERIFY_H
 #define VERIFY_H
 
+#include "trace.h"
+
 #include <gnutls/gnutls.h>
 
 /*
@@ -13,6 +15,12 @@ int verify_load(gnutls_certificate_credentials_t credentials, const gnutls_datum
 /* Judges the certificates of the other side, which must be the server `host`: bits of gnutls_certificate_status_t for
  * what is wrong with them, or 0. */
 unsigned verify_server(gnutls_session_t session, const char *host);
+
+/*
+ * Tells the certificates of the other side, if it has sent any, and what is wrong with its own: `verdict` is what
+ * verify_server() found, or NULL if it was not asked.
+ */
+void verify_tell(gnutls_session_t session, const char *host, const unsigned *verdict, struct trace *trace);
 
 /* What such a bit means. */
 struct verify_reason {
