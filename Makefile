@@ -29,11 +29,13 @@ PROGRAM = $(BUILD)/Qremote
 # Separate modules, so that only a delivery that uses c-ares or GnuTLS loads it.
 DNS_MODULE = $(BUILD)/qremote-dns.so
 TLS_MODULE = $(BUILD)/qremote-tls.so
+# It looks for the program beside itself.
+TRY = $(BUILD)/qremote-try
 OBJECTS = $(patsubst src/%.c,$(BUILD)/obj/%.o,$(filter-out src/dns/dns.c src/tls/tls.c src/tls/verify.c, \
 	$(wildcard src/*.c src/*/*.c)))
 PURE = $(shell sed -n '/^---- pure/,$${/^[a-z]/p}' src/LAYERS)
-# The manual page of the program.  Those of mocksrv belong to its package: see pyproject.toml.
-MAN = man/Qremote.8
+# The manual pages of the programs.  Those of mocksrv belong to its package: see pyproject.toml.
+MAN = man/Qremote.8 man/qremote-try.8
 
 WARNINGS = -Wall -Wextra -Wconversion -Wshadow -Wmissing-prototypes -Wstrict-prototypes -Wformat=2 -Wvla \
 	$(if $(filter 1,$(WERROR)),-Werror)
@@ -44,7 +46,7 @@ COMPILE = $(CC) -std=c11 -iquote src -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 $(FORT
 run = $(if $(filter 1,$(V)),,@printf '%-8s%s\n' '$(1)' '$@' &&)
 LINK = -Wl,-z,relro -Wl,-z,now -Wl,--as-needed $(LDFLAGS)
 
-all: $(PROGRAM) $(DNS_MODULE) $(TLS_MODULE) ## build/Qremote (the default); nothing is installed (10 s; V=1 shows the commands)
+all: $(PROGRAM) $(DNS_MODULE) $(TLS_MODULE) $(TRY) ## build/Qremote (the default); nothing is installed (10 s; V=1 shows the commands)
 
 # Without the objects that only a module uses.
 $(PROGRAM): $(OBJECTS)
@@ -56,6 +58,9 @@ $(TLS_MODULE): $(patsubst %,$(BUILD)/pic/%.o,tls/tls tls/verify base/text base/b
 $(TLS_MODULE): LIBRARY = gnutls
 $(DNS_MODULE) $(TLS_MODULE):
 	$(call run,link) $(COMPILE) -shared -Wl,-z,defs -Wl,-Bsymbolic $(LINK) -o $@ $^ $(shell pkg-config --libs $(LIBRARY))
+
+$(TRY): admin/qremote-try
+	@install -D -m 755 $< $@
 
 $(BUILD)/obj/%.o: src/%.c Makefile $(BUILD)/flags | libraries
 	@mkdir -p $(@D)
@@ -223,10 +228,11 @@ deps-demo deps-ci:
 
 # Files in use are replaced by rename: qmail-rspawn bounces a mail if it finds no program.
 put = install -D -m $(1) $(2) '$(DESTDIR)$(3).new' && mv -f '$(DESTDIR)$(3).new' '$(DESTDIR)$(3)'
-install: $(PROGRAM) $(DNS_MODULE) $(TLS_MODULE) ## into $(DESTDIR)$(PREFIX); QMAIL=/var/qmail is where the control files are
+install: $(PROGRAM) $(DNS_MODULE) $(TLS_MODULE) $(TRY) ## into $(DESTDIR)$(PREFIX); QMAIL=/var/qmail is where the control files are
 	$(call put,644,$(DNS_MODULE),$(MODULES)/$(notdir $(DNS_MODULE)))
 	$(call put,644,$(TLS_MODULE),$(MODULES)/$(notdir $(TLS_MODULE)))
 	$(call put,755,$(PROGRAM),$(PREFIX)/bin/Qremote)
+	$(call put,755,$(TRY),$(PREFIX)/bin/qremote-try)
 	for page in $(MAN); do \
 		install -D -m 644 $$page '$(DESTDIR)$(PREFIX)'/share/man/man$${page##*.}/$${page##*/} || exit; done
 
@@ -234,7 +240,7 @@ install: $(PROGRAM) $(DNS_MODULE) $(TLS_MODULE) ## into $(DESTDIR)$(PREFIX); QMA
 uninstall: ## remove what install installed
 	@[ "$$(readlink '$(QMAIL)/bin/qmail-remote')" != '$(PREFIX)/bin/Qremote' ] || [ '$(DESTDIR)' ] || { \
 		echo '$(QMAIL)/bin/qmail-remote is a link to it: first make restore-qmail-remote' >&2; exit 1; }
-	rm -f '$(DESTDIR)$(PREFIX)/bin/Qremote' '$(DESTDIR)$(MODULES)/'qremote-dns.so '$(DESTDIR)$(MODULES)/'qremote-tls.so
+	rm -f '$(DESTDIR)$(PREFIX)/bin/Qremote' '$(DESTDIR)$(PREFIX)/bin/qremote-try' '$(DESTDIR)$(MODULES)/'qremote-dns.so '$(DESTDIR)$(MODULES)/'qremote-tls.so
 	-rmdir --ignore-fail-on-non-empty '$(DESTDIR)$(MODULES)'
 	for page in $(MAN); do rm -f '$(DESTDIR)$(PREFIX)'/share/man/man$${page##*.}/$${page##*/} || exit; done
 

@@ -115,6 +115,9 @@ static void run_stages(struct run *run, int argc, char **argv)
 {
 	struct report *failure = &run->result;
 	int64_t begun = conn_now();
+	bool trying = argc > ARGUMENTS_LEAST && strcmp(argv[1], "--try") == 0;
+	argc -= trying;
+	argv += trying;
 	if (argc < ARGUMENTS_LEAST) {
 		report_write(failure, 'D', "5.3.5", "Qremote", "needs a host, a sender and at least one recipient.");
 		return;
@@ -124,6 +127,7 @@ static void run_stages(struct run *run, int argc, char **argv)
 	    !host_parse(&run->host, argv[1], failure) ||
 	    !resolve_host(&run->destination, &run->host, &run->config, &run->trace, failure))
 		return;
+	run->message.withheld = trying;
 	struct delivery delivery = {&run->config, &run->trace, &run->destination, &run->message, &run->envelope, begun};
 	deliver(&delivery, failure);
 }

@@ -34,21 +34,24 @@ def files(directory: Path) -> set[str]:
 
 
 def test_install_and_uninstall(tmp_path: Path) -> None:
-    """The program and its manual page come and go; nothing is compiled, and nothing of mocksrv is installed."""
+    """The programs and their manual pages come and go; nothing is compiled, and nothing of mocksrv is installed."""
     (tmp_path / "usr/bin").mkdir(parents=True)
     (tmp_path / "usr/bin/other").touch()
     where = (f"DESTDIR={tmp_path}", "PREFIX=/usr")
-    built = [word for name in ("Qremote", *MODULES, "module-directory") for word in ("-o", f"build/{name}")]
+    built = [word for name in ("Qremote", "qremote-try", *MODULES, "module-directory") for word in ("-o", f"build/{name}")]
     make(*built, "install", *where)
-    page = "usr/share/man/man8/Qremote.8"
+    programs = {f"usr/bin/{name}" for name in ("Qremote", "qremote-try")}
+    pages = {f"usr/share/man/man8/{name}.8" for name in ("Qremote", "qremote-try")}
     modules = {f"usr/lib/qremote/{name}" for name in MODULES}
-    assert files(tmp_path) == {"usr/bin/other", "usr/bin/Qremote", *modules, page}
+    assert files(tmp_path) == {"usr/bin/other", *programs, *modules, *pages}
     for name in MODULES:
         assert (tmp_path / "usr/lib/qremote" / name).read_bytes() == (ROOT / "build" / name).read_bytes()
-    installed = tmp_path / "usr/bin/Qremote"
-    assert installed.read_bytes() == (ROOT / "build/Qremote").read_bytes()
-    assert installed.stat().st_mode & 0o777 == 0o755
-    assert (tmp_path / page).stat().st_mode & 0o777 == 0o644
+    for name in programs:
+        installed = tmp_path / name
+        assert installed.read_bytes() == (ROOT / "build" / installed.name).read_bytes()
+        assert installed.stat().st_mode & 0o777 == 0o755
+    for page in pages:
+        assert (tmp_path / page).stat().st_mode & 0o777 == 0o644
     make("uninstall", *where)
     assert files(tmp_path) == {"usr/bin/other"}
     assert not (tmp_path / "usr/lib/qremote").exists()

@@ -183,9 +183,9 @@ void answer_explain(struct span message, enum dns_status status, char text[ANSWE
 						      "NXDOMAIN", "NOTIMP",  "REFUSED"};
 	static const char *const meanings[] = {
 		[DNS_FOUND] = "",
-		[DNS_NO_DATA] = ", but has no such record",
+		[DNS_NO_DATA] = ", no such record",
 		[DNS_NO_NAME] = "",
-		[DNS_ALIAS] = ", but only names an alias",
+		[DNS_ALIAS] = ", only an alias",
 		[DNS_NOWHERE] = ", but the aliases lead to no host",
 		[DNS_NULL_MX] = "",
 		[DNS_NO_ANSWER] = ", which is no usable answer",

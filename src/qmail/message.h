@@ -12,6 +12,7 @@
 struct message {
 	struct span octets; /* from the descriptor's offset to the end of the file */
 	struct line_facts facts;
+	bool withheld; /* the envelope is tried without it (SYN-7): set by the caller of message_open() */
 	int descriptor;
 	off_t file_size; /* its time when it was mapped */
 	struct timespec modified;

@@ -145,20 +145,26 @@ static void judge_data(struct transaction *transaction, const struct stage *stag
 		session_fail_reply(transaction->session, stage);
 }
 
-/* RES-9: whom the message went to, and how. */
+/* RES-9: whom the message went to, or could go to, and how. */
 static void report_acceptance(struct transaction *transaction)
 {
 	struct session *session = transaction->session;
 	struct report *report = &session->outcome.report;
 	const char *how = transaction->content.form.how;
 	const char *secured = session->secured;
+	bool withheld = transaction->content.message->withheld;
 	char who[NAME_SIZE + sizeof session->where + 1];
-	char what[300] = "accepted message.";
+	char in[240] = "";
+	char what[320];
 	snprintf(who, sizeof who, "%s%s%s", session->name, *session->name ? " " : "", session->where);
 	if (*how || *secured)
-		snprintf(what, sizeof what, "accepted message (%s%s%s).", how, *how && *secured ? ", " : "", secured);
-	report_write(report, 'K', "", who, what);
-	report_add_reply(report, &session->reply);
+		snprintf(in, sizeof in, " (%s%s%s)", how, *how && *secured ? ", " : "", secured);
+	snprintf(what, sizeof what,
+		 withheld ? "accepted the envelope%s; the message was not sent, as --try asks." : "accepted message%s.",
+		 in);
+	report_write(report, withheld ? 'Z' : 'K', withheld ? "4.0.0" : "", who, what);
+	if (!withheld)
+		report_add_reply(report, &session->reply);
 }
 
 /*
@@ -310,11 +316,13 @@ void transaction_run(struct session *session, struct envelope *envelope, const s
 		return;
 	content_open(&transaction.content, session, message);
 	uint64_t position = content_position(&transaction);
-	send_group(&transaction, position);
+	send_group(&transaction, message->withheld ? 1 + transaction.recipients : position);
 	if (session->broken)
 		return;
 	if (!session_has_failed(session)) {
-		if (reserve(&transaction))
+		if (message->withheld)
+			report_acceptance(&transaction);
+		else if (reserve(&transaction))
 			send_group(&transaction, position + content_chunks(&transaction.content));
 	} else if (session->reply.code == 354 &&
 		   command_at(&transaction, transaction.answered - 1) == &commands[DATA]) {
