@@ -9,7 +9,7 @@ import sys
 from mocksrv import __version__
 
 try:
-    from mocksrv import commands
+    from mocksrv import commands, testing
 
     from mocksrv.case.octets import harmless
     from mocksrv.case.script import CaseError
@@ -52,7 +52,7 @@ def _run(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="mocksrv", description="A scriptable SMTP and DNS peer.")
     parser.add_argument("--version", action="version", version=f"mocksrv {__version__}")
     subparsers = parser.add_subparsers(required=True, metavar="COMMAND")
-    adders = (serve.add_command, commands.add_run, commands.add_audit, commands.add_show, commands.add_peers)
+    adders = (serve.add_command, commands.add_run, commands.add_audit, commands.add_show, testing.add_test)
     for add_command in adders:
         add_command(subparsers)
     options = parser.parse_args(arguments[:at])

@@ -1,25 +1,22 @@
 # SPDX-License-Identifier: ISC
-"""The commands that play cases and read transcripts: run, audit, show, peers. `serve` has a file of its own."""
+"""The commands that play single cases and read transcripts: run, audit, show. The others have files of their own."""
 
 import argparse
 import sys
 from collections.abc import Callable, Iterator
-from functools import partial
 from pathlib import Path
 from typing import Any
 
-from mocksrv.judge import clients, rfc, suite
+from mocksrv.judge import clients, rfc
 
-from mocksrv.tell import bless, page, show, table, totals, verdicts
+from mocksrv.tell import bless, page, show, verdicts
 
-from mocksrv.adapters import ADAPTERS
 from mocksrv.audit import Grade, audit, findings_text, rules_text
-from mocksrv.case.corpus import CASES, case_named
+from mocksrv.case.corpus import case_named
 from mocksrv.case.file import Case, read_case
 from mocksrv.case.octets import harmless
 from mocksrv.case.pattern import Facts
 from mocksrv.case.script import CaseError
-from mocksrv.case.templates import find_cases
 from mocksrv.judge.clients import Client
 from mocksrv.play.tape import read_tapes
 from mocksrv.world import home
@@ -59,15 +56,6 @@ def add_show(commands: Any) -> None:
     parser.set_defaults(run=_show)
     parser.add_argument("file", type=case_named, metavar="CASE|TRANSCRIPT")
     parser.add_argument("--html", type=Path, metavar="FILE", help="write it to this file as a page")
-
-
-def add_peers(commands: Any) -> None:
-    """Adds `peers`."""
-    parser = commands.add_parser("peers", help="play all cases with many clients and write tables")
-    parser.set_defaults(run=_peers)
-    parser.add_argument("clients", nargs="*", metavar="CLIENT", help="default: Qremote, and every adapter")
-    parser.add_argument("--cases", type=Path, default=CASES, metavar="FOLDER", help="its cases")
-    parser.add_argument("--out", type=Path, default=Path("build"), metavar="FOLDER", help="where peers.html goes")
 
 
 def complaint(error: Exception) -> str:
@@ -180,25 +168,3 @@ def _tape_reading(path: Path) -> tuple[str, str]:
     found = [(tape, audit(tape)) for tape in read_tapes(path)]
     text = "\n".join(f"-- dialogue {tape.host} --\n{findings_text(tape, findings)}" for tape, findings in found)
     return text, page.page(path.name, [], [page.of_tape(tape, verdicts.notes(findings)) for tape, findings in found])
-
-
-# peers
-
-
-def _peers(options: argparse.Namespace) -> int:
-    told = options.clients or [str(default_program()), *ADAPTERS]
-    found = [clients.find(one) for one in dict.fromkeys(told)]
-    absent = [f"{client.name}: {why}" for client in found if (why := client.missing())]
-    present = [client for client in found if client.missing() is None]
-    paths = find_cases(options.cases)
-    if not paths:
-        raise CaseError(f"no cases in {options.cases}")
-    if not present:
-        raise CaseError("; ".join(absent))
-    options.out.mkdir(parents=True, exist_ok=True)
-    rows = totals.rows(suite.play(paths, present, partial(table.keep, options.out)))
-    page.write(options.out / "peers.html", table.as_html(rows, absent))
-    (options.out / "peers.txt").write_text(totals.as_text(rows, absent), "utf-8", "replace")
-    more = f"more: {options.out}/peers.html, {options.out}/peers.txt"
-    _tell("\n\n".join([*totals.summary(rows), *absent, more]))
-    return 0

@@ -9,7 +9,7 @@ CASES = CORPUS / "cases"
 
 
 def find(case: Path, name: str) -> Path:
-    """What has this name in the nearest directory above a case, or in `fixtures` there; else in our corpus, if at all."""
+    """What has this name in the nearest directory above a case, or in `fixtures` there; else in our corpus."""
     above = (place for one in case.absolute().parents for place in (one, one / "fixtures"))
     return next((place / name for place in above if (place / name).exists()), CORPUS / name)
 
@@ -19,3 +19,8 @@ def case_named(told: str) -> Path:
     path = Path(told)
     is_ours = len(path.parts) == 2 and path.suffix != ".case" and not path.exists() and (CASES / path.parent).is_dir()
     return CASES / f"{told}.case" if is_ours else path
+
+
+def told(path: Path) -> str:
+    """What people type to name a case: the opposite of `case_named`."""
+    return str(path.relative_to(CASES).with_suffix("")) if path.is_relative_to(CASES) else str(path)

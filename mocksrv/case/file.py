@@ -117,10 +117,14 @@ class Case:
     dns_log: list[str] | None = None  # None: any question may be asked about names that a zone has
 
     @property
+    def topic(self) -> str:
+        """The folder that it is in."""
+        return self.path.absolute().parent.name
+
+    @property
     def id(self) -> str:
         """Its name for everybody, wherever its file is: TOPIC/NAME."""
-        path = self.path.absolute()
-        return f"{path.parent.name}/{path.stem}"
+        return f"{self.topic}/{self.path.stem}"
 
     @property
     def scope(self) -> str | None:

@@ -16,10 +16,10 @@ from mocksrv.case.octets import canonical, decode
 TEMPLATE = "each-message.template"
 
 
-def find_cases(folder: Path) -> list[Path]:
-    """The paths of all cases below a folder, including those made from templates, which are not files."""
-    made = (path for template in folder.rglob(TEMPLATE) for path in made_by(template))
-    return sorted([*folder.rglob("*.case"), *made])
+def find_cases(place: Path) -> list[Path]:
+    """The paths of all cases below a folder, including those made from templates, which are not files; or a case."""
+    made = (path for template in place.rglob(TEMPLATE) for path in made_by(template))
+    return [place] if place.is_file() else sorted([*place.rglob("*.case"), *made])
 
 
 def made_by(template: Path) -> Iterator[Path]:

@@ -179,7 +179,7 @@ class RfcWorld(World):
         for tape, finding in self._verdict.findings:
             if finding.rule.id not in (*rules, *tolerated):
                 what = f"{tape.host}: {finding.rule.id} [{finding.rule.rfc}] {finding.what}"
-                yield Failure(1, what, grade=finding.rule.grade)
+                yield Failure(1, what, grade=finding.rule.grade, rule=finding.rule.id)
         for rule in {*rules} - {finding.rule.id for _, finding in self._verdict.findings}:
             yield Failure(1, f"expect-{self._client_kind.name} says that {rule} is broken, but it is not")
 

@@ -1,21 +1,28 @@
 # SPDX-License-Identifier: ISC
 """Many cases with many clients, at the level of the RFCs, many at a time: a record for each delivery."""
 
+import fnmatch
+import hashlib
 import multiprocessing
 import os
+import shlex
 import signal
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, replace
-from pathlib import Path
+
+from mocksrv import __version__, command
 
 from mocksrv.judge import rfc
 
 from mocksrv.audit import Grade
-from mocksrv.case.file import Case, read_case
+from mocksrv.case.corpus import told
+from mocksrv.case.file import Case
+from mocksrv.case.octets import encode
 from mocksrv.case.script import CaseError
+from mocksrv.case.templates import case_text
 from mocksrv.judge.clients import Client
 from mocksrv.judge.rfc import Verdict
 from mocksrv.play.transcript import Failure
@@ -33,6 +40,7 @@ class Record:
     clauses: tuple[str, ...]  # of the manual page, as after `spec:`
     sections: tuple[str, ...]  # of RFCs, as after `rfc:`
     client: str  # the name of its column: see `names`
+    again: str  # the command that plays it alone
     word: str  # the result, for a table
     failures: tuple[Failure, ...] = ()
     rules: tuple[str, ...] = ()  # that were broken, advice among them
@@ -68,15 +76,33 @@ def names(clients: Sequence[Client]) -> list[str]:
     return [client.name if times[client.name] == 1 else client.told for client in clients]
 
 
+def version(cases: Sequence[Case]) -> str:
+    """The version of mocksrv, and a short hash of everything that cases say, wherever their files are."""
+    digest = hashlib.sha256()
+    for case in sorted(cases, key=lambda case: case.id):
+        for octets in (encode(case.id), encode(case_text(case.path)), case.message):
+            digest.update(hashlib.sha256(octets).digest())
+    return f"mocksrv {__version__}, corpus {digest.hexdigest()[:8]}"
+
+
+def is_about(case: Case, what: str) -> bool:
+    """Whether `what` is its topic, one of its clauses, an RFC or a section, the grade of its outcome, or a pattern for
+    its ID."""
+    grade = case.leeway.grade if case.leeway else Grade.MUST
+    named = what in (case.topic, grade.word, *case.meta.get("spec", ()))
+    within = any(f"{one}.".startswith((f"{what}#", f"{what}.")) for one in case.meta.get("rfc", ()))
+    return named or within or fnmatch.fnmatchcase(case.id, what)
+
+
 def play(
-    paths: Sequence[Path], clients: Sequence[Client], keep: Keep | None = None,
+    cases: Sequence[Case], clients: Sequence[Client], keep: Keep | None = None,
     tell: Callable[[Record], None] = lambda record: None, workers: int = WORKERS,
 ) -> list[Record]:  # fmt: skip
-    """Plays each case with each client; a record for each, by case, then by client. Raises CaseError.
+    """Plays each case with each client; a record for each, by case, then by client.
 
     `tell` is given each record as soon as it is there. ^C ends all processes at once, and with them their sandboxes.
     """
-    jobs = [(case, *who, keep) for case in map(read_case, paths) for who in zip(clients, names(clients))]
+    jobs = [(case, *who, keep) for case in cases for who in zip(clients, names(clients))]
     context = multiprocessing.get_context("fork")  # so `_begin` sees its parent; nobody here has threads
     with ProcessPoolExecutor(workers, context, initializer=_begin, initargs=(os.getpid(),)) as pool:
         try:
@@ -105,18 +131,20 @@ def _played(job: _Job) -> Record:
     try:
         verdict = rfc.check(case, client)
     except (CaseError, sandbox.SandboxError, OSError) as error:
-        return _record(case, name, "error", begun, failures=(Failure(1, str(error)),))
+        return _record(case, client, name, "error", begun, failures=(Failure(1, str(error)),))
     if verdict.skipped is not None:
-        return _record(case, name, verdict.cell, begun, skipped=verdict.skipped)
+        return _record(case, client, name, verdict.cell, begun, skipped=verdict.skipped)
     rules = tuple(dict.fromkeys(finding.rule.id for _, finding in verdict.findings))
-    record = _record(case, name, verdict.cell, begun, failures=tuple(verdict.failures), rules=rules)
+    record = _record(case, client, name, verdict.cell, begun, failures=tuple(verdict.failures), rules=rules)
     return replace(record, page=keep(record, verdict)) if keep else record
 
 
 def _record(
-    case: Case, client: str, word: str, begun: float, failures: tuple[Failure, ...] = (), rules: tuple[str, ...] = (),
-    skipped: str | None = None,
+    case: Case, client: Client, name: str, word: str, begun: float,
+    failures: tuple[Failure, ...] = (), rules: tuple[str, ...] = (), skipped: str | None = None,
 ) -> Record:  # fmt: skip
     clauses, sections = (tuple(case.meta.get(name, ())) for name in ("spec", "rfc"))
     seconds = time.monotonic() - begun
-    return Record(case.id, case.title, clauses, sections, client, word, failures, rules, skipped, seconds)
+    words = ["run", "-v", "--match", "rfc", told(case.path), "--", client.told]
+    again = f"{command()} {shlex.join(words)}"
+    return Record(case.id, case.title, clauses, sections, name, again, word, failures, rules, skipped, seconds)

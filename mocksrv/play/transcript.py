@@ -19,6 +19,7 @@ class Failure:
     received: bytes | None = None
     by_line: bool = False  # whether to compare them line by line
     grade: Grade = Grade.MUST
+    rule: str | None = None  # of the auditor, that is broken
 
 
 class Mismatch(Exception):

@@ -39,7 +39,8 @@ def add_command(commands: Any) -> None:
     text = "serve any client: by a policy in one line, or as the servers of a case"
     parser = commands.add_parser("serve", help=text, usage=usage, description=text, epilog=_EPILOG)
     parser.set_defaults(run=lambda options: _run(parser, options))
-    parser.add_argument("case", nargs="?", type=case_named, metavar="CASE", help="the nth connection gets its nth dialogue")
+    nth = "the nth connection gets its nth dialogue"
+    parser.add_argument("case", nargs="?", type=case_named, metavar="CASE", help=nth)
     parser.add_argument("--match", choices=("rfc", "exact"), help="play CASE by the RFCs (default), or octet for octet")
     line = parser.add_argument_group("a policy in one line")
     reply = _checked(oneline.Reply.parse)

@@ -3,11 +3,12 @@
 
 import os
 import shlex
-import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from difflib import SequenceMatcher
 from pathlib import Path
+
+from mocksrv import command
 
 from mocksrv.case.file import Case
 from mocksrv.case.octets import decode, first_difference, visible
@@ -39,7 +40,7 @@ def explain(result: Result) -> str:
     program = shlex.quote(_short(result.program))
     if not result.case.path.exists():
         lines += [f"its text: {_short(result.case.path.with_name(TEMPLATE))}"]
-    lines += [f"alone: {sys.executable} -m mocksrv run {shlex.quote(_short(result.case.path))} -- {program}"]
+    lines += [f"alone: {command()} run {shlex.quote(_short(result.case.path))} -- {program}"]
     return "\n".join(lines)
 
 

@@ -62,7 +62,7 @@ def _broken_rules(rows: Rows) -> str:
 
 
 def _heads(rows: Rows) -> str:
-    return "".join(f"<th>{escape(name)}</th>" for name in totals.heads(rows))
+    return "".join(f"<th>{escape(name)}</th>" for name in totals.heads(rows[0]))
 
 
 def _numbers(first: str, lines: Iterable[tuple[str, list[int]]], rows: Rows) -> str:

@@ -15,6 +15,7 @@ from mocksrv.world import sandbox
 from testsuite.mocksrv.serving import ENVIRONMENT, PATIENCE, ROOT
 
 HERE = Path(__file__).parent
+CLIENT = HERE / "client.py"
 CASE, TAPE = HERE / "cases/pipelined.case", HERE / "tapes/TEXT-DOT.tape"
 MOCKSRV = [sys.executable, "-m", "mocksrv"]
 WICKED = b"\x1b]0;owned\x07\x9b31m\xe2\x80\xae"
@@ -35,7 +36,7 @@ def command(*words: str | Path, within: str = 'exec "$@"', **environment: str) -
         (("audit",), "mocksrv audit: error: expected a TRANSCRIPT, or --rules"),
         (("run", CASE, "--"), "mocksrv: error: expected one CLIENT after --"),
         (("run", CASE, "--", "curl", "-v"), "mocksrv: error: expected one CLIENT after --"),
-        (("peers", "--", "curl"), "mocksrv: error: only `run` takes a client after --"),
+        (("test", "--", "curl"), "mocksrv: error: only `run` takes a client after --"),
         (("serve", "--", "curl"), "mocksrv: error: only `run` takes a client after --"),
         (("run", "/nowhere/a.case"), "mocksrv: /nowhere/a.case: No such file or directory\n"),
         (("run", "--match=rfc", "/nowhere/a.case"), "mocksrv: /nowhere/a.case: No such file or directory\n"),
@@ -49,7 +50,12 @@ def command(*words: str | Path, within: str = 'exec "$@"', **environment: str) -
         (("show", "/nowhere.case"), "mocksrv: /nowhere.case: No such file or directory\n"),
         (("show", "--html", "/nowhere/page", CASE), "mocksrv: /nowhere/page: No such file or directory\n"),
         (("show", "--html", "/dev/full", CASE), "mocksrv: No space left on device\n"),
-        (("peers", "sendmail"), "no such client: sendmail"),
+        (("test", "sendmail"), "no such client: sendmail"),
+        (("test", "--only", "nothing,such", "--only", "must", CLIENT), "no case is about nothing or such and must\n"),
+        (("test", "--cases", "/nowhere", CLIENT), "no cases in /nowhere\n"),
+        (("test", "--baseline", "/nowhere", CLIENT), "mocksrv: /nowhere: No such file or directory\n"),
+        (("test", "--junit", "/dev/null/x", CLIENT), "mocksrv: /dev/null: File exists\n"),
+        (("test", "-j", "0", CLIENT), "mocksrv test: error: argument -j: expected a number from 1 to 1000, not 0\n"),
     ],
     ids=lambda words: " ".join(Path(word).name for word in words) if isinstance(words, tuple) else "",
 )
@@ -85,7 +91,7 @@ def test_our_cases_by_their_names(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(sandbox.available() is not None, reason=f"sandbox: {sandbox.available()}")
-@pytest.mark.parametrize("words", [("run", "-v", CASE), ("peers", HERE / "client.py")], ids=lambda words: words[0])
+@pytest.mark.parametrize("words", [("run", "-v", CASE), ("test", "--cases", CASE, CLIENT)], ids=lambda words: words[0])
 @pytest.mark.parametrize(("kill", "by", "status"), [(os.killpg, signal.SIGINT, 130), (os.kill, signal.SIGKILL, -9)])
 def test_an_interruption(
     words: tuple[str | Path, ...], kill: Callable[[int, int], None], by: signal.Signals, status: int, tmp_path: Path
@@ -95,11 +101,10 @@ def test_an_interruption(
     client.write_text(f"#!/bin/sh\n>{begun}/it\nsleep {PATIENCE}\n")
     client.chmod(0o755)
     begun.mkdir()
-    words = tuple(client if word == HERE / "client.py" else word for word in words)
-    more = ["--out", tmp_path] if "peers" in words else []
+    words = tuple(client if word == CLIENT else word for word in words)
     os.mkfifo(begun / "it")
     with subprocess.Popen(
-        [*MOCKSRV, *words, *more], cwd=ROOT, env=ENVIRONMENT | {"QREMOTE": str(client)}, start_new_session=True,
+        [*MOCKSRV, *words], cwd=ROOT, env=ENVIRONMENT | {"QREMOTE": str(client)}, start_new_session=True,
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # else ignored, if tests run in the background
     ) as process:  # fmt: skip

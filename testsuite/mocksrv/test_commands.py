@@ -4,7 +4,6 @@
 import os
 import re
 import re
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -185,41 +184,3 @@ def test_show(tmp_path: Path) -> None:
     command("mocksrv", "show", "--html", page, CASE)
     assert "h 550 5.1.1 no such user</div><div class=beside><div>carol@example.org: refused for good" in page.read_text()
     assert 'Where to read on: <a href="https://www.rfc-editor.org/rfc/rfc2920#section-3.1">' in page.read_text()
-
-
-def test_peers(tmp_path: Path) -> None:
-    (tmp_path / "cases").mkdir()
-    (tmp_path / "cases/pipelined.case").write_text(CASE.read_text())
-    out, client = tmp_path / "a/b", HERE / "client.py"
-    told = ("mocksrv", "peers", "--cases", tmp_path / "cases", "--out", out)
-    status, output = command(*told, client, "exim:/nowhere")
-    assert status == 0
-    assert "as specified       1" in output
-    assert "\nexim: no /nowhere/" in output and "\ncase" not in output
-    assert "exim: no /nowhere/" in (out / "peers.txt").read_text()
-    assert "peers/client.py/cases/pipelined.html" in (out / "peers.html").read_text()
-    assert (out / "peers/client.py/cases/pipelined.html").exists()
-
-
-def test_peers_of_one_name(tmp_path: Path) -> None:
-    """Two versions of a program get a column each; a client that is named twice gets one."""
-    other = tmp_path / "client.py"
-    other.symlink_to(HERE / "client.py")
-    told = ("mocksrv", "peers", "--cases", tmp_path, "--out", tmp_path)
-    shutil.copy(CASE, tmp_path)
-    status, output = command(*told, HERE / "client.py", other, other)
-    assert status == 0 and output.split("\n")[0].split() == [str(HERE / "client.py"), str(other)]
-    assert len(list((tmp_path / "peers").glob("*/*/pipelined.html"))) == 2
-    for link in re.findall('href="(peers/[^"]+)"', (tmp_path / "peers.html").read_text()):
-        assert (tmp_path / link).exists()
-
-
-def test_no_peers(tmp_path: Path) -> None:
-    """Without cases or clients there is no table, and the last one stays."""
-    for words, complaint in (
-        (("--cases", tmp_path, HERE / "client.py"), f"no cases in {tmp_path}\n"),
-        (("--cases", "/nowhere", HERE / "client.py"), "no cases in /nowhere\n"),
-        (("exim:/nowhere",), "exim: no /nowhere/usr/sbin/exim4 (ci/fetch-mtas brings it)\n"),
-    ):
-        assert command("mocksrv", "peers", "--out", tmp_path, *words) == (2, complaint)
-    assert list(tmp_path.iterdir()) == []

@@ -14,7 +14,7 @@ from mocksrv.case import script, terms, zone
 
 from mocksrv.play import responder, tape
 
-from mocksrv import commands as mocksrv_commands
+from mocksrv import commands as mocksrv_commands, testing
 from mocksrv.audit import Grade
 from mocksrv.case import file as case_format
 from mocksrv.case.file import Case, read_case
@@ -47,7 +47,7 @@ def parsers() -> dict[str, argparse.ArgumentParser]:
     commands = argparse.ArgumentParser().add_subparsers()
     for add in (serve.add_command, mocksrv_commands.add_run, mocksrv_commands.add_audit, mocksrv_commands.add_show):
         add(commands)
-    mocksrv_commands.add_peers(commands)
+    testing.add_test(commands)
     return commands.choices
 
 

@@ -5,7 +5,6 @@ import html.parser
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -14,34 +13,19 @@ from mocksrv.judge import clients, rfc, suite
 from mocksrv.tell import page, table, totals, verdicts
 
 from mocksrv.audit import Grade
-from mocksrv.case.file import Case
+from mocksrv.case.file import Case, read_case
 from mocksrv.case.pattern import Facts
-from mocksrv.judge.suite import Record
 from mocksrv.play.tape import CLIENT, SERVER, Event, Tape
-from mocksrv.play.transcript import Failure
 from mocksrv.world import sandbox
+from testsuite.mocksrv.records import RECORDS, a_run, record
 
 HERE = Path(__file__).parent
 
-
-def record(case: str, client: str, word: str, *failures: str, grade: Grade = Grade.MUST, **more: Any) -> Record:
-    titles = {"alpha/first": "The <first> case", "alpha/second": "The second", "beta/third": "The third"}
-    failed = tuple(Failure(1, what, grade=grade) for what in failures)
-    return Record(case, titles[case], (), (), client, word, failed, **more)
-
-
-ROWS = totals.rows([
-    record("alpha/first", "one", "delivered", page="peers/one/alpha/first.html"),
-    record("alpha/first", "two", "refused", "why not"),
-    record("alpha/second", "one", "breach", "END-NO-QUIT", rules=("END-NO-QUIT",)),
-    record("alpha/second", "two", "unsupported", skipped="it is so"),
-    record("beta/third", "one", "deferred", "its choice", grade=Grade.ROBUSTNESS),
-    record("beta/third", "two", "breach", rules=("END-NO-QUIT",)),
-])  # fmt: skip
+ROWS = totals.rows(RECORDS)
 
 
 def test_the_text() -> None:
-    assert totals.as_text(ROWS, ["three: not here"]) == """\
+    assert totals.as_text(a_run("three: not here")) == """\
                    one  two
 as specified       1    1
 wrong              1    1
@@ -54,19 +38,24 @@ unsupported        0    1
 broken rules  one  two
 END-NO-QUIT   1    1
 
+unsupported  one  two
+it is so     0    1
+
+three: not here
+
 case          one                    two
 alpha/first   delivered              refused !
 alpha/second  breach !               unsupported
 beta/third    deferred (robustness)  breach
 
-three: not here
+mocksrv 1, corpus 2: 3 cases, 2 clients, 3 s, 2 unexpected
 """
 
 
 def test_the_grades_of_rules_are_told() -> None:
-    rows = [[record("alpha/first", "one", "delivered", rules=("BDAT-WAIT",)), record("alpha/first", "two", "delivered")]]
-    assert "\nBDAT-WAIT (should)  1" in totals.as_text(rows, [])
-    assert "(should)</th>" in table.as_html(rows, [])
+    records = [record("alpha/first", "one", "delivered", rules=("BDAT-WAIT",)), record("alpha/first", "two", "delivered")]
+    assert "\nBDAT-WAIT (should)  1" in totals.as_text(a_run(records=records))
+    assert "(should)</th>" in table.as_html(totals.rows(records), [])
 
 
 class Reader(html.parser.HTMLParser):
@@ -133,7 +122,7 @@ def test_a_case_as_a_page(parse: Callable[[str], Case]) -> None:
 
 @pytest.mark.skipif(sandbox.available() is not None, reason=f"sandbox: {sandbox.available()}")
 def test_cases_are_compared(tmp_path: Path) -> None:
-    cases = [HERE / "cases/pipelined.case", HERE / "cases/next-server.case"]
+    cases = [read_case(HERE / f"cases/{name}.case") for name in ("pipelined", "next-server")]
     right, broken = tmp_path / "right", tmp_path / "broken"
     right.symlink_to(HERE / "client.py")
     broken.write_text(f'#!/bin/sh\nMISBEHAVE="no-quit changes" exec {HERE}/client.py "$@"\n')

@@ -13,6 +13,7 @@ import time
 from collections import Counter
 from pathlib import Path
 
+from mocksrv.tell.progress import Progress
 from mocksrv.world import sandbox
 
 from testsuite.torture.errnos import unknown
@@ -21,7 +22,6 @@ from testsuite.torture.runs import MODES, Run, all_runs
 from testsuite.torture.spread import Findings, Tools, survey, torture
 from testsuite.torture.world import Result
 
-_WIDTH = 40
 _MOST_SHOWN = 50
 
 
@@ -43,7 +43,9 @@ def main() -> int:
             return _show(tools, options.runs, usual)
         runs = [run for run in all_runs(usual, tools.numbers) if options.only in str(run)]
         begun = time.monotonic()
-        findings = torture(tools, runs, usual, options.jobs, lambda done: _progress(done, len(runs), begun))
+        progress = Progress(len(runs), sys.stderr)
+        findings = torture(tools, runs, usual, options.jobs, progress.step)
+        progress.end()
     print(_table(findings))
     for run, wrong in [*findings.wrong.items()][:_MOST_SHOWN]:
         print(f"{run}: " + "\n    ".join(wrong))
@@ -51,14 +53,6 @@ def main() -> int:
     spent = f"{seconds:.0f} s, {findings.seconds:.0f} s of processors"
     print(f"{len(runs)} runs, {len(findings.wrong)} violations, {spent}")
     return 1 if findings.wrong else 0
-
-
-def _progress(done: int, total: int, begun: float) -> None:
-    if sys.stderr.isatty() or done == total:
-        filled = _WIDTH * done // total
-        left = (time.monotonic() - begun) * (total - done) / done
-        end = "\n" if done == total else ""
-        print(f"\r[{'#' * filled:{_WIDTH}}] {done}/{total}, {left:4.0f} s left", end=end, file=sys.stderr, flush=True)
 
 
 def _show(tools: Tools, runs: list[Run], usual: dict[str, Result]) -> int:
