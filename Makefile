@@ -142,10 +142,12 @@ torture: deps ## everything fails, one thing at a time: 32,000 deliveries; RUN=.
 	@$(MAKE) all
 	@$(PYTHON) -m testsuite.torture $(RUN)
 
-peers: deps-demo ## the corpus with Qremote and other mail clients; see build/peers.html and build/peers.txt (10 min)
+peers: deps-demo ## the corpus with Qremote, other mail clients and libraries; see build/peers.html and build/peers.txt (10 min)
 	@$(MAKE) all
 	@ci/fetch-mtas || :
-	$(PYTHON) -m mocksrv test --out $(BUILD) || [ $$? = 1 ]
+	@ci/fetch-libraries || :
+	$(PYTHON) -m mocksrv test --out $(BUILD) $(PROGRAM) postfix exim opensmtpd msmtp curl swaks \
+		$$(printf 'smtp:%s\n' $(BUILD)/libraries/*) || [ $$? = 1 ]
 
 lint: deps-ci ## the style and the structure of the sources (20 s)
 	@$(MAKE) all
@@ -155,7 +157,7 @@ lint: deps-ci ## the style and the structure of the sources (20 s)
 	ci/check-purity
 	clang-format --dry-run --Werror src/*.[ch] src/*/*.[ch] bench/*.[ch] fuzz/*.[ch]
 	shellcheck .ci/run $$(grep -l '^#!/bin/sh' admin/* ci/*)
-	! grep -rL 'SPDX-License-Identifier: ISC' --include='*.[ch]' --include='*.py' --include='*.[1-8]' admin bench ci fuzz man mocksrv src testsuite | grep .
+	! grep -rL 'SPDX-License-Identifier: ISC' --include='*.[ch]' --include='*.py' --include='*.[1-8]' --include='*.js' --include='*.pl' --include='*.go' admin bench ci examples fuzz man mocksrv src testsuite | grep .
 	for page in man/*.[1-8]; do mandoc -T lint -W warning $$page || exit; done
 	mypy --python-version 3.11 --cache-dir=/dev/null --explicit-package-bases mocksrv bench fuzz testsuite/torture
 

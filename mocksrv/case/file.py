@@ -25,6 +25,7 @@ _HEADER = re.compile(r"-- (\S+)(?: (.*\S))? --")
 _META = ("spec", "rfc", "grade", "address", "order", "scope")
 _EXPECT = re.compile(r"expect-(?P<client>[a-z0-9.-]+)")
 OUTCOMES = ("delivered", "refused", "deferred")
+FAILED = "failed"  # the outcome of a client that does not say whether it makes sense to try again
 _ELSEWHERE = "elsewhere"
 _SCOPES = ("exact", "qmail")
 _MANNERS = ("absent", "directory", "unreadable")
@@ -73,7 +74,7 @@ class Leeway:
 
     def covers(self, told: tuple[str, ...]) -> bool:
         """Whether this is about such outcomes, other than those of the case."""
-        return told == for_each(self.outcomes, len(told)) if self.outcomes else bool(told) and not self.elsewhere
+        return same(told, for_each(self.outcomes, len(told))) if self.outcomes else bool(told) and not self.elsewhere
 
 
 @dataclass(frozen=True)
@@ -151,6 +152,12 @@ class Case:
 def for_each(outcomes: tuple[str, ...], count: int) -> tuple[str, ...]:
     """Outcomes for so many recipients, if one stands for all."""
     return outcomes * count if len(outcomes) == 1 else outcomes
+
+
+def same(told: tuple[str, ...], right: tuple[str, ...]) -> bool:
+    """Whether a client tells the right outcomes. Who cannot tell `refused` from `deferred` need not."""
+    pairs = zip(told, right)
+    return len(told) == len(right) and all(one == other or (one == FAILED and other != "delivered") for one, other in pairs)
 
 
 def read_case(path: Path) -> Case:

@@ -9,13 +9,17 @@ from mocksrv.judge.rfc import Verdict
 from mocksrv.play.tape import Tape
 from mocksrv.tell import page
 
+_LAST = 20  # lines of other output in the text
+
 
 def as_text(verdict: Verdict) -> str:
     """The whole verdict, for people."""
     lines = [verdict.case.title, "", f"$ {verdict.case.run}", ""]
     for transcript in verdict.transcripts:
         lines += [findings_text(transcript.tape, _findings(verdict, transcript.tape)), *_remarks(transcript.tape), ""]
-    lines += [visible(record) for record in verdict.stdout.split(b"\0") if record]
+    lines += _reports(verdict)
+    if not verdict.passed:
+        lines += _lines(verdict.stderr)[-_LAST:]
     lines += [f"outcome: {' '.join(verdict.outcomes)}", *wrong(verdict)]
     return "\n".join(lines)
 
@@ -33,10 +37,13 @@ def as_html(verdict: Verdict) -> str:
     judgement = wrong(verdict) or ["The outcome is as the case says."]
     introduction = [*case.prose, "", f"$ {case.run}", "", "\n\n".join(judgement)]
     parts = [page.of_tape(one.tape, notes(_findings(verdict, one.tape))) for one in verdict.transcripts]
-    parts.append(page.of_report("The outcome", verdict.stdout, case.run))
-    if verdict.stderr:
-        lines = visible(verdict.stderr).split(r"\n")
-        parts.append(page.Part("Other output of the client", [page.Row("", line) for line in lines if line]))
+    if verdict.client.command is None:
+        parts.append(page.of_report("The outcome", verdict.stdout, case.run))
+    else:
+        rows = [f"exit status {verdict.status}", *_reports(verdict), f"outcome: {' '.join(verdict.outcomes)}"]
+        parts.append(page.Part("The outcome", [page.Row("", row) for row in rows]))
+    if lines := _lines(verdict.stderr):
+        parts.append(page.Part("Other output of the client", [page.Row("", line) for line in lines]))
     return page.page(f"{case.title}: {verdict.client.name}", introduction, parts)
 
 
@@ -47,6 +54,17 @@ def notes(findings: Iterable[Finding]) -> dict[int, tuple[str, ...]]:
         what = f"{finding.rule.id}{finding.rule.remark} [{finding.rule.rfc}]: {finding.what}"
         told[finding.event] = (*told.get(finding.event, ()), what)
     return told
+
+
+def _reports(verdict: Verdict) -> list[str]:
+    """What the client printed about the outcome."""
+    if verdict.client is not None and verdict.client.command is not None:
+        return _lines(verdict.stdout)
+    return [visible(record) for record in verdict.stdout.split(b"\0") if record]
+
+
+def _lines(octets: bytes) -> list[str]:
+    return [visible(line) for line in octets.split(b"\n") if line]
 
 
 def _findings(verdict: Verdict, tape: Tape) -> list[Finding]:
