@@ -7,6 +7,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"net"
 	"net/smtp"
 	"net/textproto"
 	"os"
@@ -14,10 +15,11 @@ import (
 )
 
 func deliver() error {
-	client, err := smtp.Dial(os.Getenv("MOCKSRV_HOST") + ":" + os.Getenv("MOCKSRV_PORT"))
+	client, err := smtp.Dial(net.JoinHostPort(os.Getenv("MOCKSRV_HOST"), os.Getenv("MOCKSRV_PORT")))
 	if err != nil {
 		return err
 	}
+	defer client.Quit()
 	if err := client.Hello(os.Getenv("MOCKSRV_HELO")); err != nil {
 		return err
 	}
@@ -56,7 +58,6 @@ func deliver() error {
 			return err
 		}
 	}
-	client.Quit()
 	return nil
 }
 

@@ -8,7 +8,12 @@ use Net::SMTP;
 my $smtp = Net::SMTP->new($ENV{MOCKSRV_HOST}, Port => $ENV{MOCKSRV_PORT}, Hello => $ENV{MOCKSRV_HELO}) or die $@;
 
 # 599 is its own code for a lost connection.
-sub failed { print STDERR $smtp->code, ' ', $smtp->message; exit($smtp->code == 599 ? 1 : int($smtp->code / 100)) }
+sub failed {
+    my $code = $smtp->code;
+    print STDERR "$code ", $smtp->message;
+    $smtp->quit;
+    exit($code == 599 ? 1 : int($code / 100));
+}
 
 $smtp->starttls(SSL_verify_mode => 0) or failed if defined $smtp->supports('STARTTLS');
 $smtp->mail($ENV{MOCKSRV_SENDER}, defined $smtp->supports('8BITMIME') ? (Bits => 8) : ()) or failed;
