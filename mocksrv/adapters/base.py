@@ -136,6 +136,7 @@ def quoted(address: str) -> str:
         local, domain = address, ""
     if not re.fullmatch(r"[^\0- ()<>\[\]:;@\\,\".\x7f]+(\.[^\0- ()<>\[\]:;@\\,\".\x7f]+)*", local) and address:
         local = '"' + re.sub(r'(["\\])', r"\\\1", local) + '"'
+    domain = re.sub(r"^\[(?!IPv6:)(?=.*:)", "[IPv6:", domain)
     return f"{local}{at}{domain}"
 
 

@@ -251,6 +251,8 @@ def test_reports_follow_from_fates(fates: list[Fate], octets: str) -> None:
         ("", ""),
         ("bob@example.org", "bob@example.org"),
         ("a.b+c@[192.0.2.25]", "a.b+c@[192.0.2.25]"),
+        ("bob@[2001:db8::25]", "bob@[IPv6:2001:db8::25]"),
+        ("bob@[IPv6:2001:db8::25]", "bob@[IPv6:2001:db8::25]"),
         ("b\u00fccher@example.org", "b\u00fccher@example.org"),
         ("a b@example.org", '"a b"@example.org'),
         (".a@example.org", '".a"@example.org'),

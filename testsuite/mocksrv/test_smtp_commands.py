@@ -181,6 +181,8 @@ def test_commands_that_are_missing() -> None:
 def test_which_cases_are_for_commands(parse: Callable[[str], Case]) -> None:
     """Those for any client that is told its server."""
     client = clients.find("smtp:true")
+    curls_own = parse(case_text().replace("Title\n", "Title\nexpect-curl: refused: why\n"))
+    assert clients.find("curl").expectation(curls_own) and not clients.find("smtp:curl x").expectation(curls_own)
     assert client.unfit(parse(case_text())) is None
     for old, new, why in (
         ("A 192.0.2.25", "A 192.0.2.25 ;@servfail", "it is about finding the server"),
