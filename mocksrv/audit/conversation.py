@@ -143,9 +143,8 @@ class _Reader:
                 self._misled = True  # some servers send an empty line after each reply, and few clients notice
                 continue
             found = _REPLY_LINE.fullmatch(line + b"\n")
-            first = _REPLY_LINE.fullmatch(self._lines[0] + b"\n") if self._lines else found
-            self._misled |= bool(self._lines) and (found and found[1]) != (first and first[1])
             self._lines.append(line)
+            self._misled |= found is None or found[1] != self._lines[0][:3]
             # A reply of several lines may hold anything, until a line is marked as the last.
             if found and found[2] != b"-" or not found and len(self._lines) == 1:
                 self._take_reply(index)

@@ -59,8 +59,8 @@ class Control:
 
 @dataclass(frozen=True)
 class Leeway:
-    """How much a client is bound to the outcome of the case, and to connect nowhere else (`elsewhere`). It is so only
-    towards the outcome and the connection that are named, and towards all if neither is."""
+    """How much a client is bound not to differ from the case: to have another outcome, or to connect where the case
+    allows no connection (`elsewhere`). It is so only for what is named, and for both if neither is."""
 
     grade: Grade
     outcomes: tuple[str, ...]  # for each recipient, or one for all
@@ -133,8 +133,13 @@ class Case:
         return next(iter(self.meta.get("scope", [])), None)
 
     @property
+    def grade(self) -> Grade:
+        """How much clients are bound to its outcome and its connections, where `leeway` says nothing."""
+        return Grade.MUST if "rfc" in self.meta else Grade.CHOICE  # whoever says that a client is wrong names an RFC
+
+    @property
     def leeway(self) -> Leeway | None:
-        """What the case demands that is no MUST of an RFC; None if all of it is."""
+        """How much clients are bound to the case, if it says so."""
         words = " ".join(self.meta.get("grade", []))
         return _leeway(words) if words else None
 
@@ -185,7 +190,7 @@ def _leeway(text: str) -> Leeway:
     """From `GRADE [OUTCOME ...] [elsewhere]: reason`. Raises ValueError."""
     said, _, reason = text.partition(": ")
     word, *others = said.split() or [""]
-    grades = {grade.word: grade for grade in Grade if grade is not Grade.MUST}
+    grades = {grade.word: grade for grade in Grade}
     if word not in grades or not {*others} <= {*OUTCOMES, _ELSEWHERE} or not reason.strip():
         raise ValueError(f"expected `{'|'.join(grades)} [{'|'.join(OUTCOMES)}] ... [{_ELSEWHERE}]: why`")
     outcomes = tuple(one for one in others if one in OUTCOMES)

@@ -23,6 +23,7 @@ _PACKAGE = Path(__file__).parent.parent.parent
 _OURS = {"me", "helohost", "chunksizeremote"}
 _OUTCOMES = {0: "delivered", 4: "deferred", 5: "refused"}  # by the first digit of a reply, 0 if there was no trouble
 _NOT_RUN = (None, 126, 127)  # statuses: it did not end, or sh(1) could not run it
+_QMAIL = _OURS | {"smtproutes", "timeoutconnect", "timeoutremote"}  # those of qmail-remote(8); others are from patches
 
 
 @dataclass(frozen=True)
@@ -65,20 +66,23 @@ class Client:
         """Why a case does not apply to this client; None if it does."""
         if case.scope == "exact":
             return "it is about the exact octets"
+        if self.is_qremote:
+            return None
+        known = _QMAIL if self.program else _OURS | (self.adapter.control if self.adapter else set())
+        manners = self.program is not None  # an adapter has no such files
+        strange = [name for name, one in case.control.items() if name not in known or one.manner and not manners]
+        if strange:
+            return f"it is about control/{min(strange)}"
+        words = delivery(case)
+        if words is None or not case.run.startswith("Qremote "):
+            return "it is more than one plain delivery"
         if self.program is not None:
             return None
         if case.scope == "qmail":
             return "it is about qmail-remote's interface"
-        words = delivery(case)
-        if words is None or not case.run.startswith("Qremote "):
-            return "it is more than one plain delivery"
         host, _, *recipients = words
         if any(one.rpartition("@")[2].lower().rstrip(".") != host.lower().rstrip(".") for one in recipients):
             return "its host is not the domain of its recipients"
-        known = _OURS | (self.adapter.control if self.adapter else set())
-        strange = [name for name, control in case.control.items() if name not in known or control.manner]
-        if strange:
-            return f"it is about control/{min(strange)}"
         if not (self.adapter and self.adapter.resolves) and not _one_server(case):
             return "it is about finding the server, but this client is told its name"
         return None

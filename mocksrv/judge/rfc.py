@@ -5,6 +5,7 @@ The servers answer by policy. Judged are the outcome for each recipient, the mes
 the auditor.
 """
 
+import re
 import select
 import socket
 import subprocess
@@ -43,7 +44,7 @@ class Verdict(Result):
     """The result of a case at this level."""
 
     client: Client | None = None
-    outcomes: tuple[str, ...] = ()  # for each recipient, or for each report if the case is more than one delivery
+    outcomes: tuple[str, ...] = ()  # for each recipient, or the different ones of each delivery if there are several
     findings: list[tuple[Tape, Finding]] = field(default_factory=list)
 
     @property
@@ -87,6 +88,10 @@ class RfcWorld(World):
         super().__init__(verdict, player, stack)
         assert verdict.client is not None
         self._verdict, self._client_kind = verdict, verdict.client
+        self._required, self._leeway = verdict.client.expectation(self._case), verdict.client.leeway(self._case)
+        self._right = outcomes(self._case.report or b"", recipients(self._case))
+        if self._required and self._required.outcomes:
+            self._right, self._leeway = for_each(self._required.outcomes, len(self._right)), None
         spoken = [one for one in self._case.dialogues if not (one.never or one.refused or one.unanswered)]
         self._intrusions: list[str] = []
         self._tried: list[str] = []  # addresses, in order
@@ -130,10 +135,9 @@ class RfcWorld(World):
         tapes = [transcript.tape for transcript in self._verdict.transcripts]
         self._verdict.findings = [(tape, finding) for tape in tapes for finding in audit(tape)]
         self._verdict.outcomes = self._outcomes()
-        for failure in (*self._wrong_outcomes(), *self._wrong_findings()):
+        found = [*self._wrong_outcomes(), *self._wrong_deliveries(tapes), *self._wrong_findings()]
+        for failure in (*found, *(Failure(1, what) for what in passed_over(self._case, self._tried))):
             self._fail(replace(failure, grade=Grade.MUST) if self._client_kind.is_qremote else failure)
-        for what in (*passed_over(self._case, self._tried), *self._wrong_deliveries(tapes)):
-            self._fail(Failure(1, what))
         if octets := home.sanitizer_text(directory):
             self._fail(Failure(1, "a sanitizer complains", None, octets))
 
@@ -143,18 +147,32 @@ class RfcWorld(World):
         return outcomes(self._verdict.stdout, recipients(self._case))
 
     def _wrong_outcomes(self) -> Iterator[Failure]:
-        required, leeway = self._client_kind.expectation(self._case), self._client_kind.leeway(self._case)
-        if not (required and required.elsewhere):
-            grade = leeway.grade if leeway and leeway.covers_connections else Grade.MUST
+        if not (self._required and self._required.elsewhere):
+            grade = self._leeway.grade if self._leeway and self._leeway.covers_connections else self._case.grade
             yield from (Failure(1, what, grade=grade) for what in self._intrusions)
         if self._client_kind.command is None and self._verdict.status not in (None, self._case.exit):
             yield Failure(1, f"the exit status is {self._verdict.status}, so the reports do not count")
-        told, right = self._verdict.outcomes, outcomes(self._case.report or b"", recipients(self._case))
-        if required and required.outcomes:
-            right, leeway = for_each(required.outcomes, len(right)), None
-        if not same(told, right) and not self._delivers_more(right):
-            grade = leeway.grade if leeway and leeway.covers(told) else Grade.MUST
-            yield Failure(1, f"the outcome is {_people(told)}; expected: {_people(right)}", grade=grade)
+        told, right = self._verdict.outcomes, self._right
+        if not same(told, right) and (self._excused or not self._delivers_more(right)):
+            yield Failure(1, f"the outcome is {_people(told)}; expected: {_people(right)}", grade=self._grade)
+
+    @property
+    def _excused(self) -> bool:
+        """Whether the case says of which grade this outcome is, which is not the one that it expects."""
+        told = self._verdict.outcomes
+        return self._leeway is not None and not same(told, self._right) and self._leeway.covers(told)
+
+    @property
+    def _grade(self) -> Grade:
+        """How much the client is bound not to have the outcome that it has."""
+        told, right = self._verdict.outcomes, self._right
+        if not told or same(told, right):
+            return Grade.MUST
+        if self._excused and self._leeway:
+            return self._leeway.grade
+        # RFC 5321, section 4.2.1: whether to try again is a SHOULD.
+        final = all(one == other or "delivered" not in (one, other) for one, other in zip(told, right))
+        return min(self._case.grade, Grade.SHOULD) if final else self._case.grade
 
     def _delivers_more(self, usual: tuple[str, ...]) -> bool:
         """Whether another MTA delivers where the client of the case gave up before any RCPT."""
@@ -164,9 +182,10 @@ class RfcWorld(World):
         more = tuple("delivered" if one == "delivered" else other for one, other in zip(told, usual))
         return len(told) == len(usual) and same(told, more)
 
-    def _wrong_deliveries(self, tapes: list[Tape]) -> Iterator[str]:
+    def _wrong_deliveries(self, tapes: list[Tape]) -> Iterator[Failure]:
         taken = [one for tape in tapes for one in tape.deliveries if one.taken and one.recipients]
-        yield from _wrong_recipients(recipients(self._case), self._verdict.outcomes, taken)
+        for what in _wrong_recipients(recipients(self._case), self._verdict.outcomes, taken):
+            yield Failure(1, what, grade=max(self._grade, Grade.ROBUSTNESS))  # mail is lost or doubled
         words = delivery(self._case)
         senders = {sender for known in self._policies.values() for sender in known.senders}
         # If the case is several deliveries, only the dialogues tell their messages.
@@ -175,13 +194,12 @@ class RfcWorld(World):
         for one in taken:
             differences = [difference(message, one.message) for message in messages]
             if None not in differences:
-                yield f"another message arrived: {differences[0]}"
+                yield Failure(1, f"another message arrived: {differences[0]}")
             if words and one.sender not in senders | {policy.folded(encode(words[1]))}:
-                yield f"it arrived from <{decode(one.sender)}>, not from <{words[1]}>"
+                yield Failure(1, f"it arrived from <{decode(one.sender)}>, not from <{words[1]}>")
 
     def _wrong_findings(self) -> Iterator[Failure]:
-        required = self._client_kind.expectation(self._case)
-        rules, tolerated = (required.rules, required.tolerated) if required else ((), ())
+        rules, tolerated = (self._required.rules, self._required.tolerated) if self._required else ((), ())
         for tape, finding in self._verdict.findings:
             if finding.rule.id not in (*rules, *tolerated):
                 what = f"{tape.host}: {finding.rule.id} [{finding.rule.rfc}] {finding.what}"
@@ -216,16 +234,22 @@ def recipients(case: Case) -> list[bytes] | None:
 
 
 def outcomes(report: bytes, known: list[bytes] | None) -> tuple[str, ...]:
-    """The outcome for each of the known recipients, or the kind of each report. Empty if the reports are malformed."""
+    """The outcome for each of the known recipients; without them, the different ones of each delivery. Empty if the
+    reports are malformed."""
     letters = decode(b"".join(record[:1] for record in report.split(b"\0")[:-1]))
     if known is None:
-        names = _RECIPIENT_LETTERS | _MESSAGE_LETTERS
-        return tuple(names.get(letter) or "accepted" for letter in letters)
+        return tuple(one for delivery in re.findall("[rhs]*[KDZ]", letters) for one in dict.fromkeys(_fates(delivery)))
     last = _MESSAGE_LETTERS.get(letters[-1:])
     if last is None or len(letters) > len(known) + 1 or not set(letters[:-1]) <= set(_RECIPIENT_LETTERS):
         return ()
-    told = [_RECIPIENT_LETTERS[letter] or last for letter in letters[:-1]]
+    told = _fates(letters)
     return (*told, *[last] * (len(known) - len(told)))
+
+
+def _fates(letters: str) -> list[str]:
+    """What the reports of one delivery say; what they say about the message, if they name no recipient."""
+    last = _MESSAGE_LETTERS[letters[-1]]
+    return [_RECIPIENT_LETTERS[letter] or last for letter in letters[:-1]] or [last]
 
 
 def _wrong_recipients(known: list[bytes] | None, told: tuple[str, ...], taken: list[Delivery]) -> Iterator[str]:

@@ -108,6 +108,8 @@ EDGES = [
      + "S: 354 go\nC: .\n" + OK + QUIT, ""),
     ("a code that changes is taken for two replies", PLAIN + MAIL + "S: 250-ok\nS: 550 no\n" + RCPT + "C: DATA\n" + OK
      + "S: 354 go\nC: .\n" + OK + QUIT, ""),
+    ("a line that is none is taken for two replies", PLAIN + MAIL + OK + RCPT + OK + RCPT + "S: sure!\nC: DATA\nC: QUIT\n"
+     "S: 354 go\n@hangup\n", ""),
     ("an empty line is taken for a reply", PLAIN + MAIL + OK + "S:\n" + RCPT + "C: DATA\n" + OK + "S: 354 go\nC: .\n" + OK
      + QUIT, ""),
     ("a reply of many lines is no reason", PLAIN + MAIL + "S: 250-ok\nS: 250 ok\n" + RCPT + "C: DATA\n" + OK
@@ -126,8 +128,6 @@ EDGES = [
     ("DATA without RCPT, and MAIL was refused", PLAIN + MAIL + "S: 550 x\nC: DATA\nS: 503 x\n" + QUIT, "DATA-ORDER"),
     # The message.
     ("text after 250", PLAIN + ENVELOPE + "C: DATA\n" + OK + "C: Subject: hi\nC:\nC: Hello.\nC: .\nS: 500 x\nS: 500 x\n" + QUIT,
-     "TEXT-EARLY"),
-    ("text after a reply to DATA that is none", PLAIN + ENVELOPE + "C: DATA\nS: go\nC: Subject: hi\nC: .\n" + OK + QUIT,
      "TEXT-EARLY"),
     ("another 3yz (5321#4.3.2)", PLAIN + ENVELOPE + "C: DATA\nS: 355 go\nC: Subject: hi\nC: .\n" + OK + QUIT, ""),
     ("LF and a dot", PLAIN + DATA + "C= a\\n.\\r\\n\n" + OK + QUIT, "TEXT-END"),

@@ -91,7 +91,7 @@ ERRORS = [
     ("T\nexpect-exim: later: why\n", "2: expected `[delivered|"),
     ("T\nexpect-exim: deferred: \n", "2: expected `[delivered|"),
     ("T\nexpect-Exim: deferred: why\n", "2: expected one of"),
-    ("T\ngrade: must: why\n", "2: expected `choice|robustness|should [delivered|refused|deferred] ... [elsewhere]: why`"),
+    ("T\ngrade: may: why\n", "2: expected `choice|robustness|should|must [delivered|refused|deferred] ... [elsewhere]: why`"),
     ("T\ngrade: refused: why\n", "2: expected `choice|"),
     ("T\ngrade: should later: why\n", "2: expected `choice|"),
     ("T\ngrade: should deferred\n", "2: expected `choice|"),

@@ -176,28 +176,51 @@ def test_expectations(judge: Judge, line: str, what: str) -> None:
 
 # What a case says of its grade, what others do, and what is said about that.
 GRADES = [
-    ("", "", "wrong: the outcome is delivered, refused; expected: delivered, deferred"),
+    ("", "", "wrong: the outcome is delivered, refused; expected: 2 times delivered"),
     ("grade: should: why", "", "should: the outcome is"),
     ("grade: choice delivered refused: why", "", "choice: the outcome is"),
     ("grade: choice refused: why", "", "wrong: the outcome is"),  # for both recipients
     ("grade: choice deferred: why", "", "wrong: the outcome is"),
+    ("grade: must: why", "", "wrong: the outcome is"),
     ("grade: choice elsewhere: why", "", "wrong: the outcome is"),
     ("grade: robustness: why", "exit", "wrong: the exit status is 3"),
-    ("grade: robustness: why", "lies", "robustness: the outcome is 2 times delivered"),
-    ("grade: robustness: why", "lies", "wrong: carol@example.org is reported as delivered"),
+    ("grade: should: why", "lies", "wrong: carol@example.org is reported as delivered"),  # for that is the case's outcome
+    ("grade: should: why", "hides", "should: bob@example.org is reported as deferred, but a server accepted it"),
+    ("grade: choice: why", "hides", "robustness: bob@example.org is reported as deferred, but a server accepted it"),
+    ("grade: choice elsewhere: why", "hides", "wrong: bob@example.org is reported as deferred, but a server accepted it"),
+    ("grade: choice deferred refused: why", "hides", "robustness: bob@example.org is reported as deferred, but"),
     ("grade: robustness: why", "dots", "wrong: another message arrived"),
 ]
 
 
 @pytest.mark.parametrize(("line", "misbehaviour", "what"), GRADES)
 def test_grades(judge_other: Judge, line: str, misbehaviour: str, what: str) -> None:
-    text = (HERE / "cases/pipelined.case").read_text().replace("\nh550", "\ns550", 1)
+    text = (HERE / "cases/pipelined.case").read_text().replace("h550 5.1.1 no such user\n\\0", "r\\0", 1)
     text = text.replace("spec:", f"{line}\nspec:" if line else "spec:", 1)
     verdict = judge_other(text.replace("\nQremote", f"\nMISBEHAVE={misbehaviour} Qremote"))
     assert any(one.startswith(what) for one in verdicts.wrong(verdict))
     labels = [one.partition(":")[0] for one in verdicts.wrong(verdict)]
     assert verdict.passed == ("wrong" not in labels)
     assert verdict.grade and verdict.grade.label == labels[0]
+
+
+def test_a_case_without_an_rfc_makes_nobody_wrong(judge_other: Judge) -> None:
+    text = (HERE / "cases/pipelined.case").read_text().replace("h550 5.1.1 no such user\n\\0", "r\\0", 1)
+    assert judge_other(text).grade is Grade.MUST
+    text = text.replace("rfc: 2920#3.1\n", "", 1)
+    assert judge_other(text).grade is Grade.CHOICE
+    assert judge_other(text.replace("\nQremote", "\nMISBEHAVE=hides Qremote")).grade is Grade.ROBUSTNESS
+
+
+RETRIES = [("", "should"), ("grade: must: why", "wrong"), ("grade: must refused: why", "should"), ("grade: choice: why", "choice")]
+
+
+@pytest.mark.parametrize(("line", "label"), RETRIES)
+def test_whether_a_failure_is_final_is_a_should(judge_other: Judge, line: str, label: str) -> None:
+    """By RFC 5321, section 4.2.1, unless the case says otherwise."""
+    text = (HERE / "cases/pipelined.case").read_text().replace("\nh550", "\ns550", 1)
+    verdict = judge_other(text.replace("spec:", f"{line}\nspec:" if line else "spec:", 1))
+    assert verdicts.wrong(verdict) == [f"{label}: the outcome is delivered, refused; expected: delivered, deferred"]
 
 
 CONNECTIONS = [
@@ -312,7 +335,9 @@ def test_preferred_exchangers_come_first(judge: Judge, old: str, new: str, what:
         (b"x\0K\0", 1, ()),
         (b"r\0", 1, ()),
         (b"", 1, ()),
-        (b"r\0K\0D\0", None, ("accepted", "delivered", "refused")),
+        (b"r\0K\0D\0", None, ("delivered", "refused")),
+        (b"r\0hno\0r\0Z\0Z\0", None, ("deferred", "refused", "deferred")),
+        (b"K\0r\0", None, ("delivered",)),
     ],
 )
 def test_what_reports_mean(report: bytes, known: int | None, expected: tuple[str, ...]) -> None:
@@ -340,6 +365,21 @@ UNFIT = [
 def test_what_a_case_must_be_for_another_mta(parse: Callable[[str], Case], text: str, why: str | None) -> None:
     assert clients.find("postfix").unfit(parse(text)) == why
     assert Client("any", "any", Path("any")).unfit(parse(text)) is None
+
+
+def test_several_deliveries_are_for_qremote_alone(parse: Callable[[str], Case]) -> None:
+    """Others read the message, and leave nothing in descriptor 0 for the next delivery."""
+    case = parse(plain(f"{BOB}; {BOB}"))
+    assert clients.find(f"qmail:{HERE}/client.py").unfit(case) == "it is more than one plain delivery"
+    assert clients.find(f"{HERE}/client.py").unfit(case) is None
+
+
+def test_control_files_of_patches_are_not_for_every_qmail_remote(parse: Callable[[str], Case]) -> None:
+    told = "it is about control/dnsservers"
+    other, ours = (clients.find(f"{kind}{HERE}/client.py") for kind in ("qmail:", ""))
+    for line, why in (("dnsservers", told), ("smtproutes absent", None), ("timeoutremote", None)):
+        case = parse(plain(BOB, f"-- control/{line} --\n"))
+        assert (other.unfit(case), ours.unfit(case)) == (why, None)
 
 
 def test_who_is_told_its_server_has_nothing_to_find(parse: Callable[[str], Case]) -> None:
