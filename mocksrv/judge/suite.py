@@ -88,7 +88,7 @@ def version(cases: Sequence[Case]) -> str:
 def is_about(case: Case, what: str) -> bool:
     """Whether `what` is its topic, one of its clauses, an RFC or a section, the grade of its outcome, or a pattern for
     its ID."""
-    grade = case.leeway.grade if case.leeway else Grade.MUST
+    grade = case.leeway.grade if case.leeway else case.grade
     named = what in (case.topic, grade.word, *case.meta.get("spec", ()))
     within = any(f"{one}.".startswith((f"{what}#", f"{what}.")) for one in case.meta.get("rfc", ()))
     return named or within or fnmatch.fnmatchcase(case.id, what)

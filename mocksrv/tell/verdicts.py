@@ -18,7 +18,7 @@ def as_text(verdict: Verdict) -> str:
     for transcript in verdict.transcripts:
         lines += [findings_text(transcript.tape, _findings(verdict, transcript.tape)), *_remarks(transcript.tape), ""]
     lines += _reports(verdict)
-    if not verdict.passed:
+    if verdict.failures:
         lines += _lines(verdict.stderr)[-_LAST:]
     lines += [f"outcome: {' '.join(verdict.outcomes)}", *wrong(verdict)]
     return "\n".join(lines)
