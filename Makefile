@@ -52,9 +52,9 @@ all: $(PROGRAM) $(DNS_MODULE) $(TLS_MODULE) $(TRY) ## build/Qremote (the default
 $(PROGRAM): $(OBJECTS)
 	$(call run,link) $(COMPILE) -pie -Wl,--gc-sections $(LINK) -o $@ $^
 
-$(DNS_MODULE): $(patsubst %,$(BUILD)/pic/%.o,dns/dns dns/answer base/address base/text base/buf trace)
+$(DNS_MODULE): $(patsubst %,$(BUILD)/pic/%.o,dns/dns dns/answer base/address base/text base/buf)
 $(DNS_MODULE): LIBRARY = libcares
-$(TLS_MODULE): $(patsubst %,$(BUILD)/pic/%.o,tls/tls tls/verify base/text base/buf trace)
+$(TLS_MODULE): $(patsubst %,$(BUILD)/pic/%.o,tls/tls tls/verify base/buf)
 $(TLS_MODULE): LIBRARY = gnutls
 $(DNS_MODULE) $(TLS_MODULE):
 	$(call run,link) $(COMPILE) -shared -Wl,-z,defs -Wl,-Bsymbolic $(LINK) -o $@ $^ $(shell pkg-config --libs $(LIBRARY))

@@ -313,7 +313,7 @@ static void check(const struct delivery *delivery, const struct report *result)
 static void run(struct envelope *envelope, const struct config *config, const struct message *message)
 {
 	struct destination destination;
-	struct trace trace = {-1};
+	struct trace trace = {.descriptor = -1};
 	struct report result = {0};
 	make_destination(&destination);
 	struct delivery delivery = {config, &trace, &destination, message, envelope, world.now};

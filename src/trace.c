@@ -2,8 +2,8 @@
 /*
  * trace - the dialogue for a person to read
  *
- * session.c and transaction.c report to it what is said, and others what they find; the modules have it, too.  Each
- * line is one write(2) to a descriptor in append mode, so that many deliveries may share a file.
+ * session.c and transaction.c report to it what is said, and others what they find.  Each line is one write(2) to a
+ * descriptor in append mode, so that many deliveries may share a file.
  */
 #include "trace.h"
 
@@ -53,7 +53,7 @@ static int open_file(const char *file)
 
 struct trace trace_open(int reports)
 {
-	struct trace trace = {-1};
+	struct trace trace = {.descriptor = -1, .note = trace_note};
 	const char *file = getenv("QREMOTE_TRACE");
 	if (!file || !*file)
 		return trace;
@@ -61,11 +61,6 @@ struct trace trace_open(int reports)
 	if (trace.descriptor >= 0 && is_same_file(trace.descriptor, reports))
 		end(&trace);
 	return trace;
-}
-
-bool trace_is_on(const struct trace *trace)
-{
-	return trace->descriptor >= 0;
 }
 
 /* Waits for a reader, but not for long. */

@@ -7,6 +7,8 @@
 /* A record of the dialogue, for a person to read.  A descriptor of -1 writes nothing. */
 struct trace {
 	int descriptor;
+	/* trace_note(): a module calls it by this pointer, since its own copy would cost time to load. */
+	void (*note)(struct trace *trace, char who, const char *format, ...) __attribute__((format(printf, 3, 4)));
 };
 
 /*
@@ -17,7 +19,10 @@ struct trace {
 struct trace trace_open(int reports);
 
 /* Whether anything is written: facts that cost something are gathered only then. */
-bool trace_is_on(const struct trace *trace);
+static inline bool trace_is_on(const struct trace *trace)
+{
+	return trace->descriptor >= 0;
+}
 
 /*
  * Writes one line per event: the time (UTC), the process, who speaks (`C` client, `S` server, `*` neither), and each

@@ -152,7 +152,7 @@ static void tell(const struct question *question, const char *name, const char *
 		return;
 	struct address address = address_of(dns->server->family, &dns->server->addr);
 	address_print(&address, server);
-	trace_note(dns->trace, '*', "DNS %s %s? %s %s", name, type_text(question->type), server, what);
+	dns->trace->note(dns->trace, '*', "DNS %s %s? %s %s", name, type_text(question->type), server, what);
 }
 
 /* The same for an answer to the question about the alias with this number. */
@@ -165,7 +165,8 @@ static void tell_answer(const struct question *question, size_t first, struct sp
 	answer_explain(message, said, what);
 	tell(question, chain->names[first], what);
 	for (size_t i = first; i < chain->aliases; i++)
-		trace_note(question->dns->trace, '*', "DNS %s CNAME %s", chain->names[i], chain->names[i + 1]);
+		question->dns->trace->note(question->dns->trace, '*', "DNS %s CNAME %s", chain->names[i],
+					   chain->names[i + 1]);
 }
 
 static void take_answer(void *context, int status, int timeouts, unsigned char *octets, int length)
@@ -317,8 +318,9 @@ static enum dns_status take_exchangers(struct question *question, struct answer 
 		root = root || !*name;
 		bool valid = name_copy(span_of(name), exchanger->name);
 		exchanger->preference = (uint16_t)(record.data[0] << 8 | record.data[1]);
-		trace_note(question->dns->trace, '*', "DNS %s MX %u %s%s", name_of(question), exchanger->preference,
-			   *name ? name : ".", valid || !*name ? "" : " (not used: not a host name)");
+		question->dns->trace->note(question->dns->trace, '*', "DNS %s MX %u %s%s", name_of(question),
+					   exchanger->preference, *name ? name : ".",
+					   valid || !*name ? "" : " (not used: not a host name)");
 		if (!valid)
 			continue;
 		exchangers->count++;
@@ -341,7 +343,8 @@ static void tell_address(const struct question *question, const struct address *
 	if (!trace_is_on(question->dns->trace))
 		return;
 	address_print(address, text);
-	trace_note(question->dns->trace, '*', "DNS %s %s %s", name_of(question), type_text(question->type), text);
+	question->dns->trace->note(question->dns->trace, '*', "DNS %s %s %s", name_of(question),
+				   type_text(question->type), text);
 }
 
 static enum dns_status take_addresses(struct question *question, struct answer *answer)

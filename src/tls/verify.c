@@ -148,7 +148,7 @@ static void tell_names(gnutls_x509_crt_t certificate, struct trace *trace)
 			used += (size_t)snprintf(names + used, sizeof names - used, " %.*s", (int)length, name);
 	}
 	if (used > 0)
-		trace_note(trace, '*', "TLS certificate 1 is for%s%s", names, used < sizeof names ? "" : "...");
+		trace->note(trace, '*', "TLS certificate 1 is for%s%s", names, used < sizeof names ? "" : "...");
 }
 
 static void tell_dates(gnutls_x509_crt_t certificate, struct trace *trace)
@@ -160,7 +160,7 @@ static void tell_dates(gnutls_x509_crt_t certificate, struct trace *trace)
 	for (int i = 0; i < 2; i++)
 		if (gmtime_r(&times[i], &utc))
 			strftime(dates[i], sizeof dates[i], "%Y-%m-%dT%H:%M:%SZ", &utc);
-	trace_note(trace, '*', "TLS certificate 1 is valid from %s to %s", dates[0], dates[1]);
+	trace->note(trace, '*', "TLS certificate 1 is valid from %s to %s", dates[0], dates[1]);
 }
 
 /* Whose certificate, and whose signature is in it: distinguished names as text, empty where there is none. */
@@ -170,9 +170,9 @@ static void tell_parties(gnutls_x509_crt_t certificate, unsigned number, struct 
 	gnutls_datum_t issuer = {0};
 	gnutls_x509_crt_get_dn3(certificate, &subject, 0);
 	gnutls_x509_crt_get_issuer_dn3(certificate, &issuer, 0);
-	trace_note(trace, '*', "TLS certificate %u is of `%.*s', issued by `%.*s'", number, (int)subject.size,
-		   subject.data ? (const char *)subject.data : "", (int)issuer.size,
-		   issuer.data ? (const char *)issuer.data : "");
+	trace->note(trace, '*', "TLS certificate %u is of `%.*s', issued by `%.*s'", number, (int)subject.size,
+		    subject.data ? (const char *)subject.data : "", (int)issuer.size,
+		    issuer.data ? (const char *)issuer.data : "");
 	gnutls_free(subject.data);
 	gnutls_free(issuer.data);
 }
@@ -182,11 +182,11 @@ static void tell_verdict(unsigned status, bool judged, struct trace *trace)
 {
 	for (const struct verify_reason *reason = reasons; reason->bit; reason++)
 		if (status & reason->bit)
-			trace_note(trace, '*', "TLS certificate 1 %s", reason->text);
-	trace_note(trace, '*', "TLS certificates were %s",
-		   !judged       ? "not verified"
-		   : status == 0 ? "verified"
-				 : "refused");
+			trace->note(trace, '*', "TLS certificate 1 %s", reason->text);
+	trace->note(trace, '*', "TLS certificates were %s",
+		    !judged       ? "not verified"
+		    : status == 0 ? "verified"
+				  : "refused");
 }
 
 void verify_tell(gnutls_session_t session, const char *host, const unsigned *verdict, struct trace *trace)
