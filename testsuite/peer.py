@@ -106,7 +106,7 @@ class Session:
     """What the server saw of one connection."""
 
     commands: list[str] = field(default_factory=list)
-    message: bytes = b""  # everything after 354, or in chunks
+    message: bytearray = field(default_factory=bytearray)  # everything after 354, or in chunks
     accepted: bool = False  # it sent a complete 2xx to the message
     last: bool = False  # the last chunk came
 

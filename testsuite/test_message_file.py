@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: ISC
-"""A message file that is overwritten while it is sent (IN-4): the server never gets its end, and there is no `K`."""
+"""A message file that is overwritten while it is sent (IN-4): the server never gets its end, and there is no `K`.
+
+And a message that comes through a pipe (IN-5).
+"""
 
 import os
 import subprocess
@@ -10,10 +13,7 @@ import pytest
 from mocksrv.world import sandbox
 from testsuite.peer import PATIENCE, Outcome, Peer, Session, command, environment, memory_file
 
-pytestmark = [
-    pytest.mark.skipif(sandbox.available() is not None, reason=f"{sandbox.available()}"),
-    pytest.mark.spec("IN-4"),
-]
+pytestmark = pytest.mark.skipif(sandbox.available() is not None, reason=f"{sandbox.available()}")
 
 SMALL = "Subject: hi\n\n".encode() + "one größer line of it\n".encode() * 150  # less than a page
 LARGE = SMALL * 200  # many pages, and many out buffers
@@ -54,6 +54,7 @@ def _deliver(
     return Outcome(done.returncode, done.stdout, done.stderr), peer.sessions
 
 
+@pytest.mark.spec("IN-4")
 @pytest.mark.parametrize(("offers", "at"), MODES, ids=lambda value: value if isinstance(value, str) else "+".join(value))
 @pytest.mark.parametrize("change", [_cut, _lengthen, _rewrite])
 @pytest.mark.parametrize("message", [SMALL, LARGE], ids=["small", "large"])
@@ -67,15 +68,45 @@ def test_a_file_that_changes_is_not_delivered(
     assert "QUIT" not in session.commands and b"QUIT" not in session.message
 
 
+@pytest.mark.spec("IN-4")
 def test_pages_that_vanish_end_the_process_in_good_order() -> None:
     """SIGBUS: its handler writes the only record."""
     outcome, _ = sandbox.run(_deliver, LARGE, _cut, *MODES[0])
     assert outcome.stdout == b"ZThe message file was cut short while it was sent. (#4.3.0)\n\0"
 
 
+@pytest.mark.spec("IN-4")
 @pytest.mark.parametrize(("offers", "at"), MODES, ids=lambda value: value if isinstance(value, str) else "+".join(value))
 @pytest.mark.parametrize("message", [SMALL, LARGE], ids=["small", "large"])
 def test_a_file_that_stays_is_delivered(message: bytes, offers: tuple[str, ...], at: str) -> None:
     """This shows that the tests above fail for the right reason."""
     outcome, (session,) = sandbox.run(_deliver, message, _leave, offers, at)
     assert outcome.letters == "rK" and session.accepted
+
+
+def _deliver_piped(disk: str) -> tuple[Outcome, list[Session], list[str]]:
+    """A megabyte through a pipe, with a disk of this size for the copy; and what is left on the disk."""
+    directory = sandbox.SCRATCH / "disk"
+    directory.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={disk}", "none", directory], check=True)
+    with Peer(("CHUNKING", "8BITMIME")) as peer:
+        done = subprocess.run(
+            command(), input=LARGE, capture_output=True, env=environment(TMPDIR=str(directory)), check=False,
+            timeout=PATIENCE,
+        )  # fmt: skip
+    return Outcome(done.returncode, done.stdout, done.stderr), peer.sessions, os.listdir(directory)
+
+
+@pytest.mark.spec("IN-5")
+def test_a_large_message_through_a_pipe() -> None:
+    """It arrives whole, and nothing is left."""
+    outcome, (session,), left = sandbox.run(_deliver_piped, "10m")
+    assert outcome.letters == "rK" and session.message == LARGE.replace(b"\n", b"\r\n") and left == []
+
+
+@pytest.mark.spec("IN-5")
+def test_a_full_disk() -> None:
+    """Nothing is sent, and nothing is left."""
+    outcome, sessions, left = sandbox.run(_deliver_piped, "64k")
+    assert outcome.report.endswith("/disk: No space left on device. (#4.3.0)\n") and outcome.letters == "Z"
+    assert (sessions, left) == ([], [])

@@ -19,8 +19,9 @@ struct message {
 };
 
 /*
- * Maps the descriptor, which must be a regular file that is open for reading, with the size that fstat(2) gives.
- * Returns false, with Z 4.3.0 in `failure`, if it is not.
+ * Maps the descriptor, which must be a regular file that is open for reading, with the size that fstat(2) gives; or a
+ * copy of all that comes through it, if it is a pipe or a socket, in a file that nobody else can open.  Returns false,
+ * with Z 4.3.0 in `failure`, if it is not.
  */
 bool message_open(struct message *message, int descriptor, struct report *failure);
 

@@ -35,6 +35,7 @@ ERRNOS = {
         "access": "EACCES ENOENT EIO ELOOP",
         "newfstatat": "EACCES ENOENT ENOMEM EIO",
         "fstat": "EIO ENOMEM",
+        "unlink": "EACCES EIO EROFS",
         "lseek": "ESPIPE EOVERFLOW",
         "mmap": "ENOMEM ENOMEM+ EACCES EAGAIN ENODEV ENFILE+ EPERM+",
         "mprotect": "ENOMEM ENOMEM+ EACCES+",

@@ -47,6 +47,7 @@ class Mode:
     tls: bool = False
     friendly: bool = False  # all servers do what the last one does
     traced: bool = False  # with QREMOTE_TRACE
+    piped: bool = False  # the message comes through a pipe
 
 
 @dataclass(frozen=True)
@@ -232,16 +233,18 @@ class World:
     def _run(self, fault: str) -> tuple[int | None, bytes, bytes]:
         environment = {
             "QMAILHOME": str(self._home), "LD_PRELOAD": str(self._library),
-            "FAULT": fault, "FAULT_LOG": str(self._home / "log"),
+            "FAULT": fault, "FAULT_LOG": str(self._home / "log"), "TMPDIR": str(self._home),
         }  # fmt: skip
         if self._mode.traced:
             environment["QREMOTE_TRACE"] = str(self._home / "trace")
         command = [str(self._program), *shlex.split(self._case.run)[1:]]
         pipe = subprocess.PIPE
         with (self._home / "message").open("rb") as message:
-            process = subprocess.Popen(command, stdin=message, stdout=pipe, stderr=pipe, env=environment)
+            stdin = pipe if self._mode.piped else message
+            process = subprocess.Popen(command, stdin=stdin, stdout=pipe, stderr=pipe, env=environment)
+            octets = message.read() if self._mode.piped else None
         try:
-            stdout, stderr = process.communicate(timeout=LIMIT)
+            stdout, stderr = process.communicate(octets, timeout=LIMIT)
         except subprocess.TimeoutExpired:
             process.kill()
             return None, *process.communicate()
