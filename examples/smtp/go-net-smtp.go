@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: ISC
 
-// Go's net/smtp for `mocksrv peers smtp:COMMAND`: mocksrv(1) says what it is given, and what it tells.
+// Go's net/smtp for `mocksrv test smtp:COMMAND`: mocksrv(1) says what it is given, and what it tells.
 package main
 
 import (

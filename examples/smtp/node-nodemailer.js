@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 // SPDX-License-Identifier: ISC
-// nodemailer for `mocksrv peers smtp:COMMAND`: mocksrv(1) says what it is given, and what it tells.
+// nodemailer for `mocksrv test smtp:COMMAND`: mocksrv(1) says what it is given, and what it tells.
 
 const { MOCKSRV_HOST, MOCKSRV_PORT, MOCKSRV_HELO, MOCKSRV_SENDER, MOCKSRV_RECIPIENTS, MOCKSRV_MESSAGE } = process.env;
 const server = { host: MOCKSRV_HOST, port: Number(MOCKSRV_PORT), name: MOCKSRV_HELO };

@@ -1,6 +1,6 @@
 #!/usr/bin/env perl
 # SPDX-License-Identifier: ISC
-# Net::SMTP for `mocksrv peers smtp:COMMAND`: mocksrv(1) says what it is given, and what it tells.
+# Net::SMTP for `mocksrv test smtp:COMMAND`: mocksrv(1) says what it is given, and what it tells.
 use strict;
 use warnings;
 use Net::SMTP;

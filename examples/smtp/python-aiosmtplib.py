@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: ISC
-"""aiosmtplib for `mocksrv peers smtp:COMMAND`: mocksrv(1) says what it is given, and what it tells."""
+"""aiosmtplib for `mocksrv test smtp:COMMAND`: mocksrv(1) says what it is given, and what it tells."""
 
 import asyncio
 import sys

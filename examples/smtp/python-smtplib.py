@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: ISC
-"""Python's smtplib for `mocksrv peers smtp:COMMAND`: mocksrv(1) says what it is given, and what it tells."""
+"""Python's smtplib for `mocksrv test smtp:COMMAND`: mocksrv(1) says what it is given, and what it tells."""
 
 import smtplib
 import ssl

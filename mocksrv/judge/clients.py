@@ -145,7 +145,7 @@ def _name(command: str) -> str:
         first = words[0]
     except (ValueError, IndexError) as error:
         raise CaseError(f"smtp:{command}: expected a command for sh(1)") from error
-    return next((Path(word).stem for word in reversed(words) if Path(word).is_file()), first).lower()
+    return next((Path(word).stem for word in reversed(words) if os.path.isfile(word)), first).lower()
 
 
 def _script(command: str, directory: Path, case: Case) -> str:

@@ -29,7 +29,7 @@ from mocksrv.play.player import Player
 from mocksrv.play.responder import Responder
 from mocksrv.play.tape import Delivery, Tape
 from mocksrv.play.transcript import Failure, Transcript
-from mocksrv.world import home, sandbox
+from mocksrv.world import fallback, home, sandbox
 from mocksrv.world.claims import LooseClaims, is_reachable
 from mocksrv.world.run import Result, World, patience
 from mocksrv.world.sniffer import Attempt
@@ -63,17 +63,23 @@ class Verdict(Result):
 
 
 def check(case: Case, client: Client, within: Callable[..., Any] = sandbox.call) -> Verdict:
-    """Plays a case with a client `within` a sandbox. Raises CaseError."""
+    """Plays a case with a client `within` a sandbox; without sandboxes, on this machine if possible. Raises CaseError."""
     verdict = Verdict(case, client.program or Path(client.told), client=client)
-    verdict.skipped = client.missing() or client.unfit(case) or sandbox.available(all_users=client.users)
+    mute = None if case.report is not None else "it has no `report` section, so it judges nothing"
+    verdict.skipped = mute or client.missing() or client.unfit(case)
     if verdict.skipped is not None:
         return verdict
-    played: Verdict = within(play, verdict, timeout=patience(case), all_users=client.users)
-    return played
+    if (why := sandbox.available(all_users=client.users)) is None:
+        played: Verdict = within(play, verdict, timeout=patience(case), all_users=client.users)
+        return played
+    try:
+        return play(replace(verdict, case=fallback.localised(case)))
+    except fallback.Unplayable as reason:
+        return replace(verdict, skipped=f"{reason} ({why})")
 
 
 def play(verdict: Verdict) -> Verdict:
-    """Plays a case in the sandbox that this process is in."""
+    """Plays a case in the sandbox that this process is in, or a localised case outside of any. Raises CaseError."""
     with ExitStack() as stack:
         RfcWorld(verdict, Responder, stack).run()
     return verdict
@@ -102,6 +108,9 @@ class RfcWorld(World):
             return policy.of_dialogue(dialogue, self._facts)
         except policy.Unfit as reason:
             raise CaseError(f"{self._case.path}:{dialogue.line}: {reason} (this needs `scope: exact`)") from reason
+
+    def _routed(self, case: Case, port: int) -> Case:
+        return case if self._client_kind.is_qremote else fallback.addressed(case, port)
 
     def _install(self, path: Path) -> None:
         self._client_kind.install(path, self._case)

@@ -102,6 +102,8 @@ def play(
 
     `tell` is given each record as soon as it is there. ^C ends all processes at once, and with them their sandboxes.
     """
+    for client in clients:
+        sandbox.available(all_users=client.users)  # so that not every process has to find out
     jobs = [(case, *who, keep) for case in cases for who in zip(clients, names(clients))]
     context = multiprocessing.get_context("fork")  # so `_begin` sees its parent; nobody here has threads
     with ProcessPoolExecutor(workers, context, initializer=_begin, initargs=(os.getpid(),)) as pool:

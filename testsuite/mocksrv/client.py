@@ -109,6 +109,8 @@ def candidates(host: str) -> list[tuple[str, str, int]]:
     if route := home("smtproutes"):
         _, relay, text = route.split(":")
         port = int(text)
+        if relay[0] == "[":
+            return [(relay, relay[1:-1], port)]
     names = [relay] if route else [name for _, name in sorted(ask(host, "MX"))] or [host]
     if "backwards" in BAD:
         names.reverse()

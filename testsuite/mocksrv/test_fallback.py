@@ -6,17 +6,20 @@ from pathlib import Path
 
 import pytest
 
+from mocksrv.judge import clients, rfc
+
 from mocksrv.case.file import Case
 from mocksrv.world import sandbox
 from mocksrv.world.run import check
 
 HERE = Path(__file__).parent
+SMTPLIB = HERE.parent.parent / "examples/smtp/python-smtplib.py"
 WHOLE = (HERE / "cases/pipelined.case").read_text()
 
 
 @pytest.fixture(autouse=True)
 def without_sandbox(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sandbox, "available", lambda: "forbidden here")
+    monkeypatch.setattr(sandbox, "available", lambda **_: "forbidden here")
 
 
 def test_it_is_played(parse: Callable[[str], Case]) -> None:
@@ -30,6 +33,31 @@ def test_it_is_played_within_tls(parse: Callable[[str], Case]) -> None:
     text = (HERE / "cases/starttls.case").read_text()
     assert check(parse(text), HERE / "client.py").passed
     assert not check(parse(text.replace("cert=mx-by-intermediate", "cert=expired")), HERE / "client.py").passed
+
+
+@pytest.mark.parametrize("told", [f"{HERE}/client.py", f"qmail:{HERE}/client.py", f"smtp:python3 {SMTPLIB}"], ids=["path", "qmail", "smtp"])
+def test_it_is_played_by_the_rfcs(told: str, parse: Callable[[str], Case]) -> None:
+    """With any client, also one that knows nothing of our name server."""
+    verdict = rfc.check(parse(WHOLE), clients.find(told))
+    assert verdict.outcomes == ("delivered", "refused") and verdict.skipped is None
+    assert verdict.passed, verdict.failures
+
+
+def test_it_has_teeth_by_the_rfcs(parse: Callable[[str], Case]) -> None:
+    client = clients.find(f"qmail:{HERE}/client.py")
+    assert not rfc.check(parse(WHOLE.replace("Qremote ex", "MISBEHAVE=no-quit Qremote ex", 1)), client).passed
+    verdict = rfc.check(parse(WHOLE.replace("-- dns", "-- control/smtproutes --\n-- dns", 1)), client)
+    assert verdict.skipped == "it has its own smtproutes (forbidden here)"
+    named = parse(WHOLE.replace("-- dns", "-- control/tlshosts/mx.example.org.pem --\n-- dns", 1))
+    assert rfc.check(named, client).skipped == "the client must know the server by its name (forbidden here)"
+    assert rfc.check(named, clients.find(f"{HERE}/client.py")).passed
+
+
+def test_a_case_that_judges_nothing(parse: Callable[[str], Case]) -> None:
+    case = parse(WHOLE[: WHOLE.index("-- report")])
+    verdict = rfc.check(case, clients.find(f"qmail:{HERE}/client.py"))
+    assert verdict.skipped == "it has no `report` section, so it judges nothing"
+    assert "the case has no `report` section, so it judges nothing" in check(case, HERE / "client.py").failures[0].what
 
 
 def test_it_has_teeth(parse: Callable[[str], Case]) -> None:

@@ -166,6 +166,7 @@ def test_how_commands_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.chdir(tmp_path)
     (tmp_path / "Mine.js").touch()
     names = {"A=b node ./Mine.js --tls": "mine", "swaks --to x": "swaks", "/usr/bin/env node Mine.js": "mine"}
+    names |= {f"x {300 * 'y'}": "x"}
     assert {command: clients.find(f"smtp:{command}").name for command in names} == names
     for command in ("", " ", "a 'b"):
         with pytest.raises(CaseError, match="smtp:.*: expected a command for sh"):

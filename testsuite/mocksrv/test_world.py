@@ -148,4 +148,4 @@ def test_a_repeated_syn_is_one_attempt(play: Play) -> None:
 
 
 def test_without_a_report_section(play: Play) -> None:
-    assert whats(play("Title\n\n-- run --\ntrue\n")) == ["the case has no `report` section yet; `--bless` writes one"]
+    assert whats(play("Title\n\n-- run --\ntrue\n")) == ["the case has no `report` section, so it judges nothing; `--bless` writes one"]
