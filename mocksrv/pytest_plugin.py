@@ -2,10 +2,13 @@
 """pytest plugin: every case is two tests of the program under test (`home.default_program`).
 
 One plays it octet for octet; the other plays it by the RFCs, unless the case is only about the exact octets.
+
+With -q, it also tells which test of all runs, about how long it takes, and each failure when it happens.
 """
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator, Sequence
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -16,8 +19,11 @@ from mocksrv.case.file import read_case
 from mocksrv.case.script import CaseError
 from mocksrv.case.templates import TEMPLATE, made_by
 from mocksrv.tell import bless, show, verdicts
+from mocksrv.tell.progress import Progress
 from mocksrv.world.home import default_program
 from mocksrv.world.run import Result, check
+
+_WIDTH = 200  # characters that are told of a failure when it happens
 
 
 class CaseFailed(Exception):
@@ -28,6 +34,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     """Adds `--bless`."""
     what = "rewrite C lines, report and exit of cases from what the program does (never where CI is set)"
     parser.getgroup("mocksrv").addoption("--bless", action="store_true", help=what)
+
+
+@pytest.hookimpl(trylast=True)  # after the terminal reporter
+def pytest_configure(config: pytest.Config) -> None:
+    """With -q, tells how far it is in place of a dot for each test; in a worker of pytest-xdist nobody reads it."""
+    reporter = config.pluginmanager.getplugin("terminalreporter")
+    if reporter is not None and config.option.verbose < 0 and not hasattr(config, "workerinput"):
+        config.pluginmanager.register(_Teller(reporter, config.get_terminal_writer()))
 
 
 def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
@@ -63,6 +77,7 @@ class _CaseItem(pytest.Item):
         if result.skipped:
             pytest.skip(result.skipped)
         if not result.passed:
+            self.user_properties.append(("why", result.failures[0].what))
             raise CaseFailed(self._explain(result))
 
     def _explain(self, result: Result) -> str:
@@ -89,3 +104,45 @@ class _RfcItem(_CaseItem):
     def _explain(self, result: Result) -> str:
         assert isinstance(result, rfc.Verdict)
         return verdicts.as_text(result)
+
+
+class _Teller:
+    """Tells how far a run is, and each failure in a line; pytest itself tells all about them at the end."""
+
+    def __init__(self, reporter: Any, writer: Any) -> None:
+        self._stream: Any = SimpleNamespace(write=writer.write, flush=writer.flush, isatty=lambda: reporter.isatty)
+        self._progress = Progress(1, self._stream)
+        self._done = 0
+
+    def pytest_collection_finish(self, session: pytest.Session) -> None:
+        self._begin(len(session.items))
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_xdist_node_collection_finished(self, node: object, ids: Sequence[str]) -> None:
+        self._begin(len(ids))
+
+    def _begin(self, total: int) -> None:
+        self._progress = Progress(max(total, 1), self._stream)
+
+    def pytest_runtest_logstart(self, nodeid: str) -> None:
+        self._progress.step(self._done, nodeid)
+
+    def pytest_runtest_logfinish(self, nodeid: str) -> None:
+        self._done += 1
+        self._progress.step(self._done, nodeid)
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        if report.failed:
+            crash = getattr(report.longrepr, "reprcrash", None)
+            why = crash.message if crash else dict(report.user_properties).get("why", report.longreprtext)
+            self._progress.say(f"failed: {report.nodeid}: {str(why).strip().partition(chr(10))[0][:_WIDTH]}")
+
+    @pytest.hookimpl(hookwrapper=True)
+    def pytest_report_teststatus(self) -> Generator[None, Any, None]:
+        """Takes the letter of each test away."""
+        outcome = yield
+        category, _, word = outcome.get_result()
+        outcome.force_result((category, "", word))
+
+    def pytest_sessionfinish(self) -> None:
+        self._progress.end()

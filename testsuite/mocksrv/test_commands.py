@@ -134,6 +134,22 @@ def test_pytest_collects_cases(tmp_path: Path, wrong: Path) -> None:
     assert wrong.read_text() == CASE.read_text()
 
 
+def test_pytest_tells_how_far_it_is(tmp_path: Path, wrong: Path) -> None:
+    """With -q: no dots, but tenths, and each failure when it happens; all about it comes later, and pytest's last line last."""
+    (tmp_path / "test_more.py").write_text("import pytest\n@pytest.mark.parametrize('n', range(8))\ndef test_it(n): assert n < 7, 'big\\nn'\n")
+    pytest_here = ("pytest", "-c", ROOT / "pyproject.toml", f"--rootdir={tmp_path}", "-q", tmp_path)
+    for workers in (("-p", "no:xdist"), ("-n", "1")):
+        status, output = command(*pytest_here, *workers)
+        told, rest = re.split("\n=+ FAILURES =+\n", output)
+        lines = [line for line in told.split("\n") if line and "nodes..." not in line]
+        assert status == 1 and len(lines) == 11
+        assert lines[1].startswith(" 20 %  2 of 10, about ")
+        assert "failed: test_more.py::test_it[7]: AssertionError: big" in lines
+        assert "failed: wrong.case::wrong: the client sent something else" in lines
+        assert "line 24: the client sent something else" in rest and re.search(r"\nFAILED \S*test_more.py::test_it\[7\]", rest)
+        assert re.fullmatch(r"2 failed, 8 passed in .*", rest.rstrip("\n").rpartition("\n")[2])
+
+
 def test_run_by_the_rfcs(wrong: Path, tmp_path: Path) -> None:
     client = HERE / "client.py"
     assert command("mocksrv", "run", "--match=rfc", CASE, "--", client) == (0, f"{CASE}: ok\n")
