@@ -251,9 +251,11 @@ static void check_content(const struct audit *audit)
 static void judge_end(struct audit *audit)
 {
 	struct finding *finding = &audit->finding;
-	/* Whoever begins to say that it has the message before it can have it does not say so. */
-	bool early = audit->code != 0 && (class(audit) == 2 ? audit->begun_at : audit->heard_at) < audit->written;
+	bool early = audit->code != 0 && audit->heard_at < audit->written;
 	MUST(!early || !finding->end_left);
+	/* Whoever begins to say that it has the message before it can have it does not say so (RES-7). */
+	if (class(audit) == 2 && audit->begun_at < audit->written)
+		audit->code = 0;
 	finding->empty_taken = audit->last == DATA && audit->accepted == 0 && class(audit) == 2;
 	if (finding->code / 100 == 2 || finding->code == 0)
 		finding->code = audit->code;

@@ -50,7 +50,7 @@ static bool begin_chunk(struct content *content)
 
 /*
  * Whether a chunk that was put is done with.  The last one is when it has left: a reply that begins before that is no
- * reply to it, so nothing more is written once the server speaks.
+ * reply to it, so this writes no more once the server speaks.
  */
 static bool is_done(struct content *content)
 {
