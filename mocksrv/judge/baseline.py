@@ -2,6 +2,7 @@
 """What is expected of each client, so that only news decides whether a run is good. mocksrv(1) describes the file."""
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import Enum
@@ -11,6 +12,9 @@ from mocksrv.audit import RULES, Grade
 from mocksrv.case.octets import harmless
 from mocksrv.case.script import CaseError
 from mocksrv.judge.suite import Record
+
+
+_OFTEN = 10  # cases in which a client breaks a rule by habit: one line then stands for all of them
 
 
 class Standing(Enum):
@@ -107,10 +111,18 @@ def read(path: Path, least: Grade) -> Baseline:
 
 
 def text(records: Sequence[Record], least: Grade, remark: str) -> str:
-    """A file by which the same run has only expected failures: a line for each case, and why it fails."""
+    """A file by which the same run has only expected failures: rules that are broken often, then each other case."""
     lines = [f"# {remark}"]
     for client in dict.fromkeys(record.client for record in records):
-        failed = [one for one in records if one.client == client and one.grade is not None and one.grade >= least]
-        width = max((len(record.case) for record in failed), default=0)
-        lines += ["", f"[{client}]", *(f"{one.case:{width}}  # {harmless(one.why[0])}" for one in failed)]
+        failures = {
+            record.case: [one for one in record.failures if one.grade >= least]
+            for record in records if record.client == client
+        }  # fmt: skip
+        times = Counter(rule for found in failures.values() for rule in {one.rule for one in found if one.rule})
+        entries = {rule: f"in {number} cases" for rule, number in times.items() if number >= _OFTEN}
+        for case, found in failures.items():
+            if others := [one for one in found if one.rule not in entries]:
+                entries[case] = harmless(f"{others[0].grade.label}: {others[0].what}")
+        width = max(map(len, entries), default=0)
+        lines += ["", f"[{client}]", *(f"{entry:{width}}  # {why}" for entry, why in entries.items())]
     return "\n".join(lines) + "\n"

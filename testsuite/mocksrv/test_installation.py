@@ -16,8 +16,7 @@ from mocksrv.case.corpus import CASES
 from mocksrv.case.templates import find_cases
 from mocksrv.world import sandbox
 
-HERE = Path(__file__).parent
-ROOT = HERE.parent.parent
+ROOT = Path(__file__).parent.parent.parent
 NEEDED = ("pip", "setuptools", "wheel")  # `make ci` brings them
 
 pytestmark = [
@@ -26,18 +25,18 @@ pytestmark = [
 ]
 
 
-def run(*words: str | Path, cwd: Path) -> str:
-    """The output of a command that must succeed."""
+def run(*words: str | Path, cwd: Path, status: int = 0) -> str:
+    """The output of a command that must end with this status."""
     environment = {name: os.environ[name] for name in ("PATH", "HOME", "TMPDIR") if name in os.environ}
     done = subprocess.run(words, cwd=cwd, env=environment, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.returncode == status, done.stdout + done.stderr
     return done.stdout
 
 
-def installed(tmp_path: Path) -> Path:
+def installed(folder: Path) -> Path:
     """Where it was installed, from a copy of its sources, without a network. The copy is gone."""
-    prefix, sources = tmp_path / "venv", tmp_path / "sources"
-    for name in ("mocksrv", "fixtures", "man"):
+    prefix, sources = folder / "venv", folder / "sources"
+    for name in ("mocksrv", "fixtures", "man", "examples"):
         shutil.copytree(ROOT / name, sources / name, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(ROOT / "pyproject.toml", sources)
     run(sys.executable, "-m", "venv", "--system-site-packages", "--without-pip", prefix, cwd=sources)
@@ -48,13 +47,24 @@ def installed(tmp_path: Path) -> Path:
 
 
 def test_a_foreigner(tmp_path: Path) -> None:
-    """The command, the manual pages, and every case with its message and its certificates are there, and work."""
+    """All of it is there, and README's five minutes work: red, a baseline, green, and red once the client breaks."""
     prefix = installed(tmp_path)
-    assert run(prefix / "bin/mocksrv", "--version", cwd=tmp_path) == f"mocksrv {__version__}\n"
+    mocksrv, mine = prefix / "bin/mocksrv", tmp_path / "mine"
+    mine.mkdir()
+    assert run(mocksrv, "--version", cwd=mine) == f"mocksrv {__version__}\n"
     assert {path.name for path in (prefix / "share/man").glob("man?/*")} == {"mocksrv.1", "qremote-case.5"}
     script = "from mocksrv.case import corpus, file, templates\nfor one in templates.find_cases(corpus.CASES): print(file.read_case(one).id)"
-    told = run(prefix / "bin/python", "-c", script, cwd=tmp_path)
+    told = run(prefix / "bin/python", "-c", script, cwd=mine)
     assert told.split() == [f"{path.parent.name}/{path.stem}" for path in find_cases(CASES)]
-    case = tmp_path / "starttls.case"
-    shutil.copy(HERE / "cases/starttls.case", case)  # its certificates are in the corpus
-    assert run(prefix / "bin/mocksrv", "run", case, "--", HERE / "client.py", cwd=tmp_path) == f"{case}: ok\n"
+
+    shutil.copy(prefix / "share/doc/mocksrv/examples/python-smtplib.py", mine / "deliver.py")
+    test = (mocksrv, "test", f"smtp:{sys.executable} deliver.py", "--only", "demo,tls/half-a-reply-is-none")
+    told = run(*test, cwd=mine, status=1)
+    assert f"\n  mocksrv run -v --match rfc tls/half-a-reply-is-none -- 'smtp:{sys.executable} deliver.py'\n" in told
+    run(*test, "--write-baseline", "known-failures", cwd=mine)
+    assert run(*test, "--baseline", "known-failures", cwd=mine).endswith(", nothing unexpected\n")
+    text = (mine / "deliver.py").read_text()
+    assert ", message, " in text
+    (mine / "deliver.py").write_text(text.replace(", message, ", ", message.upper(), "))
+    told = run(*test, "--baseline", "known-failures", cwd=mine, status=1)
+    assert told.count("failed: demo/a-mail-finds-its-way (deliver)\n  wrong: another message arrived") == 1

@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 import xml.etree.ElementTree as ET
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -158,6 +159,21 @@ def test_what_is_written_is_expected(least: Grade, tmp_path: Path) -> None:
     assert run.unexpected == 0 and text.startswith("# a remark\n")
     assert [run.standing(one) for one in RECORDS].count(EXPECTED) == (2 if least is Grade.MUST else 3)
     assert "\nalpha/first  # wrong: why <\\x1bnot>\n" in text
+
+
+def test_a_habit_is_a_line(tmp_path: Path) -> None:
+    """A rule that is broken often is written as a rule, which covers it alone."""
+    for number, written in ((9, 9), (10, 1)):
+        records = [replace(RECORDS[2], case=f"topic/{n}") for n in range(number)]
+        (tmp_path / "it").write_text(baseline.text(records, Grade.MUST, "a remark"))
+        known = baseline.read(tmp_path / "it", Grade.MUST)
+        [expected] = known.clients.values()
+        assert len(expected.cases) + len(expected.rules) == written
+        assert a_run(records=records, baseline=known).unexpected == 0
+    assert (tmp_path / "it").read_text().endswith("\n[one]\nEND-NO-QUIT  # in 10 cases\n")
+    failures = (*RECORDS[2].failures, *RECORDS[1].failures)
+    text = baseline.text([*records, replace(RECORDS[2], case="topic/more", failures=failures)], Grade.MUST, "a remark")
+    assert text.endswith("\ntopic/more   # wrong: why <\\x1bnot>\n") and "in 11 cases" in text
 
 
 # Progress
