@@ -14,7 +14,7 @@ from mocksrv.tell import bless, page, show, verdicts
 from mocksrv.audit import Grade, audit, findings_text, rules_text
 from mocksrv.case.corpus import case_named
 from mocksrv.case.file import Case, read_case
-from mocksrv.case.octets import harmless
+from mocksrv.case.octets import harmless, visible
 from mocksrv.case.pattern import Facts
 from mocksrv.case.script import CaseError
 from mocksrv.judge.clients import Client
@@ -161,10 +161,13 @@ def _given(case: Case) -> Iterator[page.Part]:
     for section in case.sections:
         if section.name != "report" and not section.name.startswith("dialogue"):
             title = f"{section.name} {section.argument}".strip()
-            yield page.Part(title, [page.Row("", line) for line in section.content()])
+            lines = section.content()
+            if section.name == "message":  # perhaps a file
+                lines = [visible(line) for line in case.message.removesuffix(b"\n").split(b"\n")]
+            yield page.Part(title, [page.Row("", line) for line in lines])
 
 
 def _tape_reading(path: Path) -> tuple[str, str]:
     found = [(tape, audit(tape)) for tape in read_tapes(path)]
     text = "\n".join(f"-- dialogue {tape.host} --\n{findings_text(tape, findings)}" for tape, findings in found)
-    return text, page.page(path.name, [], [page.of_tape(tape, verdicts.notes(findings)) for tape, findings in found])
+    return text, page.page(path.name, [], [page.of_tape(tape, verdicts.faults(findings)) for tape, findings in found])

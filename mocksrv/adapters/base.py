@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: ISC
 """What all adapters share: the job, the reports, and the installation of the program."""
 
+import gzip
 import math
 import os
 import re
@@ -93,6 +94,7 @@ class Adapter(ABC):
 
     name: ClassVar[str]
     program: ClassVar[str]  # below root
+    package: ClassVar[str] = ""  # of Debian; that of its name if empty
     resolves: ClassVar[bool]  # whether it looks up the servers of HOST itself; else it is told one
     users: ClassVar[Mapping[str, int]] = {}  # that it becomes, and their numbers
     groups: ClassVar[Mapping[str, int]] = {}  # besides one for each user
@@ -107,6 +109,14 @@ class Adapter(ABC):
         if not (self.root / self.program).exists():
             return f"no {self.root / self.program} (ci/fetch-mtas brings it)"
         return sandbox.available(all_users=bool(self.users))
+
+    def version(self) -> str:
+        """The version of its Debian package; empty if the package does not tell."""
+        try:
+            with gzip.open(self.root / f"usr/share/doc/{self.package or self.name}/changelog.Debian.gz", "rt") as log:
+                return re.sub(r"^(\S+) \((\S+)\).*", r"\1 \2", log.readline().strip())
+        except OSError:
+            return ""
 
     @abstractmethod
     def deliver(self, job: Job) -> Reports:

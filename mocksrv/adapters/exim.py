@@ -62,6 +62,7 @@ class Exim(Adapter):
 
     name = "exim"
     program = "usr/sbin/exim4"
+    package = "exim4-daemon-light"
     resolves = True
     users = {"Debian-exim": _USER}
     groups = {"mail": _MAIL}

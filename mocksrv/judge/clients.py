@@ -62,6 +62,10 @@ class Client:
             return None if found else f"{word}: no such command"
         return adapter_named(self.told).missing()
 
+    def version(self) -> str:
+        """Its version, if it is known without running it."""
+        return adapter_named(self.told).version() if self.adapter else ""
+
     def unfit(self, case: Case) -> str | None:
         """Why a case does not apply to this client; None if it does."""
         if case.scope == "exact":

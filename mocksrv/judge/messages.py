@@ -8,6 +8,7 @@ reader sees, nor drop a field. The same goes for parts, and for messages within 
 import binascii
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 from mocksrv.case.octets import canonical
 from mocksrv.judge import mime
@@ -26,28 +27,40 @@ _TEXTS = {"subject", "comments", "content-description"}  # where parentheses are
 _PLAIN = ("text", "plain")
 
 
-def difference(given: bytes, arrived: bytes) -> str | None:
+@dataclass(frozen=True)
+class Difference:
+    """What differs; and its octets, without their encoding, where there are some to compare."""
+
+    what: str
+    given: bytes | None = None
+    arrived: bytes | None = None
+
+
+def difference(given: bytes, arrived: bytes) -> Difference | None:
     """How the message that arrived differs; None if it does not."""
     given, arrived = canonical(given), canonical(arrived)
     return None if given == arrived else next(_differences(mime.read(given), mime.read(arrived)), None)
 
 
-def _differences(one: Entity, other: Entity) -> Iterator[str]:
+def _differences(one: Entity, other: Entity) -> Iterator[Difference]:
     where = f" in {one.place}" if one.numbers else ""
     lost = _first_lost(one.fields, other.fields)
     if lost is not None:
-        yield f"the field {lost.name} is gone, changed or out of order{where}"
+        what = f"the field {lost.name} is gone, changed or out of order{where}"
+        instead = next((field for field in other.fields if field.name == lost.name), Field(lost.name, []))
+        yield Difference(what, b"".join(lost.lines), b"".join(instead.lines))
     for name in _ONCE:
         if 0 < _count(one, name) < _count(other, name):
-            yield f"the field {name} arrived more than once{where}"
+            yield Difference(f"the field {name} arrived more than once{where}")
     if lost_type := _lost_type(one, other):
-        yield f"the {lost_type} is gone or changed{where}"
+        yield Difference(f"the {lost_type} is gone or changed{where}")
     if len(one.inside) != len(other.inside):
-        yield f"{len(other.inside)} parts arrived{where}, {len(one.inside)} were given"
+        yield Difference(f"{len(other.inside)} parts arrived{where}, {len(one.inside)} were given")
     for part, came in zip(one.inside, other.inside):
         yield from _differences(part, came)
     if not (one.inside or other.inside or _same_content(one, other)):
-        yield f"the content of {one.place} differs" if one.numbers else "the body differs"
+        what = f"the content of {one.place} differs" if one.numbers else "the body differs"
+        yield Difference(what, _content(one), _content(other))
 
 
 def _first_lost(given: list[Field], arrived: list[Field]) -> Field | None:

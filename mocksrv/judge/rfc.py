@@ -163,7 +163,13 @@ class RfcWorld(World):
             yield Failure(1, f"the exit status is {self._verdict.status}, so the reports do not count")
         told, right = self._verdict.outcomes, self._right
         if not same(told, right) and (self._excused or not self._delivers_more(right)):
-            yield Failure(1, f"the outcome is {_people(told)}; expected: {_people(right)}", grade=self._grade)
+            what = f"the outcome is {_people(told)}; expected: {_people(right)}"
+            yield Failure(1, what, self._lines(right), self._lines(told), by_line=True, grade=self._grade)
+
+    def _lines(self, told: tuple[str, ...]) -> bytes:
+        """A line for each recipient, or for each report if the case is more than one delivery."""
+        names = recipients(self._case) or [b"report"] * len(told)
+        return b"".join(name + b": " + encode(outcome) + b"\n" for name, outcome in zip(names, told))
 
     @property
     def _excused(self) -> bool:
@@ -202,8 +208,8 @@ class RfcWorld(World):
         messages = [self._case.message, *told]
         for one in taken:
             differences = [difference(message, one.message) for message in messages]
-            if None not in differences:
-                yield Failure(1, f"another message arrived: {differences[0]}")
+            if (first := differences[0]) and None not in differences:
+                yield Failure(1, f"another message arrived: {first.what}", first.given, first.arrived)
             if words and one.sender not in senders | {policy.folded(encode(words[1]))}:
                 yield Failure(1, f"it arrived from <{decode(one.sender)}>, not from <{words[1]}>")
 

@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: ISC
 """Verdicts at the level of the RFCs, as text and as a page: what was said, what is wrong with it, and the outcome."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from html import escape
 
-from mocksrv.audit import Finding, findings_text
+from mocksrv.audit import RULES, Finding, findings_text
 from mocksrv.case.octets import visible
 from mocksrv.judge.rfc import Verdict
+from mocksrv.judge.suite import Record
 from mocksrv.play.tape import Tape
 from mocksrv.tell import page
 
@@ -30,13 +32,13 @@ def wrong(verdict: Verdict) -> list[str]:
     return [f"{failure.grade.label}: {failure.what}" for failure in failures]
 
 
-def as_html(verdict: Verdict) -> str:
-    """The same as a page."""
+def as_html(verdict: Verdict, record: Record, back: str) -> str:
+    """A page for people who report it to those who maintain the client, with a link `back` to the table."""
     case = verdict.case
     assert verdict.client is not None
-    judgement = wrong(verdict) or ["The outcome is as the case says."]
-    introduction = [*case.prose, "", f"$ {case.run}", "", "\n\n".join(judgement)]
-    parts = [page.of_tape(one.tape, notes(_findings(verdict, one.tape))) for one in verdict.transcripts]
+    head = f'<p><a href="{back}">All cases and clients</a></p>\n'
+    more = f"{_facts(verdict, record)}{''.join(_differences(verdict))}"
+    parts = [page.of_tape(one.tape, faults(_findings(verdict, one.tape))) for one in verdict.transcripts]
     if verdict.client.command is None:
         parts.append(page.of_report("The outcome", verdict.stdout, case.run))
     else:
@@ -44,15 +46,44 @@ def as_html(verdict: Verdict) -> str:
         parts.append(page.Part("The outcome", [page.Row("", row) for row in rows]))
     if lines := _lines(verdict.stderr):
         parts.append(page.Part("Other output of the client", [page.Row("", line) for line in lines]))
-    return page.page(f"{case.title}: {verdict.client.name}", introduction, parts)
+    return page.page(f"{case.title}: {verdict.client.name}", case.prose, parts, head, more)
 
 
-def notes(findings: Iterable[Finding]) -> dict[int, tuple[str, ...]]:
-    """Findings as notes to the events of a tape."""
-    told: dict[int, tuple[str, ...]] = {}
+def _facts(verdict: Verdict, record: Record) -> str:
+    """What somebody who files a bug has to tell."""
+    case, client = verdict.case, verdict.client
+    assert client is not None
+    kind, result = (record.grade.label,) * 2 if record.grade else ("right", "as the case says")
+    told = {
+        "case": f"<code>{escape(record.case)}</code>",
+        "client": f"<code>{escape(client.told)}</code>",
+        "version": escape(client.version()),
+        "result": f"<span class={kind}>{result}</span>",
+        "RFCs": page.linked(escape("; ".join(record.sections))),
+        "delivery": f"<code>{escape(case.run)}</code>",
+        "again": f"<code>{escape(record.again)}</code>",
+    }
+    return page.facts({name: value for name, value in told.items() if value})
+
+
+def _differences(verdict: Verdict) -> Iterator[str]:
+    """What differs from the case, the worst first, with what was expected beside what came."""
+    if verdict.failures:
+        yield "<h2>What differs</h2>\n"
+    for failure in sorted(verdict.failures, key=lambda failure: -failure.grade):
+        sentence = f" {escape(RULES[failure.rule].sentence)}" if failure.rule else ""
+        yield f"<p>{page.graded(failure.grade, failure.what)}.{sentence}</p>\n"
+        if failure.expected is not None and failure.received is not None:
+            yield page.compared(failure.expected, failure.received, failure.by_line)
+
+
+def faults(findings: Iterable[Finding]) -> dict[int, list[page.Fault]]:
+    """Findings by the events of a tape."""
+    told: dict[int, list[page.Fault]] = {}
     for finding in findings:
-        what = f"{finding.rule.id}{finding.rule.remark} [{finding.rule.rfc}]: {finding.what}"
-        told[finding.event] = (*told.get(finding.event, ()), what)
+        rule = finding.rule
+        fault = page.Fault(rule.grade, f"{rule.id}: {finding.what}", f"[{rule.rfc}] {rule.sentence}", finding.offset)
+        told.setdefault(finding.event, []).append(fault)
     return told
 
 

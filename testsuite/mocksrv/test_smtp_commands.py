@@ -17,6 +17,7 @@ from mocksrv.case.script import CaseError
 from mocksrv.judge.clients import outcomes_of_command
 from mocksrv.judge.rfc import Verdict
 from mocksrv.world import sandbox
+from testsuite.mocksrv.records import record
 
 ROOT = Path(__file__).parent.parent.parent
 SMTPLIB = f"smtp:{sys.executable} {ROOT}/examples/smtp/python-smtplib.py"
@@ -156,7 +157,8 @@ def test_the_wrapper_of_smtplib(judge: Judge, text: str) -> None:
 
 def test_its_output_is_shown_where_it_fails(judge: Judge) -> None:
     told = "smtp:echo 'why it failed' >&2; echo and more; exit 1"
-    for text in (verdicts.as_text(judge(case_text(), told)), verdicts.as_html(judge(case_text(), told))):
+    verdict = judge(case_text(), told)
+    for text in (verdicts.as_text(verdict), verdicts.as_html(verdict, record("alpha/first", "echo", "failed"), "back")):
         assert "why it failed" in text and "and more" in text
     assert "why it failed" not in verdicts.as_text(judge(case_text(end="450 later", report="Zlater\\n\\0"), told))
 
