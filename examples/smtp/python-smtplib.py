@@ -10,6 +10,7 @@ from pathlib import Path
 
 recipients = environ["MOCKSRV_RECIPIENTS"].split("\n")
 message = Path(environ["MOCKSRV_MESSAGE"]).read_bytes()
+status = 0
 try:
     with smtplib.SMTP(environ["MOCKSRV_HOST"], int(environ["MOCKSRV_PORT"]), environ["MOCKSRV_HELO"]) as smtp:
         smtp.ehlo_or_helo_if_needed()
@@ -20,9 +21,10 @@ try:
         options += ["SMTPUTF8"] if smtp.has_extn("SMTPUTF8") and not "".join(recipients).isascii() else []
         refused = smtp.sendmail(environ["MOCKSRV_SENDER"], recipients, message, options)
 except smtplib.SMTPRecipientsRefused as error:
-    refused = error.recipients
+    refused, status = error.recipients, 1  # nobody got it, also those that it does not name
 except smtplib.SMTPResponseException as error:
     print(error, file=sys.stderr)
     sys.exit(error.smtp_code // 100)
 for recipient, (code, _) in refused.items():
     print(recipient, code)
+sys.exit(status)
