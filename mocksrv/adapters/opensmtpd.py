@@ -9,6 +9,7 @@ not say which command a reply belongs to. It looks up the names (PTR) of the add
 import re
 import socket
 import subprocess
+from contextlib import suppress
 from pathlib import Path
 
 from mocksrv.world import sandbox
@@ -17,6 +18,7 @@ from mocksrv.adapters.base import (
 )  # fmt: skip
 
 _USER, _GROUP = 911, 912
+_FAREWELL = 5.0  # seconds from the last result to the end of the last session
 # A notice about failure has no sender, and so matches no rule: it is refused.
 _CONFIGURATION = """\
 smtp max-message-size 1G
@@ -62,7 +64,10 @@ class OpenSmtpd(Adapter):
             status, output = run(job, "/usr/sbin/sendmail", "-i", "-f", *envelope, group=_GROUP)
             if status:
                 return Reports.whole("D" if "command failed: 5" in output else "Z", output)
-            return Reports.of(wait_for(daemon, log, lambda text: _fates(text, job.recipients)))
+            found = wait_for(daemon, log, lambda text: _fates(text, job.recipients))
+            with suppress(AdapterError):  # it logs no end of a session if the server does not answer QUIT
+                wait_for(daemon, log, lambda text: _has_quit(text) or None, _FAREWELL)
+            return Reports.of(_fates(read_log(log), job.recipients) or found)
         finally:
             tell(read_log(log))
 
@@ -73,10 +78,12 @@ def _listens() -> bool:
         return probe.connect_ex("/run/smtpd.sock") == 0
 
 
-def _fates(log: str, recipients: tuple[str, ...]) -> list[Fate] | None:
+def _has_quit(log: str) -> bool:
     ended = set(re.findall(r"(?m)^(\w+) mta (?:disconnected|error) ", log))
-    if not set(re.findall(r"(?m)^(\w+) mta connecting ", log)) <= ended:
-        return None  # it has not said QUIT yet
+    return set(re.findall(r"(?m)^(\w+) mta connecting ", log)) <= ended
+
+
+def _fates(log: str, recipients: tuple[str, ...]) -> list[Fate] | None:
     found = re.findall(r'(?m) mta delivery .* to=<(.*)> rcpt=.*result="(\w+)" stat="(.*)"$', log)
     if len(found) < len(recipients):
         return None

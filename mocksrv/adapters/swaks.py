@@ -56,7 +56,8 @@ def _reports(output: str, count: int) -> Reports:
 
 def _fate(reply: str) -> Fate:
     text = _text(reply)
-    return Fate("K" if reply[1:3] in ("- ", "~ ") else "D" if text.startswith("5") else "Z", text)
+    good = reply[1:3] in ("- ", "~ ") and text.startswith("2")  # 354, if nothing follows it, is none
+    return Fate("K" if good else "D" if text.startswith("5") else "Z", text)
 
 
 def _text(reply: str) -> str:

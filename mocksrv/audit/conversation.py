@@ -20,7 +20,9 @@ from mocksrv.play.records import HELLO
 from mocksrv.play.tape import CLIENT, CLOSE, HANGUP, RESET, SERVER, STARTTLS, Tape
 
 _REPLY_LINE = re.compile(rb"([0-9]{3})(?:([ \t-])[^\n]*|\r{1,2})?\n")  # servers send TABs, and a CR too many
+_RIGHT_LINE = re.compile(rb"[2-5][0-9]{2}[ -][^\r\n]*\r")  # 5321#4.2; clients need not take the others
 _REPLY_LENGTH = 512  # 5321#4.5.3.1.5
+_MOST_LINES = 100  # of a reply, at which some clients give up
 _CHUNK = re.compile(rb"([0-9]{1,20})(?: .*)?", re.DOTALL)
 _WAITING = ("PIPE-LAST", "TEXT-EARLY", "TLS-EARLY", "TLS-PLAINTEXT")  # a misled client may break these
 _DOT = re.compile(rb"\n(\.\r?\n)")
@@ -155,8 +157,9 @@ class _Reader:
         code = int(found[-1][1]) if found[-1] else 0
         turn = self._unanswered.popleft() if self._unanswered else None
         verb = turn.verb if isinstance(turn, Command) else ""
-        out_of_place = len(codes) > 1 or not self._has_place(turn, code) or max(map(len, self._lines)) >= _REPLY_LENGTH
-        reply = Reply(index, code, tuple(self._lines), out_of_place)
+        sound = len(codes) == 1 and all(map(_RIGHT_LINE.fullmatch, self._lines)) and len(self._lines) <= _MOST_LINES
+        broken = not (sound and self._has_place(turn, code) and max(map(len, self._lines)) < _REPLY_LENGTH)
+        reply = Reply(index, code, tuple(self._lines), broken)
         self._lines = []
         if turn is None:
             self._talk.surplus.append(reply)

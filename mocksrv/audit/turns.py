@@ -19,7 +19,7 @@ VERBS = {
 
 @dataclass(frozen=True)
 class Reply:
-    """One reply. `broken` if it is malformed or impossible here; its code is then that of its last line, or 0."""
+    """One reply. `broken` if it is malformed, too long or impossible here; its code is then that of its last line, or 0."""
 
     event: int  # that brought its end
     code: int

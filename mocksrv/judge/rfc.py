@@ -173,18 +173,19 @@ class RfcWorld(World):
 
     @property
     def _excused(self) -> bool:
-        """Whether the case says of which grade this outcome is, which is not the one that it expects."""
-        told = self._verdict.outcomes
-        return self._leeway is not None and not same(told, self._right) and self._leeway.covers(told)
+        """Whether the case says of which grade this outcome is."""
+        return self._leeway is not None and self._leeway.covers(self._verdict.outcomes)
 
     @property
     def _grade(self) -> Grade:
         """How much the client is bound not to have the outcome that it has."""
         told, right = self._verdict.outcomes, self._right
-        if not told or same(told, right):
-            return Grade.MUST
         if self._excused and self._leeway:
             return self._leeway.grade
+        if not told or same(told, right):
+            return Grade.MUST
+        if "delivered" not in told and {"delivered"} < {*right}:
+            return Grade.CHOICE  # no RFC says that the others get the message if some are refused
         # RFC 5321, section 4.2.1: whether to try again is a SHOULD.
         final = all(one == other or "delivered" not in (one, other) for one, other in zip(told, right))
         return min(self._case.grade, Grade.SHOULD) if final else self._case.grade

@@ -191,7 +191,8 @@ GRADES = [
     ("grade: must: why", "", "wrong: the outcome is"),
     ("grade: choice elsewhere: why", "", "wrong: the outcome is"),
     ("grade: robustness: why", "exit", "wrong: the exit status is 3"),
-    ("grade: should: why", "lies", "wrong: carol@example.org is reported as delivered"),  # for that is the case's outcome
+    ("grade: should: why", "lies", "should: carol@example.org is reported as delivered"),
+    ("grade: should refused: why", "lies", "wrong: carol@example.org is reported as delivered"),
     ("grade: should: why", "hides", "should: bob@example.org is reported as deferred, but a server accepted it"),
     ("grade: choice: why", "hides", "robustness: bob@example.org is reported as deferred, but a server accepted it"),
     ("grade: choice elsewhere: why", "hides", "wrong: bob@example.org is reported as deferred, but a server accepted it"),
@@ -228,6 +229,16 @@ def test_whether_a_failure_is_final_is_a_should(judge_other: Judge, line: str, l
     text = (HERE / "cases/pipelined.case").read_text().replace("\nh550", "\ns550", 1)
     verdict = judge_other(text.replace("spec:", f"{line}\nspec:" if line else "spec:", 1))
     assert verdicts.wrong(verdict) == [f"{label}: the outcome is delivered, refused; expected: delivered, deferred"]
+
+
+@pytest.mark.parametrize(("grade", "expected"), [("", Grade.CHOICE), ("grade: must: why\n", Grade.MUST)])
+def test_one_refused_recipient_may_stop_the_mail(
+    judge_other: Judge, grade: str, expected: Grade
+) -> None:
+    text = (HERE / "cases/pipelined.case").read_text().replace("S: 250 2.0.0 queued", "S: 554 no", 1)
+    text = text.replace("spec:", f"{grade}spec:", 1)
+    assert judge_other(text).grade is expected
+    assert judge_other(text.replace("h550 5.1.1 no such user\n\\0", "r\\0", 1)).grade is Grade.MUST
 
 
 CONNECTIONS = [
