@@ -192,7 +192,7 @@ def test_deliveries(name: str) -> None:
     """What is reported is what the server saw; the message, the name and the last words are what they have to be."""
     if missing := adapter_named(name).missing():
         pytest.skip(missing)
-    found = sandbox.run(all_deliveries, name, all_users=bool(ADAPTERS[name].users))
+    found = sandbox.run(all_deliveries, name, timeout=10 * PATIENCE, all_users=bool(ADAPTERS[name].users))
     assert {what: delivery.letters for what, delivery in found.items()} == expected_letters(name), found
     assert not list(flaws(name, found))
     for what in {"silent", "hanging"} & found.keys():
