@@ -316,7 +316,8 @@ static void run(struct envelope *envelope, const struct config *config, const st
 	struct trace trace = {.descriptor = -1};
 	struct report result = {0};
 	make_destination(&destination);
-	struct delivery delivery = {config, &trace, &destination, message, envelope, world.now};
+	struct tcpto timeouts = {0};
+	struct delivery delivery = {config, &trace, &destination, message, &timeouts, envelope, world.now};
 	deliver(&delivery, &result);
 	envelope_emit(envelope, &result);
 	check(&delivery, &result);

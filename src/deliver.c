@@ -53,28 +53,50 @@ static bool is_local(int error)
 	return error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM;
 }
 
-/* Connects, and has the session. */
-static void connect_to(const struct delivery *delivery, const struct candidate *candidate, struct session *session,
-		       struct starttls *starttls)
+static void report_unconnected(struct session *session, const char *code, const char *why)
 {
 	char what[NAME_SIZE + 256];
-	uint16_t port = delivery->destination->port;
-	session->config = delivery->config;
-	session->trace = delivery->trace;
-	name_server(session, candidate, port);
+	snprintf(what, sizeof what, "I wasn't able to establish an SMTP connection to %s%s: %s.", session->name,
+		 session->where, why);
+	report_write(&session->outcome.report, 'Z', code, "Sorry,", what);
+}
+
+/* Connects, unless the host timed out before; -1 with a report. */
+static int open_connection(const struct delivery *delivery, const struct candidate *candidate, struct session *session,
+			   const struct starttls *starttls)
+{
+	const struct config *config = delivery->config;
+	if (timeouts_defer(delivery->timeouts, &candidate->address)) {
+		trace_note(delivery->trace, '*', "not tried: %s%s timed out before, says queue/lock/tcpto",
+			   session->name, session->where);
+		report_unconnected(session, "4.4.1", "it timed out before, and is not tried now");
+		return -1;
+	}
 	trace_note(delivery->trace, '*', "connecting to %s%s%s", session->name, session->where,
 		   starttls->offer == OFFER_NONE     ? " again, without TLS"
 		   : starttls->offer == OFFER_LISTED ? " again, with fewer cipher suites"
 						     : "");
-	int descriptor = conn_open(&candidate->address, port, delivery->config->timeout_connect);
+	int descriptor = conn_open(&candidate->address, delivery->destination->port, config->timeout_connect);
+	int error = descriptor < 0 ? errno : 0;
+	if (!is_local(error))
+		timeouts_note(delivery->timeouts, config->home, &candidate->address, error == ETIMEDOUT);
 	if (descriptor < 0) {
-		int error = errno;
 		trace_note(delivery->trace, '*', "not connected: %s", strerror(error));
-		snprintf(what, sizeof what, "I wasn't able to establish an SMTP connection to %s%s: %s.", session->name,
-			 session->where, strerror(error));
-		report_write(&session->outcome.report, 'Z', is_local(error) ? "4.3.0" : "4.4.1", "Sorry,", what);
-		return;
+		report_unconnected(session, is_local(error) ? "4.3.0" : "4.4.1", strerror(error));
 	}
+	return descriptor;
+}
+
+/* Connects, and has the session. */
+static void connect_to(const struct delivery *delivery, const struct candidate *candidate, struct session *session,
+		       struct starttls *starttls)
+{
+	session->config = delivery->config;
+	session->trace = delivery->trace;
+	name_server(session, candidate, delivery->destination->port);
+	int descriptor = open_connection(delivery, candidate, session, starttls);
+	if (descriptor < 0)
+		return;
 	stream_open(&session->stream, &conn_transport, &descriptor, delivery->config->timeout_remote);
 	if (session_open(session) && starttls_run(starttls, session, descriptor))
 		transaction_run(session, delivery->envelope, delivery->message);

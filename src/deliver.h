@@ -6,6 +6,7 @@
 #include "qmail/config.h"
 #include "qmail/envelope.h"
 #include "qmail/message.h"
+#include "qmail/timeouts.h"
 #include "trace.h"
 
 /* What goes out, and what is known about the world. */
@@ -14,6 +15,7 @@ struct delivery {
 	struct trace *trace;
 	const struct destination *destination;
 	const struct message *message;
+	const struct tcpto *timeouts; /* what is known of hosts that do not answer */
 	struct envelope *envelope;
 	int64_t begun; /* when all this began, by conn_now() */
 };

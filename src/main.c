@@ -14,6 +14,7 @@
 #include "qmail/envelope.h"
 #include "qmail/message.h"
 #include "qmail/report.h"
+#include "qmail/timeouts.h"
 #include "trace.h"
 
 #include <errno.h>
@@ -106,6 +107,7 @@ struct run {
 	struct envelope envelope;
 	struct host host;
 	struct destination destination;
+	struct tcpto timeouts;
 	struct report result;
 	struct trace trace;
 };
@@ -128,7 +130,16 @@ static void run_stages(struct run *run, int argc, char **argv)
 	    !resolve_host(&run->destination, &run->host, &run->config, &run->trace, failure))
 		return;
 	run->message.withheld = trying;
-	struct delivery delivery = {&run->config, &run->trace, &run->destination, &run->message, &run->envelope, begun};
+	timeouts_read(&run->timeouts, run->config.home);
+	struct delivery delivery = {
+		.config = &run->config,
+		.trace = &run->trace,
+		.destination = &run->destination,
+		.message = &run->message,
+		.timeouts = &run->timeouts,
+		.envelope = &run->envelope,
+		.begun = begun,
+	};
 	deliver(&delivery, failure);
 }
 

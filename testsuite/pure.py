@@ -159,6 +159,10 @@ class Address(Structure):  # address.h
     _fields_ = [("family", c_int), ("octets", c_uint8 * 16)]
 
 
+class Tcpto(Structure):  # tcpto.h
+    _fields_ = [("count", c_size_t), ("records", c_uint8 * 1024)]
+
+
 class Route(Structure):  # route.h
     _fields_ = [("line", c_size_t), ("relay", Span), ("port", c_uint16)]
 
@@ -311,6 +315,9 @@ _PROTOTYPES: dict[str, tuple[type | None, list[type]]] = {
     "name_copy": (c_bool, [Span, c_char_p]),
     "mailbox_encode": (c_bool, [_P(Buf), Span, _P(c_bool)]),
     "route_find": (c_char_p, [Span, Span, _P(Route)]),
+    "tcpto_find": (c_size_t, [_P(Tcpto), _P(Address)]),
+    "tcpto_defers": (c_bool, [_P(Tcpto), c_size_t, c_uint32, c_uint32]),
+    "tcpto_note": (c_size_t, [_P(Tcpto), _P(Address), c_bool, c_uint32]),
     "ciphers_default": (None, [_P(Ciphers)]),
     "ciphers_read": (c_bool, [_P(Ciphers), Span, _P(CipherlistFault)]),
     "ciphers_print": (None, [_P(Ciphers), c_int, _P(Buf)]),
