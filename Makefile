@@ -138,7 +138,7 @@ check: deps ## all tests, JOBS at a time (3 min)
 	@$(PYTHON) -m pytest -n $(JOBS) -q
 
 # RUN is MODE/CALL/N/WHAT, as the summary prints it.
-torture: deps ## everything fails, one thing at a time: 32,000 deliveries; RUN=... plays one again (10 min)
+torture: deps ## everything fails, one thing at a time: 34,000 deliveries; RUN=... plays one again (10 min)
 	@$(MAKE) all
 	@$(PYTHON) -m testsuite.torture $(RUN)
 

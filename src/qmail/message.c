@@ -93,7 +93,7 @@ static bool write_all(int descriptor, const char *octets, size_t length)
 {
 	while (length > 0) {
 		ssize_t written = write(descriptor, octets, length);
-		if (written < 0 && errno != EINTR)
+		if (written < 0 && errno != EINTR && errno != EAGAIN)
 			return false;
 		octets += written > 0 ? written : 0;
 		length -= written > 0 ? (size_t)written : 0;

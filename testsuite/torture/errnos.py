@@ -36,6 +36,8 @@ ERRNOS = {
         "newfstatat": "EACCES ENOENT ENOMEM EIO",
         "fstat": "EIO ENOMEM",
         "unlink": "EACCES EIO EROFS",
+        "flock": "EINTR ENOLCK",
+        "pwrite64": "EIO ENOSPC+",
         "lseek": "ESPIPE EOVERFLOW",
         "mmap": "ENOMEM ENOMEM+ EACCES EAGAIN ENODEV ENFILE+ EPERM+",
         "mprotect": "ENOMEM ENOMEM+ EACCES+",

@@ -36,6 +36,7 @@ _BARRIER = "127.0.0.2"  # where connections come from that only wait for those b
 _WITHIN_TLS = ["EHLO", "STARTTLS", "EHLO"]
 _CALLS, _CONNECTIONS = 512, 32
 _LOG = struct.Struct(f"{_CALLS}Q3Q{2 * _CONNECTIONS}Q128s")  # as in faults.c
+_TIMED_OUT = bytes([192, 0, 2, 25, 1]).ljust(1024, b"\0")  # the table of qmail: once, in 1970
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,7 @@ class Mode:
     friendly: bool = False  # all servers do what the last one does
     traced: bool = False  # with QREMOTE_TRACE
     piped: bool = False  # the message comes through a pipe
+    table: bool = False  # the server is in qmail's table of hosts that timed out
 
 
 @dataclass(frozen=True)
@@ -213,6 +215,9 @@ class World:
         self._sessions: list[Session] = []
         self._claims = LooseClaims(self._case)
         (self._home / "log").write_bytes(bytes(_LOG.size))
+        if self._mode.table:
+            (self._home / "queue/lock").mkdir(parents=True, exist_ok=True)
+            (self._home / "queue/lock/tcpto").write_bytes(_TIMED_OUT)
         begun = time.monotonic()
         status, stdout, stderr = self._run(fault)
         seconds = time.monotonic() - begun
