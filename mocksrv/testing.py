@@ -76,12 +76,16 @@ def _test(options: argparse.Namespace) -> int:
     begun = time.monotonic()
     teller = _Teller(expected, Progress(len(chosen) * len(present), stream))
     keep = partial(table.keep, out) if out else None
-    records = suite.play(chosen, present, keep, teller.tell, options.jobs)
-    teller.end()
+    try:
+        records = suite.play(chosen, present, keep, teller.tell, options.jobs)
+    finally:
+        teller.end()
     whole = len(chosen) == len(cases)
     run = Run(suite.version(cases), records, absent, expected, whole, time.monotonic() - begun)
     _write(run, options)
     _say(stream, [*totals.summary(run), *_strangers(options.baseline, expected, cases), totals.last_line(run)])
+    if all(record.skipped is not None for record in records):
+        raise CaseError("nothing was played")
     return 1 if run.unexpected and not options.write_baseline else 0
 
 

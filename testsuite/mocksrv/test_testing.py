@@ -31,11 +31,11 @@ CASE, CLIENT = HERE / "cases/pipelined.case", HERE / "client.py"
 in_sandboxes = pytest.mark.skipif(sandbox.available() is not None, reason=f"sandbox: {sandbox.available()}")
 
 
-def mocksrv_test(*words: str | Path) -> tuple[int, str, str]:
+def mocksrv_test(*words: str | Path, **environment: str) -> tuple[int, str, str]:
     """Exit status, output and complaints of the command."""
     done = subprocess.run(
-        [sys.executable, "-m", "mocksrv", "test", *words], cwd=ROOT, env=ENVIRONMENT, capture_output=True, text=True,
-        check=False, timeout=PATIENCE,
+        [sys.executable, "-m", "mocksrv", "test", *words], cwd=ROOT, env=ENVIRONMENT | environment, capture_output=True,
+        text=True, check=False, timeout=PATIENCE,
     )  # fmt: skip
     return done.returncode, done.stdout, done.stderr
 
@@ -309,7 +309,10 @@ not ok 7 - TEXT-DOT (one)
 def test_a_client_in_continuous_integration(tmp_path: Path) -> None:
     """Red, a baseline, green; then it breaks something else, and repairs what was expected."""
     client, known = broken(tmp_path, "mine", "no-quit"), tmp_path / "known/it"
-    play = ("--cases", HERE / "cases", "--only", "cases/pipelined,cases/starttls,cases/next-server", client)
+    (tmp_path / "cases").mkdir()
+    for name in ("first", "second", "third", "left-out"):
+        (tmp_path / f"cases/{name}.case").write_text(CASE.read_text())
+    play = ("--cases", tmp_path / "cases", "--only", "cases/first,*/second,cases/th*", client)
     status, told, complaints = mocksrv_test(*play)
     assert (status, complaints) == (1, "")
     first = re.search(r"(?m)^failed: (cases/\S+) \(mine\)\n  (wrong: .*)\n(  wrong: .*\n)*  (.*-m mocksrv run -v --match rfc .*)$", told)
@@ -327,10 +330,10 @@ def test_a_client_in_continuous_integration(tmp_path: Path) -> None:
     status, told, _ = mocksrv_test(*play, "--baseline", known)
     assert status == 1 and "another message arrived" in told and f"\n{known}:3: there is no case cases/gone\n" in told
 
-    known.write_text("[mine]\ncases/pipelined\n")
+    known.write_text("[mine]\ncases/second\n")
     broken(tmp_path, "mine", "")
     status, told, _ = mocksrv_test(*play, "--baseline", known)
-    assert status == 1 and "passed unexpectedly: cases/pipelined (mine)\n  take it out of the baseline\n" in told
+    assert status == 1 and "passed unexpectedly: cases/second (mine)\n  take it out of the baseline\n" in told
 
 
 @in_sandboxes
@@ -354,6 +357,9 @@ def test_nothing_to_play(tmp_path: Path) -> None:
     """Without a client nothing is written, and what was there stays; two cases of one name are no suite."""
     assert mocksrv_test("--out", tmp_path / "out", "exim:/nowhere") == (2, "", "exim: no /nowhere/usr/sbin/exim4 (ci/fetch-mtas brings it)\n")
     assert not (tmp_path / "out").exists()
+    status, told, complaints = mocksrv_test("--cases", HERE / "cases/next-server.case", CLIENT, MOCKSRV_SANDBOX="none")
+    assert (status, complaints) == (2, "nothing was played\n"), "all is well only if something was"
+    assert "\nit does not consist of one connection (MOCKSRV_SANDBOX=none)  1\n" in told
     for name in ("1", "2"):
         (tmp_path / name / "topic").mkdir(parents=True)
         (tmp_path / name / "topic/a.case").write_text(CASE.read_text())
