@@ -31,7 +31,7 @@ caption { text-align: left; font-size: 1.15rem; font-weight: 600; padding: .6rem
 th, td { text-align: left; vertical-align: top; font-weight: 400; padding: .25rem .8rem .25rem 0;
   border-bottom: 1px solid var(--line); min-width: 5.5rem; }
 thead th { white-space: nowrap; position: sticky; top: 0; z-index: 2; background: var(--page); font-weight: 600; }
-th:first-child { position: sticky; left: 0; z-index: 1; background: var(--page); min-width: 14rem; }
+th:first-child { position: sticky; left: 0; z-index: 1; background: var(--page); min-width: 18rem; }
 thead th:first-child { z-index: 3; } th[scope=rowgroup] { font-weight: 600; padding-top: 1.4rem; }
 td.number { text-align: right; padding-right: 2rem; }
 summary { cursor: pointer; white-space: nowrap; }
@@ -113,7 +113,7 @@ def _form(rows: Rows) -> str:
     return (
         f"<form hidden>\n<label>Show <select name=grade>{grades}</select></label>\n"
         f"<label>of <select name=client>{clients}</select></label>\n"
-        "<label>with <input name=text type=search placeholder='part of its name'></label>\n<output></output>\n</form>\n"
+        "<label>with <input name=text type=search placeholder='part of its name or title'></label>\n<output></output>\n</form>\n"
     )
 
 
