@@ -48,6 +48,8 @@ def _reports(output: str, count: int) -> Reports:
     replies = [reply for reply in re.findall(rf"(?m){_REPLY}", output) if not _text(reply).startswith("221")]
     why = next(iter(re.findall(r"(?m)^\*\*\* Error.*\n.*", output)), "no reply")
     last = _fate(end[1] if end else replies[-1] if replies else why)
+    if last.letter == "K" and not end:  # the message was not answered
+        last = Fate("Z", why)
     if len(said) != count:  # it gave up before the last RCPT
         return Reports.whole(last.letter, last.text)
     fates = [_fate(reply) for reply in said]
@@ -56,7 +58,7 @@ def _reports(output: str, count: int) -> Reports:
 
 def _fate(reply: str) -> Fate:
     text = _text(reply)
-    good = reply[1:3] in ("- ", "~ ") and text.startswith("2")  # 354, if nothing follows it, is none
+    good = reply[1:3] in ("- ", "~ ") and text.startswith("2")
     return Fate("K" if good else "D" if text.startswith("5") else "Z", text)
 
 

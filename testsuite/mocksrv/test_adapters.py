@@ -131,6 +131,7 @@ def all_deliveries(name: str) -> dict[str, Delivery]:
         "451": run(Peer(replies={".": "451 4.7.1 no"}), BOB, CAROL),
         "421": run(Peer(busy=100), BOB),
         "cut": run(Peer(deaf=5), BOB),
+        "mute": run(Peer(at=("EHLO", hang_up)), BOB),
         "gone": run(Peer(at=("QUIT", hang_up)), BOB),
         "refused": run(None, BOB),
         "raw": run(Peer(), BOB, message=RAW),
@@ -154,7 +155,7 @@ def expected_letters(name: str) -> dict[str, str]:
     """The reports of each delivery."""
     everybody = {
         "accepted": "rK", "two": "rrK", "raw": "rK", "helo": "rK", "tls": "rK",
-        "554": "D", "451": "Z", "421": "Z", "refused": "Z", "cut": "Z", "gone": "rK",
+        "554": "D", "451": "Z", "421": "Z", "refused": "Z", "cut": "Z", "mute": "Z", "gone": "rK",
     }  # fmt: skip
     none = name in ALL_OR_NONE
     everybody |= {"550": "D", "450": "Z"} if name in SILENT_ABOUT_RCPT else {"550": "hD", "450": "sZ"}
