@@ -14,6 +14,7 @@ import time
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import BinaryIO
 
 from mocksrv.case.certs import Recipes
 from mocksrv.case.file import Case, read_case
@@ -245,7 +246,7 @@ class World:
         command = [str(self._program), *shlex.split(self._case.run)[1:]]
         pipe = subprocess.PIPE
         with (self._home / "message").open("rb") as message:
-            stdin = pipe if self._mode.piped else message
+            stdin: int | BinaryIO = pipe if self._mode.piped else message
             process = subprocess.Popen(command, stdin=stdin, stdout=pipe, stderr=pipe, env=environment)
             octets = message.read() if self._mode.piped else None
         try:
