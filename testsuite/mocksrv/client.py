@@ -14,7 +14,7 @@ import struct
 import sys
 
 BAD = os.environ.get("MISBEHAVE", "").split()
-TIMEOUT = float(os.environ.get("TIMEOUT", "5"))  # seconds for a connection, and for each read
+TIMEOUT = float(os.environ.get("TIMEOUT", "10"))  # seconds for a connection, and for each read
 RETRY = "RETRY" in os.environ  # whether to go on after a server that is lost
 CLEAR = "CLEAR" in os.environ  # whether to try the same server without TLS after a failed handshake
 SUITES = os.environ.get("SUITES")  # of TLS 1.2, which is then the newest version
