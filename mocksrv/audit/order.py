@@ -65,6 +65,8 @@ def pipe_unoffered(talk: Conversation) -> Iterator[Seen]:
     special = {"EHLO", "HELO", "STARTTLS", "QUIT"}  # whatever is offered
     for command in _commands(talk):
         ahead = _ahead(talk, command)
+        if command.verb == "QUIT" and ahead and ahead[-1].reply is None:
+            continue  # it may have waited long
         if not ahead or special & {*_verbs(ahead)} or command.offered("PIPELINING"):
             continue
         if not _ahead(talk, ahead[-1]):  # the rest of the burst is not reported again

@@ -42,6 +42,11 @@ def difference(given: bytes, arrived: bytes) -> Difference | None:
     return None if given == arrived else next(_differences(mime.read(given), mime.read(arrived)), None)
 
 
+def is_regular(message: bytes) -> bool:
+    """Whether it could be sent as it is, apart from line ends and 8-bit octets: no NUL, no CR alone, no long line."""
+    return not re.search(rb"\0|\r(?!\n)", message) and max(map(len, re.split(rb"\r?\n", message))) <= mime.LONGEST
+
+
 def _differences(one: Entity, other: Entity) -> Iterator[Difference]:
     where = f" in {one.place}" if one.numbers else ""
     lost = _first_lost(one.fields, other.fields)

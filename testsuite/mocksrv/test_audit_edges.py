@@ -88,7 +88,8 @@ EDGES = [
     ("a command that began too early", "S: 220 x\nC: EHLO a.b\nC= MAIL FR\nS: 250 x\nC= OM:<a@b.c>\\r\\n\n" + OK + QUIT,
      "EHLO-WAIT"),
     ("QUIT after the message", PIPE + DATA + "C: .\n" + QUIT, ""),
-    ("QUIT after the message, unoffered", PLAIN + DATA + "C: .\n" + QUIT, "PIPE-UNOFFERED"),
+    ("QUIT after the message, unoffered", PLAIN + DATA + "C: .\nC: QUIT\n" + OK + "S: 221 bye\n@hangup\n", "PIPE-UNOFFERED"),
+    ("QUIT, and the reply that it may have waited for never comes", PLAIN + DATA + "C: .\n" + QUIT, ""),
     ("RSET in a group", PIPE + MAIL + "C: RSET\n" + MAIL + RCPT + "C: DATA\n" + OK * 4 + "S: 354 go\nC: .\n" + OK
      + QUIT, ""),
     ("NOOP in a group", PIPE + "C: NOOP\n" + MAIL + OK + OK + QUIT, "PIPE-LAST"),

@@ -10,7 +10,7 @@ from mocksrv.case.file import read_case
 from mocksrv.case.pattern import Facts
 from mocksrv.case.templates import find_cases
 from mocksrv.judge.clients import delivery
-from mocksrv.judge.messages import difference
+from mocksrv.judge.messages import difference, is_regular
 from mocksrv.play.policy import of_dialogue
 from mocksrv.world import home
 
@@ -134,3 +134,15 @@ def test_what_qremote_makes_of_a_message_is_the_same() -> None:
         for dialogue in case.dialogues if delivery(case) else ():
             if not (dialogue.never or dialogue.refused or dialogue.unanswered):
                 assert [difference(case.message, one) for one in of_dialogue(dialogue, facts).messages] in ([], [None]), path
+
+
+@pytest.mark.parametrize(
+    ("message", "regular"),
+    [
+        (b"", True), (b"A: b\n\nc\r\n\xe9", True), (b"a" * 998 + b"\n", True), (b"a" * 999 + b"\r\n", False), (b"a\0", False),
+        (b"a\rb\n", False), (b"a\r", False),
+    ],
+    ids=lambda value: repr(value)[-20:],
+)  # fmt: skip
+def test_which_messages_could_be_sent_as_they_are(message: bytes, regular: bool) -> None:
+    assert is_regular(message) == regular
