@@ -7,6 +7,7 @@ nobody gets the message. `--crlf` is what its manual demands for a message with 
 """
 
 import re
+from dataclasses import replace
 from urllib.parse import quote
 
 from mocksrv.adapters.base import Adapter, Job, Reports, quoted, run
@@ -38,6 +39,8 @@ class Curl(Adapter):
     def deliver(self, job: Job) -> Reports:
         """The last reply counts, which curl prints at the end."""
         told = ("--verbose", "--write-out", r"\nlast reply: %{response_code}\n")
+        # Where there are both, --crlf would make CR CR LF of CR LF.
+        job = replace(job, message=re.sub(rb"\r?\n", b"\r\n", job.message))
         status, output = run(job, *self.command(job), *told)
         if status == 0:
             return Reports((("r", ""),) * len(job.recipients), "K", "curl: exit status 0")

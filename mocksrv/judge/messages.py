@@ -16,7 +16,8 @@ from mocksrv.judge.mime import Entity, Field
 
 # What recoding may change or add; and what may be taken away (RFC 5321, section 4.4; RFC 5322, section 3.6.3).
 # `From ` lines are no fields, and many leave them out or make fields of them.
-_FREE = {"mime-version", "content-transfer-encoding", "content-type", "return-path", "bcc", "from ", ">from "}
+_FROM_LINES = {"from ", ">from "}
+_FREE = {"mime-version", "content-transfer-encoding", "content-type", "return-path", "bcc"} | _FROM_LINES
 # RFC 5322, section 3.6, and RFC 2045: of which a second one would be at odds with the first.
 _ONCE = {
     "date", "from", "sender", "reply-to", "to", "cc", "message-id", "in-reply-to", "references", "subject",
@@ -43,8 +44,22 @@ def difference(given: bytes, arrived: bytes) -> Difference | None:
 
 
 def is_regular(message: bytes) -> bool:
-    """Whether it could be sent as it is, apart from line ends and 8-bit octets: no NUL, no CR alone, no long line."""
-    return not re.search(rb"\0|\r(?!\n)", message) and max(map(len, re.split(rb"\r?\n", message))) <= mime.LONGEST
+    """Whether there is a right way to send it: it has no NUL, no CR alone, no long line, no `From ` line in its header,
+    and no 8-bit octets where nothing can be encoded."""
+    if re.search(rb"\0|\r(?!\n)", message) or max(map(len, re.split(rb"\r?\n", message))) > mime.LONGEST:
+        return False
+    return all(map(_is_regular, _entities(mime.read(canonical(message)))))
+
+
+def _is_regular(entity: Entity) -> bool:
+    stuck = not entity.inside and not mime.may_be_encoded(entity) and not all(map(bytes.isascii, entity.body))
+    return not stuck and not any(field.name in _FROM_LINES for field in entity.fields)
+
+
+def _entities(entity: Entity) -> Iterator[Entity]:
+    yield entity
+    for part in entity.inside:
+        yield from _entities(part)
 
 
 def _differences(one: Entity, other: Entity) -> Iterator[Difference]:

@@ -210,7 +210,7 @@ class RfcWorld(World):
         for one in taken:
             differences = [difference(message, one.message) for message in messages]
             if (first := differences[0]) and None not in differences:
-                # Of what may not be sent as it is, no RFC says what may become of it.
+                # No RFC says what becomes of a message that may not be sent as it is.
                 grade = Grade.MUST if all(map(is_regular, messages)) else Grade.ROBUSTNESS
                 what = f"another message arrived: {first.what}"
                 yield Failure(1, what, first.given, first.arrived, grade=grade)

@@ -31,7 +31,7 @@ from testsuite.peer import ADDRESS, MESSAGE, PATIENCE, SENDER, Peer, Session, fu
 ZONE = f"example.org.  MX 10 mx.example.org.\nmx.example.org.  A {ADDRESS}\n"
 BOB, CAROL = "bob@example.org", "carol@example.org"
 NO_USER, LATER = "550 5.1.1 no such user", "450 4.2.1 later"
-RAW = b"Subject: hi\n\ncaf\xc3\xa9 \xff\n.\n..\n.dot\nend\n"
+RAW = b"Subject: hi\n\nCR LF\r\ncaf\xc3\xa9 \xff\n.\n..\n.dot\nend\n"
 RECORDS = re.compile(rb"(?:r\0|[hs](?:[^\0\n]+\n)+\0)*[KZD](?:[^\0\n]+\n)+\0")
 # They give up at the first recipient that is refused.
 ALL_OR_NONE = {"msmtp", "curl"}
