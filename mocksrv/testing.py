@@ -116,7 +116,7 @@ class _Teller:
         self._done += 1
         if (standing := self._expected.standing(record)) in UNEXPECTED:
             self._unexpected += 1
-            why = record.why or ["take it out of the baseline"]
+            why = self._expected.news(record) or ["take it out of the baseline"]
             what = f"{standing.value}: {record.case} ({record.client})"
             first = [what, *(f"  {one}" for one in why), f"  {record.again}"]
             lines = first if self._unexpected == 1 else [f"{what}: {why[0]}"]

@@ -46,18 +46,22 @@ class Baseline:
     least: Grade = Grade.MUST
     clients: dict[str, Expected] = field(default_factory=dict)
 
+    def news(self, record: Record) -> list[str]:
+        """What is wrong and counts, without breaches of rules that are expected."""
+        rules = self.clients.get(record.client, Expected()).rules
+        news = [one for one in record.failures if one.grade >= self.least and one.rule not in rules]
+        return [f"{one.grade.label}: {one.what}" for one in news]
+
     def standing(self, record: Record) -> Standing:
         """What a record means."""
         expected = self.clients.get(record.client, Expected())
-        counting = [failure for failure in record.failures if failure.grade >= self.least]
         if record.skipped is not None:
             return Standing.SKIPPED
         if not record.failures:
             return Standing.SURPRISE if record.case in expected.cases else Standing.PASSED
-        if not counting:
+        if all(failure.grade < self.least for failure in record.failures):
             return Standing.NOTED
-        known = record.case in expected.cases or all(failure.rule in expected.rules for failure in counting)
-        return Standing.EXPECTED if known else Standing.FAILED
+        return Standing.EXPECTED if record.case in expected.cases or not self.news(record) else Standing.FAILED
 
 
 @dataclass(frozen=True)

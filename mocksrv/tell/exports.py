@@ -53,7 +53,7 @@ def _test(suite: ET.Element, run: Run, record: Record) -> None:
     elif standing is Standing.FAILED:
         assert record.grade is not None
         kind = ("error", "error") if record.word == "error" else ("failure", record.grade.word)
-        ET.SubElement(test, kind[0], type=kind[1], message=why[0]).text = "\n".join([*why, record.again])
+        ET.SubElement(test, kind[0], type=kind[1], message=harmless(run.baseline.news(record)[0])).text = "\n".join([*why, record.again])
 
 
 def as_json(run: Run) -> str:

@@ -141,6 +141,8 @@ def test_what_is_expected() -> None:
     assert a_run(baseline=cases).unexpected == 1
     both = [record("alpha/first", "one", "breach", "END-NO-QUIT", "another message", rules=("END-NO-QUIT",))]
     assert a_run(records=both, baseline=rule).unexpected == 1, "a rule covers nothing but itself"
+    assert rule.news(both[0]) == ["wrong: another message"], "only that is told"
+    assert 'message="wrong: another message"' in exports.junit(a_run(records=both, baseline=rule))
 
 
 def test_rules_that_nobody_breaks() -> None:
