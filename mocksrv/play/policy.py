@@ -7,6 +7,7 @@ recipients in another order. A reaction is found by the command's name and how o
 
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from itertools import groupby
 
@@ -83,8 +84,10 @@ def mailbox(path: bytes) -> bytes:
 
 
 def folded(address: bytes) -> bytes:
-    """An unquoted address in a form to compare: the domain in lower case, a literal without its tag."""
+    """An unquoted address in a form to compare: the domain in lower case and ASCII, a literal without its tag."""
     local, at, domain = _split_at(address)
+    with suppress(UnicodeError):  # the two forms of a name mean the same (RFC 5890, section 2.3.2.1)
+        domain = domain if domain.isascii() else domain.decode().encode("idna")
     return local + at + re.sub(rb"^\[ipv6:", b"[", domain.lower().removesuffix(b"."))
 
 

@@ -182,6 +182,8 @@ def test_what_makes_sense_only_as_it_is_written(text: str) -> None:
         (b'TO:<"a\\"> b"@b.example>', b'a"> b@b.example'),
         (b"TO:<@relay.example:a@b.example>", b"a@b.example"),
         (b"TO:<a@[IPv6:2001:DB8::1]>", b"a@[2001:db8::1]"),
+        ("TO:<ä@Bücher.example>".encode(), "ä@xn--bcher-kva.example".encode()),
+        (b"TO:<a@\xff.example>", b"a@\xff.example"),
         (b"FROM:<>", b""),
         (b"TO:<postmaster>", b"postmaster"),
         (b"TO: a@b.example", b"a@b.example"),
