@@ -45,12 +45,7 @@ def routed(case: Case, dns_port: int, smtp_port: int) -> Case:
 
 
 def addressed(case: Case, smtp_port: int) -> Case:
-    """For a client that does not know `dnsservers`, or is given a server: our address takes the place of its name.
-
-    Raises Unplayable.
-    """
-    if any(name.startswith("tlshosts/") for name in case.control):
-        raise Unplayable("the client must know the server by its name")
+    """For a client that does not know `dnsservers`, or is given a server: our address takes the place of its name."""
     here = dataclasses.replace(case.dialogues[0], host=LOCALHOST, port=smtp_port)
     control = case.control | {"smtproutes": Control(encode(f":[{LOCALHOST}]:{smtp_port}\n"))}
     return dataclasses.replace(case, control=control, dialogues=[here])

@@ -154,12 +154,13 @@ def test_run_by_the_rfcs(wrong: Path, tmp_path: Path) -> None:
     client = HERE / "client.py"
     assert command("mocksrv", "run", "--match=rfc", CASE, "--", client) == (0, f"{CASE}: ok\n")
     assert command("mocksrv", "run", CASE, "--", f"qmail:{client}") == (0, f"{CASE}: ok\n")
-    broken = tmp_path / "broken.case"
-    broken.write_text(CASE.read_text().replace("\nQremote", "\nMISBEHAVE=no-quit Qremote"))
-    status, output = command("mocksrv", "run", broken, "--", f"qmail:{client}")
+    broken = tmp_path / "broken"
+    broken.write_text(f'#!/bin/sh\nMISBEHAVE=no-quit exec {client} "$@"\n')
+    broken.chmod(0o755)
+    status, output = command("mocksrv", "run", CASE, "--", f"qmail:{broken}")
     assert status == 1
     assert "^ END-NO-QUIT: the client hung up without QUIT" in output
-    assert f"FAILED {broken}: 1 wrong" in output
+    assert f"FAILED {CASE}: 1 wrong" in output
     assert command("mocksrv", "run", CASE, "--", "exim:/nowhere")[1].startswith(f"{CASE}: skipped: no /nowhere/")
 
 
