@@ -216,8 +216,12 @@ browser: deps-ci ## the pages of mocksrv in Chromium: what people see, and wheth
 	@ci/fetch-libraries axe-core@4.14.1 || :
 	$(PYTHON) -m pytest -q -m browser testsuite/mocksrv/test_browser.py
 
+teeth: deps ## every case must fail with any one of its C lines changed; make check changes two (4 min)
+	@$(MAKE) all
+	@$(PYTHON) -m pytest -n $(JOBS) -q -m teeth testsuite/mocksrv/test_teeth.py
+
 ci: export WERROR = 1
-ci: deps-ci ## everything that must pass before a change is accepted; the tests come last (15 min)
+ci: deps-ci ## everything that must pass before a change is accepted; the tests come last (20 min)
 	@$(MAKE) lint
 	@$(MAKE) analyze
 	@$(MAKE) BUILD=build/clang CC=clang
@@ -225,6 +229,7 @@ ci: deps-ci ## everything that must pass before a change is accepted; the tests 
 	@$(MAKE) fuzz TIME=5
 	@$(MAKE) valgrind
 	@$(MAKE) browser
+	@$(MAKE) teeth
 	@$(MAKE) check
 
 deps:
@@ -267,6 +272,6 @@ help: ## this list; times are for two processors
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-20s %s\n", $$1, $$2 }' Makefile
 
 FORCE:
-.PHONY: all demo case check torture peers lint analyze bench debug compile-commands sanitize valgrind browser fuzz fuzz-targets \
-	ci deps deps-demo deps-ci install uninstall replace-qmail-remote restore-qmail-remote format clean help libraries FORCE
+.PHONY: all demo case check torture peers lint analyze bench debug compile-commands sanitize valgrind browser teeth fuzz \
+	fuzz-targets ci deps deps-demo deps-ci install uninstall replace-qmail-remote restore-qmail-remote format clean help libraries FORCE
 .DELETE_ON_ERROR:
