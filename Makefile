@@ -142,7 +142,7 @@ torture: deps ## everything fails, one thing at a time: 34,000 deliveries; RUN=.
 	@$(MAKE) all
 	@$(PYTHON) -m testsuite.torture $(RUN)
 
-peers: deps-demo ## the corpus with Qremote, other mail clients and libraries; see build/peers.html and build/peers.txt (10 min)
+peers: deps-demo ## the corpus with Qremote, other mail clients and libraries; see build/peers.html and build/peers.txt (30 min)
 	@$(MAKE) all
 	@ci/fetch-mtas || :
 	@ci/fetch-libraries || :

@@ -13,7 +13,6 @@ from mocksrv.case.octets import harmless
 from mocksrv.case.script import CaseError
 from mocksrv.judge.suite import Record
 
-
 _OFTEN = 10  # cases in which a client breaks a rule by habit: one line then stands for all of them
 
 

@@ -43,7 +43,7 @@ class Record:
     again: str  # the command that plays it alone
     word: str  # the result, for a table
     failures: tuple[Failure, ...] = ()
-    rules: tuple[str, ...] = ()  # that were broken, advice among them
+    rules: tuple[str, ...] = ()  # that were broken, whatever their grade
     skipped: str | None = None  # why it was not played
     seconds: float = 0.0
     page: str | None = None  # what `keep` returned

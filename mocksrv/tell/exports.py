@@ -52,8 +52,9 @@ def _test(suite: ET.Element, run: Run, record: Record) -> None:
         ET.SubElement(test, "failure", type=standing.value, message=_SURPRISE)
     elif standing is Standing.FAILED:
         assert record.grade is not None
-        kind = ("error", "error") if record.word == "error" else ("failure", record.grade.word)
-        ET.SubElement(test, kind[0], type=kind[1], message=harmless(run.baseline.news(record)[0])).text = "\n".join([*why, record.again])
+        tag, kind = ("error", "error") if record.word == "error" else ("failure", record.grade.word)
+        failure = ET.SubElement(test, tag, type=kind, message=harmless(run.baseline.news(record)[0]))
+        failure.text = "\n".join([*why, record.again])
 
 
 def as_json(run: Run) -> str:

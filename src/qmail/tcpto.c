@@ -46,10 +46,10 @@ static size_t find_place(const struct tcpto *table)
 		uint64_t weight = time_of(record) + ((uint64_t)record[COUNT] << 10);
 		if (!record[COUNT])
 			return i * TCPTO_RECORD;
-		if (weight < least)
+		if (weight < least) {
 			place = i * TCPTO_RECORD;
-		if (weight < least)
 			least = weight;
+		}
 	}
 	return place;
 }
