@@ -26,9 +26,11 @@ MAKEFLAGS += --no-print-directory
 VERSION = $(shell sed -n 's/^__version__ = "\([^"]*\)".*/\1/p' mocksrv/__init__.py)
 
 PROGRAM = $(BUILD)/Qremote
-# Separate modules, so that only a delivery that uses c-ares or GnuTLS loads it.
-DNS_MODULE = $(BUILD)/qremote-dns.so
-TLS_MODULE = $(BUILD)/qremote-tls.so
+# Separate modules, so that only a delivery that uses such a library loads it: LIBRARY_qremote-dns is that of the first.
+MODULE_FILES = $(BUILD)/qremote-dns.so $(BUILD)/qremote-tls.so
+LIBRARY_qremote-dns = libcares
+LIBRARY_qremote-tls = gnutls
+LIBRARIES = $(foreach module,$(basename $(notdir $(MODULE_FILES))),$(LIBRARY_$(module)))
 # It looks for the program beside itself.
 TRY = $(BUILD)/qremote-try
 OBJECTS = $(patsubst src/%.c,$(BUILD)/obj/%.o,$(filter-out src/dns/dns.c src/tls/tls.c src/tls/verify.c, \
@@ -46,18 +48,16 @@ COMPILE = $(CC) -std=c11 -iquote src -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 $(FORT
 run = $(if $(filter 1,$(V)),,@printf '%-8s%s\n' '$(1)' '$@' &&)
 LINK = -Wl,-z,relro -Wl,-z,now -Wl,--as-needed $(LDFLAGS)
 
-all: $(PROGRAM) $(DNS_MODULE) $(TLS_MODULE) $(TRY) ## build/Qremote (the default); nothing is installed (10 s; V=1 shows the commands)
+all: $(PROGRAM) $(MODULE_FILES) $(TRY) ## build/Qremote (the default); nothing is installed (10 s; V=1 shows the commands)
 
 # Without the objects that only a module uses.
 $(PROGRAM): $(OBJECTS)
 	$(call run,link) $(COMPILE) -pie -Wl,--gc-sections $(LINK) -o $@ $^
 
-$(DNS_MODULE): $(patsubst %,$(BUILD)/pic/%.o,dns/dns dns/answer base/address base/text base/buf)
-$(DNS_MODULE): LIBRARY = libcares
-$(TLS_MODULE): $(patsubst %,$(BUILD)/pic/%.o,tls/tls tls/verify base/buf)
-$(TLS_MODULE): LIBRARY = gnutls
-$(DNS_MODULE) $(TLS_MODULE):
-	$(call run,link) $(COMPILE) -shared -Wl,-z,defs -Wl,-Bsymbolic $(LINK) -o $@ $^ $(shell pkg-config --libs $(LIBRARY))
+$(BUILD)/qremote-dns.so: $(patsubst %,$(BUILD)/pic/%.o,dns/dns dns/answer base/address base/text base/buf)
+$(BUILD)/qremote-tls.so: $(patsubst %,$(BUILD)/pic/%.o,tls/tls tls/verify base/buf)
+$(MODULE_FILES): $(BUILD)/%.so:
+	$(call run,link) $(COMPILE) -shared -Wl,-z,defs -Wl,-Bsymbolic $(LINK) -o $@ $^ $(shell pkg-config --libs $(LIBRARY_$*))
 
 $(TRY): admin/qremote-try
 	@install -D -m 755 $< $@
@@ -94,7 +94,7 @@ $(BUILD)/flags: FORCE
 
 # One plain message instead of a compiler's dozens.
 libraries:
-	@for library in libcares gnutls; do pkg-config --exists $$library 2>/dev/null || { \
+	@for library in $(LIBRARIES); do pkg-config --exists $$library 2>/dev/null || { \
 		echo "pkg-config does not find $$library" >&2; ci/install-deps -n build; exit 1; }; done
 
 # The pure floors for the tests, which call them through ctypes.  With -z defs it fails if they need anything above.
@@ -117,7 +117,7 @@ $(BUILD)/src.a: $(filter-out $(BUILD)/obj/main.o,$(OBJECTS))
 
 $(BUILD)/fuzz-%: fuzz/%.c fuzz/common.c fuzz/audit.c fuzz/replay.c $(wildcard fuzz/*.h) $(BUILD)/src.a $(HEADERS) | libraries
 	$(call run,link) $(COMPILE) -fPIE -pie -Wl,--gc-sections $(FUZZER) -o $@ $(filter-out fuzz/replay.c,$(filter %.c %.a,$^)) \
-		$(shell pkg-config --cflags --libs libcares gnutls)
+		$(shell pkg-config --cflags --libs $(LIBRARIES))
 
 fuzz-targets: $(FUZZ:%=$(BUILD)/fuzz-%)
 
@@ -238,10 +238,10 @@ deps-demo deps-ci:
 	@ci/install-deps $(@:deps-%=%)
 
 # Files in use are replaced by rename: qmail-rspawn bounces a mail if it finds no program.
-put = install -D -m $(1) $(2) '$(DESTDIR)$(3).new' && mv -f '$(DESTDIR)$(3).new' '$(DESTDIR)$(3)'
-install: $(PROGRAM) $(DNS_MODULE) $(TLS_MODULE) $(TRY) ## into $(DESTDIR)$(PREFIX); QMAIL=/var/qmail is where the control files are
-	$(call put,644,$(DNS_MODULE),$(MODULES)/$(notdir $(DNS_MODULE)))
-	$(call put,644,$(TLS_MODULE),$(MODULES)/$(notdir $(TLS_MODULE)))
+put = install -D -m $(1) $(2) "$(DESTDIR)$(3).new" && mv -f "$(DESTDIR)$(3).new" "$(DESTDIR)$(3)"
+install: $(PROGRAM) $(MODULE_FILES) $(TRY) ## into $(DESTDIR)$(PREFIX); QMAIL=/var/qmail is where the control files are
+	for module in $(notdir $(MODULE_FILES)); do \
+		$(call put,644,$(BUILD)/$$module,$(MODULES)/$$module) || exit; done
 	$(call put,755,$(PROGRAM),$(PREFIX)/bin/Qremote)
 	$(call put,755,$(TRY),$(PREFIX)/bin/qremote-try)
 	for page in $(MAN); do \
@@ -251,7 +251,8 @@ install: $(PROGRAM) $(DNS_MODULE) $(TLS_MODULE) $(TRY) ## into $(DESTDIR)$(PREFI
 uninstall: ## remove what install installed
 	@[ "$$(readlink '$(QMAIL)/bin/qmail-remote')" != '$(PREFIX)/bin/Qremote' ] || [ '$(DESTDIR)' ] || { \
 		echo '$(QMAIL)/bin/qmail-remote is a link to it: first make restore-qmail-remote' >&2; exit 1; }
-	rm -f '$(DESTDIR)$(PREFIX)/bin/Qremote' '$(DESTDIR)$(PREFIX)/bin/qremote-try' '$(DESTDIR)$(MODULES)/'qremote-dns.so '$(DESTDIR)$(MODULES)/'qremote-tls.so
+	rm -f '$(DESTDIR)$(PREFIX)/bin/Qremote' '$(DESTDIR)$(PREFIX)/bin/qremote-try'
+	for module in $(notdir $(MODULE_FILES)); do rm -f '$(DESTDIR)$(MODULES)/'$$module || exit; done
 	-rmdir --ignore-fail-on-non-empty '$(DESTDIR)$(MODULES)'
 	for page in $(MAN); do rm -f '$(DESTDIR)$(PREFIX)'/share/man/man$${page##*.}/$${page##*/} || exit; done
 

@@ -13,7 +13,7 @@ import mocksrv
 
 ROOT = Path(__file__).parent.parent
 
-MODULES = ("qremote-dns.so", "qremote-tls.so")
+MODULES = sorted(path.name for path in (ROOT / "build").glob("qremote-*.so"))
 
 
 def make_environment() -> dict[str, str]:

@@ -92,7 +92,8 @@ def test_a_planted_fault_is_found(tools: Tools, plain: dict[str, Result], name: 
 
 def planted(directory: Path, file: str, right: str, wrong: str) -> Path:
     """The program, built with other text in one place."""
-    built = ("obj", "pic", "flags", "qmail-home", "module-directory", "qremote-dns.so", "qremote-tls.so")
+    modules = [path.name for path in (ROOT / "build").glob("qremote-*.so")]
+    built = ("obj", "pic", "flags", "qmail-home", "module-directory", *modules)
     for name in ("Makefile", "src", "mocksrv/__init__.py", "admin/qremote-try", *(f"build/{one}" for one in built)):
         place = directory / name
         place.parent.mkdir(exist_ok=True)

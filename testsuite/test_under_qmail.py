@@ -287,10 +287,10 @@ def on_a_host(command: str, files: Mapping[str, str], modes: Mapping[str, tuple[
     for name, text in {"passwd": USERS, "group": GROUPS}.items():
         (sandbox.SCRATCH / name).write_text(text)
         subprocess.run(["mount", "--bind", sandbox.SCRATCH / name, f"/etc/{name}"], check=True)
-    for built, directory in (("Qremote", "bin"), ("qremote-dns.so", "lib/qremote"), ("qremote-tls.so", "lib/qremote")):
-        there = Path("/usr/local") / directory
+    for built in (BUILT / "Qremote", *BUILT.glob("qremote-*.so")):
+        there = Path("/usr/local/lib/qremote" if built.suffix else "/usr/local/bin")
         there.mkdir(parents=True, exist_ok=True)
-        shutil.copy(BUILT / built, there)
+        shutil.copy(built, there)
     shutil.copy(ROOT / "admin/qremote-try", "/usr/local/bin")
     furnish(Path("/var/qmail"), **files)
     for name, (owner, mode) in modes.items():

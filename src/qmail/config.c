@@ -9,6 +9,7 @@
 
 #include "qmail/route.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -56,13 +57,52 @@ static bool read_all(int descriptor, off_t size, struct buf *contents)
 	return length >= 0;
 }
 
+/* The path of a control file, or of their directory for "". */
+static bool put_path(const struct config *config, const char *file, char path[PATH_MAX])
+{
+	int length = snprintf(path, PATH_MAX, "%s/control/%s", config->home, file);
+	return length >= 0 && length < PATH_MAX;
+}
+
+/* Lists the directory of the control files: most of them are absent, and then need not be looked for. */
+static void list_files(struct config *config)
+{
+	enum { ROOM = 4096 };
+	struct buf *entries = &config->entries;
+	char path[PATH_MAX];
+	ssize_t length = -1;
+	int descriptor = put_path(config, "", path) ? open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
+	if (descriptor < 0)
+		return;
+	while (buf_reserve(entries, ROOM) &&
+	       (length = getdents64(descriptor, entries->data + entries->length, ROOM)) > 0)
+		entries->length += (size_t)length;
+	config->listed = length == 0;
+	close(descriptor);
+}
+
+/* Whether the file may be there: true where the directory could not be listed. */
+static bool may_exist(const struct config *config, const char *file)
+{
+	struct span rest;
+	struct span name = span_split(span_of(file), '/', &rest);
+	for (size_t at = 0; at < config->entries.length;) {
+		const struct dirent64 *entry = (const struct dirent64 *)(const void *)(config->entries.data + at);
+		if (span_equal(span_of(entry->d_name), name))
+			return true;
+		at += entry->d_reclen;
+	}
+	return !config->listed;
+}
+
 bool config_read(const struct config *config, const char *file, struct buf *contents, struct report *failure)
 {
 	char path[PATH_MAX];
 	char why[128];
 	struct stat status;
-	int length = snprintf(path, sizeof path, "%s/control/%s", config->home, file);
-	if (length < 0 || (size_t)length >= sizeof path)
+	if (!may_exist(config, file))
+		return true;
+	if (!put_path(config, file, path))
 		return refuse(failure, file, 0, "cannot be read: the path of the qmail home is too long.");
 	int descriptor = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC); /* a FIFO must not hang us */
 	/* A host's name may be too long for a file name (RFC 1035 section 2.3.4); then there is no file. */
@@ -201,6 +241,7 @@ bool config_load(struct config *config, const char *home, struct report *failure
 {
 	struct load load = {.config = config, .failure = failure};
 	*config = (struct config){.home = home, .timeout_connect = 60 * 1000, .timeout_remote = 1200 * 1000};
+	list_files(config);
 	bool loaded = load_helohost(&load) && load_seconds(&load, "timeoutconnect", &config->timeout_connect) &&
 		      load_seconds(&load, "timeoutremote", &config->timeout_remote) && load_chunk_size(&load) &&
 		      load_smtproutes(&load) && load_dnsservers(&load);

@@ -11,7 +11,9 @@
 
 /* Everything that the control files say; see CONTROL FILES in the manual page. */
 struct config {
-	const char *home; /* the qmail home */
+	const char *home;   /* the qmail home */
+	bool listed;        /* `entries` are all that there is in its directory of control files, */
+	struct buf entries; /* as getdents64(2) gives them */
 	char helohost[NAME_SIZE];
 	int64_t timeout_connect; /* milliseconds */
 	int64_t timeout_remote;  /* milliseconds */

@@ -35,6 +35,7 @@ ERRNOS = {
         "access": "EACCES ENOENT EIO ELOOP",
         "newfstatat": "EACCES ENOENT ENOMEM EIO",
         "fstat": "EIO ENOMEM",
+        "getdents64": "EIO EACCES ENOENT ENOMEM",
         "unlink": "EACCES EIO EROFS",
         "flock": "EINTR ENOLCK",
         "pwrite64": "EIO ENOSPC+",
