@@ -43,7 +43,7 @@ def write(folder: Path, machine: str, figures: list[Figure], notes: dict[str, st
     body += "".join(map(_as_html, figures))
     if notes:
         body += "<h2>The clients</h2>" + "".join(f"<p><b>{escape(a)}</b>: {escape(b)}</p>\n" for a, b in notes.items())
-    (folder / "bench.html").write_text(document("Qremote beside other mail clients", _STYLE, body))
+    (folder / "bench.html").write_text(document("Qremote beside other mail clients", _STYLE, f"<main>{body}</main>"))
 
 
 def number(value: float) -> str:
@@ -88,9 +88,9 @@ def _notes_as_text(notes: dict[str, str]) -> str:
 
 def _as_html(figure: Figure) -> str:
     columns = figure.columns()
-    heads = "".join(f"<th>{escape(f'{one} {figure.axis}'.strip())}</th>" for one in columns)
+    heads = "".join(f"<th scope=col>{escape(f'{one} {figure.axis}'.strip())}</th>" for one in columns)
     rows = "".join(
-        f"<tr{' class=us' if name == _FIRST else ''}><th>{escape(name)}</th>"
+        f"<tr{' class=us' if name == _FIRST else ''}><th scope=row>{escape(name)}</th>"
         + "".join(f"<td>{escape(_cell(figure, name, one))}</td>" for one in columns) + "</tr>\n"
         for name in figure.rows
     )  # fmt: skip
@@ -98,7 +98,8 @@ def _as_html(figure: Figure) -> str:
     plots = _curves(figure) if figure.axis else "".join(_bars(figure, one) for one in columns)
     return (
         f"<h2>{escape(figure.title)}</h2>\n<p class=dim>{escape(_head(figure))}</p>\n<div class=plots>{plots if figure.rows else ''}</div>"
-        f"<div class=wide><table><tr><th></th>{heads}</tr>\n{rows}</table></div>\n{why}"
+        f"<div class=wide role=region tabindex=0 aria-label='{escape(figure.title)}: the numbers'>"
+        f"<table><tr><td></td>{heads}</tr>\n{rows}</table></div>\n{why}"
     )
 
 

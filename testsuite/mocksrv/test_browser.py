@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from bench import report
+from bench.figures import Figure
 from mocksrv.judge import clients, suite
 
 from mocksrv.tell import page, table, totals
@@ -29,7 +31,7 @@ HERE = Path(__file__).parent
 ROOT = HERE.parent.parent
 AXE = ROOT / "build/npm/node_modules/axe-core/axe.min.js"
 LOOKS = [(width, scheme) for width in (1280, 390) for scheme in ("light", "dark")]
-NAMES = ("peers", "delivery", "failure", "case", "tape")
+NAMES = ("peers", "delivery", "failure", "case", "tape", "bench")
 WHY = "mx.example.org: TEXT-8BIT [6152#3] an octet that is not ASCII, but 8BITMIME was not offered: " + "x" * 60
 
 
@@ -51,11 +53,24 @@ def records() -> list[Record]:
     return found
 
 
+def figures() -> list[Figure]:
+    """One of each kind, with as many clients as there are, and all that may stand beside a number."""
+    bars, curves = Figure("bars", "Large", "MB/s", "50 MB"), Figure("growth", "Growth", "s", "Wall time", axis="MB")
+    for client in ("Qremote", "a client with a name that is quite long", *map(str, range(8))):
+        for column in ("50 MB", "50 MB in TLS"):
+            bars.put_all(client, column, [900.0, 1000.0, 1200.0])
+        for column in ("1", "10", "100", "1000", "5000"):
+            curves.put(client, column, float(column))
+    bars.why = {"exim": "callgrind does not count it reliably"}
+    return [bars, curves]
+
+
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a page of each kind."""
     folder = tmp_path_factory.mktemp("site")
     page.write(folder / "peers.html", table.as_html(totals.rows(records()), ["sendmail: it is not here"]))
+    report.write(folder, "a machine", figures(), {"exim": "two processes"})
     case = HERE / "cases/pipelined.case"
     for name, misbehaviour in (("delivery", ""), ("failure", "no-quit dots lies report")):
         program = folder / name
