@@ -68,8 +68,8 @@ def bdat_after_last(talk: Conversation) -> Iterator[Seen]:
             yield seen(command, "another BDAT after the one with LAST")
 
 
-@rule("BDAT-REFUSED", "3030#2", "After a BDAT that was refused, RSET comes before any other mail command.")
-def bdat_refused(talk: Conversation) -> Iterator[Seen]:
+def _after_refusals(talk: Conversation) -> Iterator[Command]:
+    """The first mail command after each BDAT that was refused, where no RSET or the like came before it."""
     failed: Command | None = None
     for command in talk.commands:
         if command.verb in ("RSET", "EHLO", "HELO", "STARTTLS"):
@@ -78,10 +78,24 @@ def bdat_refused(talk: Conversation) -> Iterator[Seen]:
             # A chunk that was sent before the client read the refusal may come after it.
             on_its_way = command.verb == "BDAT" and command.offered("PIPELINING")
             if not on_its_way and not (command.verb == "BDAT" and command.after_last):  # that is BDAT-AFTER-LAST
-                yield seen(command, f"{command.verb} after a BDAT that was refused")
+                yield command
             failed = None
         if command.verb == "BDAT" and command.refused and not failed:
             failed = command
+
+
+@rule("BDAT-REFUSED", "3030#2", "After a BDAT that was refused, no other BDAT follows in this transaction.")
+def bdat_refused(talk: Conversation) -> Iterator[Seen]:
+    for command in _after_refusals(talk):
+        if command.verb == "BDAT":
+            yield seen(command, "BDAT after a BDAT that was refused")
+
+
+@rule("BDAT-RESET", "3030#2", "After a BDAT that was refused, RSET comes before the next transaction.", Grade.SHOULD)
+def bdat_reset(talk: Conversation) -> Iterator[Seen]:
+    for command in _after_refusals(talk):
+        if command.verb != "BDAT":
+            yield seen(command, f"{command.verb} after a BDAT that was refused")
 
 
 @rule("BDAT-BINARY", "3030#3", "A message with BODY=BINARYMIME goes by BDAT, not by DATA.")

@@ -119,7 +119,7 @@ EDGES = [
     ("MAIL after a message that was refused", PLAIN + DATA + "C: .\nS: 550 x\n" + MAIL + OK + QUIT, ""),
     ("MAIL after DATA was refused", PLAIN + ENVELOPE + "C: DATA\nS: 451 x\n" + MAIL + "S: 503 x\n" + QUIT,
      "MAIL-NESTED"),
-    ("MAIL after LAST was refused", PIPE + ENVELOPE + "C: BDAT 0 LAST\nS: 550 x\n" + MAIL + OK + QUIT, "BDAT-REFUSED"),
+    ("MAIL after LAST was refused", PIPE + ENVELOPE + "C: BDAT 0 LAST\nS: 550 x\n" + MAIL + OK + QUIT, "BDAT-RESET"),
     ("DATA after LAST", PIPE + ENVELOPE + "C: BDAT 0 LAST\n" + OK + "C: DATA\nS: 503 x\n" + QUIT, "DATA-ORDER"),
     ("all without MAIL", PLAIN + RCPT + "S: 503 x\nC: DATA\nS: 503 x\n" + QUIT, "RCPT-ORDER"),
     ("354 to DATA that had to fail", PLAIN + MAIL + OK + "C: DATA\nS: 354 go\nC: hi\nC: .\nS: 554 x\n" + QUIT,
