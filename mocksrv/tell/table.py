@@ -94,7 +94,7 @@ def as_html(rows: Rows, absent: Sequence[str]) -> str:
     kinds = _numbers("Results, by number of cases", "result", totals.sums(rows), rows)
     body = (
         f"<main>\n<h1>{_TITLE}</h1>\n{_LEGEND}{missing}{kinds}{_broken_rules(rows)}"
-        f"<h2>Cases</h2>\n{_contents(rows)}{_form(rows)}{_table('Cases', 'case', ''.join(_topics(rows)), rows)}"
+        f"<h2>Cases</h2>\n{_contents(rows)}{_form(rows)}{_table('Results, by case', 'case', ''.join(_topics(rows)), rows)}"
         f"</main>\n<script>{_SCRIPT}</script>\n"
     )
     return page.document(_TITLE, page.STYLE + _STYLE, body)
