@@ -80,21 +80,14 @@ static void set_signals(int reports)
 	} signals[] = {
 		{SIGPIPE, SIG_IGN}, /* a write says so, too */
 		{SIGXFSZ, SIG_IGN},
-		{SIGBUS, give_up},  /* the message file was cut short, and a page of it no longer exists */
-		{SIGABRT, give_up}, /* the libraries below GnuTLS end with these if memory is short */
-		{SIGSEGV, give_up},
-		{SIGSYS, give_up}, /* and with what module.c makes this of */
+		{SIGBUS, give_up}, /* the message file was cut short, and a page of it no longer exists */
 	};
 	sigset_t unblocked;
 	reports_of_last_resort = reports;
 	sigemptyset(&unblocked);
 	for (size_t i = 0; i < sizeof signals / sizeof *signals; i++) {
 		struct sigaction action = {.sa_handler = signals[i].handler};
-		struct sigaction before;
-		sigaction(signals[i].number, &action, &before);
-		/* A sanitizer has its own handler for SIGSEGV, which tells more. */
-		if (signals[i].number == SIGSEGV && before.sa_handler != SIG_DFL)
-			sigaction(SIGSEGV, &before, NULL);
+		sigaction(signals[i].number, &action, NULL);
 		sigaddset(&unblocked, signals[i].number);
 	}
 	sigprocmask(SIG_UNBLOCK, &unblocked, NULL);

@@ -12,6 +12,7 @@
 #include <limits.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -76,13 +77,36 @@ static void forbid_other_exits(void)
 		prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program);
 }
 
+/*
+ * Libraries crash if memory is short, those below GnuTLS above all, and what is forbidden above ends like that.
+ * main.c's handler for SIGBUS then writes the report.
+ */
+static void report_crashes(void)
+{
+	static const int signals[] = {SIGABRT, SIGSEGV, SIGSYS};
+	struct sigaction action;
+	struct sigaction before;
+	sigset_t unblocked;
+	sigemptyset(&unblocked);
+	sigaction(SIGBUS, NULL, &action);
+	for (size_t i = 0; i < sizeof signals / sizeof *signals; i++) {
+		sigaction(signals[i], &action, &before);
+		/* A sanitizer has its own handler for SIGSEGV, which tells more. */
+		if (signals[i] == SIGSEGV && before.sa_handler != SIG_DFL)
+			sigaction(SIGSEGV, &before, NULL);
+		sigaddset(&unblocked, signals[i]);
+	}
+	sigprocmask(SIG_UNBLOCK, &unblocked, NULL);
+}
+
 const void *module_load(const char *file, const char *name, char *why, size_t room)
 {
 	char path[PATH_MAX];
 	clean_environment();
 	if (!find_beside_the_program(file, path))
 		snprintf(path, sizeof path, "%s/%s", MODULE_DIRECTORY, file);
-	forbid_other_exits(); /* more than once is harmless */
+	forbid_other_exits(); /* more than once is harmless, */
+	report_crashes();     /* and so is this */
 	/* Lazy: libraries that were not linked to be bound at once, such as GMP, bind only what is called. */
 	void *handle = dlopen(path, RTLD_LAZY | RTLD_LOCAL);
 	const uint32_t *module = handle ? dlsym(handle, "qremote_module") : NULL;
