@@ -146,6 +146,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		check_failure(&failure);
 	}
 	free((void *)host.data);
+	buf_free(&config.entries);
 	buf_free(&config.smtproutes);
 	buf_free(&config.dnsservers);
 	report_free(&failure);

@@ -51,6 +51,21 @@ def is_regular(message: bytes) -> bool:
     return all(map(_is_regular, _entities(mime.read(canonical(message)))))
 
 
+def may_be_refused(message: bytes, eight_bits: bool) -> bool:
+    """Whether a client need not send it: RFC 5322 or 2045 does not allow it, or it needs 8 bits, which are not offered,
+    and nobody has to be able to encode it (RFC 6152, section 3)."""
+    strange = not is_regular(message) or not all(map(_is_allowed, _entities(mime.read(canonical(message)))))
+    return strange or not (eight_bits or message.isascii())
+
+
+def _is_allowed(entity: Entity) -> bool:
+    """Whether its header is ASCII and ends with a blank line, and whether what it holds as a message/global or the like
+    is ASCII, too."""
+    fields = [line for field in entity.fields for line in field.lines]
+    held = entity.body if (entity.main_type, entity.kind) == ("message", "leaf") else []
+    return (entity.has_blank or not entity.body) and all(map(bytes.isascii, [*fields, *held]))
+
+
 def _is_regular(entity: Entity) -> bool:
     stuck = not entity.inside and not mime.may_be_encoded(entity) and not all(map(bytes.isascii, entity.body))
     return not stuck and not any(field.name in _FROM_LINES for field in entity.fields)

@@ -24,7 +24,7 @@ from mocksrv.case.octets import decode, encode
 from mocksrv.case.script import CaseError
 from mocksrv.case.steps import Dialogue
 from mocksrv.judge.clients import Client, delivery, outcomes_of_command
-from mocksrv.judge.messages import difference, is_regular
+from mocksrv.judge.messages import difference, is_regular, may_be_refused
 from mocksrv.play.player import Player
 from mocksrv.play.responder import Responder
 from mocksrv.play.tape import Delivery, Tape
@@ -184,11 +184,18 @@ class RfcWorld(World):
             return self._leeway.grade
         if not told or same(told, right):
             return Grade.MUST
+        if "delivered" not in told and may_be_refused(self._case.message, self._all_offer(b"8BITMIME")):
+            return Grade.CHOICE
         if "delivered" not in told and {"delivered"} < {*right}:
             return Grade.CHOICE  # no RFC says that the others get the message if some are refused
         # RFC 5321, section 4.2.1: whether to try again is a SHOULD.
         final = all(one == other or "delivered" not in (one, other) for one, other in zip(told, right))
         return min(self._case.grade, Grade.SHOULD) if final else self._case.grade
+
+    def _all_offer(self, keyword: bytes) -> bool:
+        """Whether all servers of the case offer an extension, at first or within TLS."""
+        hellos = [[one.octets.upper() for key in ("EHLO", "EHLO tls") for one in known.reactions.get(key, [])] for known in self._policies.values()]
+        return all(any(keyword in octets for octets in one) for one in hellos)
 
     def _delivers_more(self, usual: tuple[str, ...]) -> bool:
         """Whether another MTA delivers where the client of the case gave up before any RCPT."""

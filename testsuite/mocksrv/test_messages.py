@@ -10,7 +10,7 @@ from mocksrv.case.file import read_case
 from mocksrv.case.pattern import Facts
 from mocksrv.case.templates import find_cases
 from mocksrv.judge.clients import delivery
-from mocksrv.judge.messages import difference, is_regular
+from mocksrv.judge.messages import difference, is_regular, may_be_refused
 from mocksrv.play.policy import of_dialogue
 from mocksrv.world import home
 
@@ -146,3 +146,19 @@ def test_what_qremote_makes_of_a_message_is_the_same() -> None:
 )  # fmt: skip
 def test_which_messages_could_be_sent_as_they_are(message: bytes, regular: bool) -> None:
     assert is_regular(message) == regular
+
+
+@pytest.mark.parametrize(
+    ("message", "refusable"),
+    [
+        (b"", ()), (b"A: b\n", ()), (b"A: b\n\nc", ()), (b"A: b\n\n\xe9\n", ("7bit",)), (b"A: \xe9\n\nc\n", ("7bit", "8bit")),
+        (b"A: b\nno field\n", ("7bit", "8bit")), (b"no field\n", ("7bit", "8bit")), (b"A: b\n\n" + b"c" * 999, ("7bit", "8bit")),
+        (NAMED.replace(b"Subject: within", b"Subject: \xc3\xa4"), ("7bit", "8bit")),
+        (b"Content-Type: message/global\n\nA: \xc3\xa4\n", ("7bit", "8bit")),
+        (b"Content-Type: message/rfc822\n\nA: b\n\n\xc3\xa4\n", ("7bit",)),
+    ],
+    ids=lambda value: repr(value)[-20:],
+)  # fmt: skip
+def test_which_messages_need_not_be_sent(message: bytes, refusable: tuple[str, ...]) -> None:
+    """Where all servers offer 8BITMIME, and where one does not."""
+    assert [may_be_refused(message, eight_bits) for eight_bits in (False, True)] == ["7bit" in refusable, "8bit" in refusable]
