@@ -14,11 +14,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 static const char *const files[] = {
-	"helohost", "me", "timeoutconnect", "timeoutremote", "chunksizeremote", "dnsservers", "smtproutes",
+	"helohost",   "me",         "timeoutconnect", "timeoutremote", "chunksizeremote",
+	"dnsservers", "outgoingip", "outgoingip6",    "smtproutes",
 };
 enum { FILES = sizeof files / sizeof *files };
 
@@ -85,6 +87,8 @@ static void check_config(const struct config *config)
 	MUST(name_is_valid(span_of(config->helohost)) || address_is_smtp_literal(span_of(config->helohost)));
 	MUST(config->timeout_connect >= 1000 && config->timeout_connect <= 999999999000);
 	MUST(config->timeout_remote >= 1000 && config->timeout_remote <= 999999999000);
+	MUST(config->sources.ipv4.family == 0 || config->sources.ipv4.family == AF_INET);
+	MUST(config->sources.ipv6.family == 0 || config->sources.ipv6.family == AF_INET6);
 	if (config->dnsservers.length > 0)
 		check_servers(&config->dnsservers);
 }

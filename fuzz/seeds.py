@@ -17,7 +17,10 @@ FOUND = ROOT / "fuzz/found"
 END = b"\xff"
 WAIT, SPLIT, INTERRUPT, HANG_UP, RESET, NEXT, NO_TLS = b"\0", b"\1", b"\2", b"\3", b"\4", b"\6", b"\7"  # fuzz/session.c: enum cue
 MESSAGE_MOST = 5000
-CONTROLS = ("helohost", "me", "timeoutconnect", "timeoutremote", "chunksizeremote", "dnsservers", "smtproutes")
+CONTROLS = (
+    "helohost", "me", "timeoutconnect", "timeoutremote", "chunksizeremote", "dnsservers", "outgoingip", "outgoingip6",
+    "smtproutes",
+)  # fmt: skip
 
 
 def cells(table: str, column: int) -> Iterator[bytes]:
@@ -66,7 +69,7 @@ def control(cases: list[Case]) -> Iterator[bytes]:
         files = [case.control[name].octets if name in case.control else b"" for name in CONTROLS]
         yield END.join([files[0] or b"client.example\n", *files[1:], *arguments(case)[:1]])
     for line, host in zip(cells("route-lines", 0), cells("route-lines", 1)):
-        yield END.join([b"a", *[b""] * 5, line, host])
+        yield END.join([b"a", *[b""] * (len(CONTROLS) - 2), line, host])
 
 
 def mime(cases: list[Case]) -> Iterator[bytes]:

@@ -136,9 +136,9 @@ int64_t conn_now(void)
 }
 
 /* What the next server says is what follows the last one's CUE_NEXT; where there is nothing, nobody listens. */
-int conn_open(const struct address *address, uint16_t port, int64_t timeout)
+int conn_open(const struct address *address, uint16_t port, const struct address *source, int64_t timeout)
 {
-	(void)address, (void)port, (void)timeout;
+	(void)address, (void)port, (void)source, (void)timeout;
 	while (world.connections > 0 && cue() != CUE_NEXT)
 		world.at++;
 	if (world.connections > 0 && world.at < world.end)

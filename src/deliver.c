@@ -16,6 +16,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 /* No candidate is begun later, in milliseconds (MX-2): else a domain of many that say nothing would hold a slot for
@@ -61,6 +62,26 @@ static void report_unconnected(struct session *session, const char *code, const 
 	report_write(&session->outcome.report, 'Z', code, "Sorry,", what);
 }
 
+/* The address that connections to the candidate come from; NULL: the kernel chooses. */
+static const struct address *source_for(const struct delivery *delivery, const struct candidate *candidate)
+{
+	const struct sources *sources = &delivery->config->sources;
+	const struct address *source = candidate->address.family == AF_INET ? &sources->ipv4 : &sources->ipv6;
+	return source->family ? source : NULL;
+}
+
+/* No server can be reached from an address that this machine does not have. */
+static void report_foreign_source(struct session *session, const struct address *source)
+{
+	char why[ADDRESS_TEXT_SIZE + 80];
+	char address[ADDRESS_TEXT_SIZE];
+	address_print(source, address);
+	snprintf(why, sizeof why, "%s names %s, which is no address of this machine",
+		 source->family == AF_INET ? "outgoingip" : "outgoingip6", address);
+	trace_note(session->trace, '*', "not connected: %s", why);
+	report_unconnected(session, "4.3.0", why);
+}
+
 /* Connects, unless the host timed out before; -1 with a report. */
 static int open_connection(const struct delivery *delivery, const struct candidate *candidate, struct session *session,
 			   const struct starttls *starttls)
@@ -76,8 +97,13 @@ static int open_connection(const struct delivery *delivery, const struct candida
 		   starttls->offer == OFFER_NONE     ? " again, without TLS"
 		   : starttls->offer == OFFER_LISTED ? " again, with fewer cipher suites"
 						     : "");
-	int descriptor = conn_open(&candidate->address, delivery->destination->port, config->timeout_connect);
+	const struct address *source = source_for(delivery, candidate);
+	int descriptor = conn_open(&candidate->address, delivery->destination->port, source, config->timeout_connect);
 	int error = descriptor < 0 ? errno : 0;
+	if (source && error == EADDRNOTAVAIL) {
+		report_foreign_source(session, source);
+		return -1;
+	}
 	if (!is_local(error))
 		timeouts_note(delivery->timeouts, config->home, &candidate->address, error == ETIMEDOUT);
 	if (descriptor < 0) {

@@ -163,6 +163,10 @@ class Tcpto(Structure):  # tcpto.h
     _fields_ = [("count", c_size_t), ("records", c_uint8 * 1024)]
 
 
+class Sources(Structure):  # address.h
+    _fields_ = [("ipv4", Address), ("ipv6", Address)]
+
+
 class Route(Structure):  # route.h
     _fields_ = [("line", c_size_t), ("relay", Span), ("port", c_uint16)]
 
@@ -252,7 +256,7 @@ STRUCTS: dict[str, type[Structure]] = {
     "content_type": ContentType, "level": Level, "nest": Nest, "delimiter": Delimiter,
     "unit": Unit, "words": Words, "recoding": Recoding, "entity": Entity, "piece": Piece, "mime": Mime, "encoder": Encoder, "form": Form,
     "reply": Reply, "report": Report,
-    "capabilities": Capabilities, "address": Address, "route": Route, "parts": Parts, "suite": Suite,
+    "capabilities": Capabilities, "address": Address, "sources": Sources, "route": Route, "parts": Parts, "suite": Suite,
     "cipherlist_fault": CipherlistFault, "cipherlist": Cipherlist,
     "ciphers": Ciphers, "chain": Chain, "answer": Answer, "record": Record, "exchanger": Exchanger,
     "exchangers": Exchangers, "candidate": Candidate, "recipient": Recipient, "envelope": Envelope,

@@ -50,6 +50,15 @@ bool address_parse(struct span text, struct address *address)
 	return true;
 }
 
+bool address_parse_family(struct span text, int family, struct address *address)
+{
+	struct address parsed;
+	if (!address_parse(text, &parsed) || parsed.family != family)
+		return false;
+	*address = parsed;
+	return true;
+}
+
 bool address_parse_literal(struct span text, struct address *address)
 {
 	static const struct span tag = {"IPv6:", 5};

@@ -14,6 +14,12 @@ struct address {
 	unsigned char octets[16];
 };
 
+/* The addresses that connections come from; the family is 0 where the kernel chooses. */
+struct sources {
+	struct address ipv4;
+	struct address ipv6;
+};
+
 enum { ADDRESS_TEXT_SIZE = 46, NAME_SIZE = 256, MAILBOX_MAX = 4096 };
 
 /* Makes an address from the octets of an A (AF_INET) or AAAA (AF_INET6) record. */
@@ -26,6 +32,9 @@ void address_print(const struct address *address, char text[ADDRESS_TEXT_SIZE]);
 
 /* Reads a plain IPv4 or IPv6 address; false if it is neither. */
 bool address_parse(struct span text, struct address *address);
+
+/* Reads a plain address of this family, AF_INET or AF_INET6; false if it is anything else. */
+bool address_parse_family(struct span text, int family, struct address *address);
 
 /* Reads [IPv4], [IPv6] or [IPv6:IPv6] (RFC 5321 section 4.1.3); false if it is something else. */
 bool address_parse_literal(struct span text, struct address *address);

@@ -87,15 +87,18 @@ static int conn_wait(void *context, int want, int64_t deadline)
 
 const struct stream_transport conn_transport = {conn_read, conn_write, conn_wait, transport_now};
 
-static int start_connect(int descriptor, const struct address *address, uint16_t port)
+/* bind(2) or connect(2). */
+typedef int address_call(int descriptor, const struct sockaddr *where, socklen_t length);
+
+static int call_with(address_call *call, int descriptor, const struct address *address, uint16_t port)
 {
 	struct sockaddr_in v4 = {.sin_family = AF_INET, .sin_port = htons(port)};
 	struct sockaddr_in6 v6 = {.sin6_family = AF_INET6, .sin6_port = htons(port)};
 	memcpy(&v4.sin_addr, address->octets, sizeof v4.sin_addr);
 	memcpy(&v6.sin6_addr, address->octets, sizeof v6.sin6_addr);
 	if (address->family == AF_INET)
-		return connect(descriptor, (const struct sockaddr *)&v4, sizeof v4);
-	return connect(descriptor, (const struct sockaddr *)&v6, sizeof v6);
+		return call(descriptor, (const struct sockaddr *)&v4, sizeof v4);
+	return call(descriptor, (const struct sockaddr *)&v6, sizeof v6);
 }
 
 /* Waits for the end of a connect(2); 0 or an errno. */
@@ -114,7 +117,7 @@ static int finish_connect(int descriptor, int64_t timeout)
 	return error;
 }
 
-int conn_open(const struct address *address, uint16_t port, int64_t timeout)
+int conn_open(const struct address *address, uint16_t port, const struct address *source, int64_t timeout)
 {
 	int error = 0;
 	int one = 1;
@@ -126,7 +129,9 @@ int conn_open(const struct address *address, uint16_t port, int64_t timeout)
 		return -1;
 	setsockopt(descriptor, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
 	setsockopt(descriptor, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &unsent, sizeof unsent);
-	if (start_connect(descriptor, address, port) != 0)
+	if (source && call_with(bind, descriptor, source, 0) != 0)
+		error = errno;
+	else if (call_with(connect, descriptor, address, port) != 0)
 		error = finish_connect(descriptor, timeout);
 	if (error == 0)
 		return descriptor;

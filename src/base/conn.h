@@ -10,10 +10,11 @@ extern const struct stream_transport conn_transport;
 
 /*
  * Connects to a TCP port within `timeout` milliseconds, with Nagle's algorithm off: a group of commands is one write,
- * and must not wait for the acknowledgement of the one before.  Returns the descriptor (non-blocking, close-on-exec),
- * or -1 with errno set; ETIMEDOUT after the timeout.
+ * and must not wait for the acknowledgement of the one before.  The connection comes from `source`, an address of the
+ * same family, or from one that the kernel chooses if that is NULL.  Returns the descriptor (non-blocking,
+ * close-on-exec), or -1 with errno set: ETIMEDOUT after the timeout, EADDRNOTAVAIL if this machine has no such source.
  */
-int conn_open(const struct address *address, uint16_t port, int64_t timeout);
+int conn_open(const struct address *address, uint16_t port, const struct address *source, int64_t timeout);
 
 /* A monotonic clock, in milliseconds. */
 int64_t conn_now(void);

@@ -16,6 +16,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -187,6 +188,23 @@ static bool load_chunk_size(struct load *load)
 	return loaded;
 }
 
+static bool load_source(struct load *load, const char *file, int family, struct address *source)
+{
+	struct span line;
+	if (!read_line(load, file, &line))
+		return false;
+	return line.length == 0 || address_parse_family(line, family, source) ||
+	       refuse(load->failure, file, 0,
+		      family == AF_INET ? "must be an IPv4 address." : "must be an IPv6 address.");
+}
+
+static bool load_sources(struct load *load)
+{
+	struct sources *sources = &load->config->sources;
+	return load_source(load, "outgoingip", AF_INET, &sources->ipv4) &&
+	       load_source(load, "outgoingip6", AF_INET6, &sources->ipv6);
+}
+
 static bool load_smtproutes(struct load *load)
 {
 	struct buf *routes = &load->config->smtproutes;
@@ -244,7 +262,7 @@ bool config_load(struct config *config, const char *home, struct report *failure
 	list_files(config);
 	bool loaded = load_helohost(&load) && load_seconds(&load, "timeoutconnect", &config->timeout_connect) &&
 		      load_seconds(&load, "timeoutremote", &config->timeout_remote) && load_chunk_size(&load) &&
-		      load_smtproutes(&load) && load_dnsservers(&load);
+		      load_sources(&load) && load_smtproutes(&load) && load_dnsservers(&load);
 	buf_free(&load.contents);
 	return loaded;
 }

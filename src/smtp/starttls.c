@@ -6,7 +6,7 @@
  *
  * Without a file for the server in control/tlshosts, TLS is opportunistic: it stops passive listeners, no certificate
  * is verified, and after a failure the delivery is tried once more in the clear.  With such a file nothing is sent
- * unless the server proves its name.
+ * unless the server proves its name.  A file in control/notlshosts forbids TLS.
  */
 #include "smtp/starttls.h"
 
@@ -23,7 +23,8 @@ struct attempt {
 	const struct tls_module *module;
 	struct tls *tls; /* until the session takes it */
 	/* Files; one that is absent has no data. */
-	struct buf trusted; /* the server's in control/tlshosts, which demands TLS */
+	struct buf trusted;  /* the server's in control/tlshosts, which demands TLS */
+	struct buf unwanted; /* the server's in control/notlshosts, which forbids it */
 	struct buf certificate;
 	struct buf list; /* tlsclientciphers */
 	struct buf priority;
@@ -83,12 +84,20 @@ static bool read_file(struct attempt *attempt, const char *file, struct buf *con
 	return false;
 }
 
-/* Reads the certificates that the server must prove itself with, if there are any. */
+/* Reads the certificates that the server must prove itself with or, if there are none, whether TLS is forbidden. */
 static bool read_demand(struct attempt *attempt)
 {
+	const char *name = attempt->session->name;
 	char file[NAME_SIZE + 16];
-	snprintf(file, sizeof file, "tlshosts/%s.pem", attempt->session->name);
-	return !*attempt->session->name || read_file(attempt, file, &attempt->trusted);
+	if (!*name)
+		return true;
+	snprintf(file, sizeof file, "tlshosts/%s.pem", name);
+	if (!read_file(attempt, file, &attempt->trusted))
+		return false;
+	if (attempt->trusted.data)
+		return true;
+	snprintf(file, sizeof file, "notlshosts/%s", name);
+	return read_file(attempt, file, &attempt->unwanted);
 }
 
 static bool fail_for_ciphers(struct attempt *attempt, const struct cipherlist_fault *fault)
@@ -254,7 +263,9 @@ bool starttls_run(struct starttls *starttls, struct session *session, int descri
 {
 	struct attempt attempt = {.starttls = starttls, .session = session};
 	bool ready = read_demand(&attempt);
-	if (ready && session->offers.starttls && starttls->offer != OFFER_NONE)
+	if (attempt.unwanted.data)
+		trace_note(session->trace, '*', "no STARTTLS: control/notlshosts/%s forbids it", session->name);
+	else if (ready && session->offers.starttls && starttls->offer != OFFER_NONE)
 		ready = secure(&attempt, descriptor);
 	else if (ready && attempt.trusted.data)
 		ready = distrust(&attempt, "it does not offer STARTTLS", NULL);
@@ -263,6 +274,7 @@ bool starttls_run(struct starttls *starttls, struct session *session, int descri
 	if (attempt.tls)
 		attempt.module->close(attempt.tls, false);
 	buf_free(&attempt.trusted);
+	buf_free(&attempt.unwanted);
 	buf_free(&attempt.certificate);
 	buf_free(&attempt.list);
 	buf_free(&attempt.priority);
