@@ -209,14 +209,14 @@ static void make_destination(struct destination *destination)
 {
 	static const char *const names[] = {"mx.example.org", "mx2.example.org", ""};
 	struct exchangers *exchangers = &destination->exchangers;
-	*destination = (struct destination){.port = 25};
+	*destination = (struct destination){.port = 25, .families = {{AF_INET6, AF_INET}}};
 	exchangers->list = mem_array(3, sizeof *exchangers->list);
 	MUST(exchangers->list);
 	for (; exchangers->count < 3; exchangers->count++) {
 		struct exchanger *exchanger = &exchangers->list[exchangers->count];
 		struct address address = address_of(AF_INET, (const char[]){(char)192, 0, 2, (char)exchangers->count});
 		snprintf(exchanger->name, sizeof exchanger->name, "%s", names[exchangers->count]);
-		buf_add(&exchanger->ipv4, &address, sizeof address);
+		buf_add(&exchanger->addresses, &address, sizeof address);
 	}
 }
 

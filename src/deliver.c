@@ -186,8 +186,9 @@ static void tell_candidates(const struct walk *walk, const struct candidate *can
 static void try_all(struct walk *walk)
 {
 	struct candidate candidates[CANDIDATES_MAX];
-	const struct exchangers *exchangers = &walk->delivery->destination->exchangers;
-	size_t count = exchangers_candidates(exchangers, candidates);
+	const struct destination *destination = walk->delivery->destination;
+	const struct exchangers *exchangers = &destination->exchangers;
+	size_t count = exchangers_candidates(exchangers, destination->families, candidates);
 	const char *unknown = exchangers_unknown(exchangers);
 	char what[NAME_SIZE + 100];
 	if (unknown) {

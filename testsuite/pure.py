@@ -206,10 +206,14 @@ class Record(Structure):  # answer.h
     _fields_ = [("type", c_uint), ("owner", c_char * MAXDNAME), ("data", c_void_p), ("length", c_size_t)]
 
 
+class Families(Structure):  # address.h
+    _fields_ = [("order", c_int * 2)]
+
+
 class Exchanger(Structure):  # exchangers.h
     _fields_ = [
         ("name", c_char * NAME_SIZE), ("preference", c_uint16), ("draw", c_uint32),
-        ("ipv6", Buf), ("ipv4", Buf), ("unknown", c_bool),
+        ("addresses", Buf), ("unknown", c_bool),
     ]  # fmt: skip
 
 
@@ -316,6 +320,7 @@ _PROTOTYPES: dict[str, tuple[type | None, list[type]]] = {
     "address_parse_literal": (c_bool, [Span, _P(Address)]),
     "address_is_smtp_literal": (c_bool, [Span]),
     "address_is_self": (c_bool, [_P(Address)]),
+    "families_parse": (c_bool, [Span, _P(Families)]),
     "name_copy": (c_bool, [Span, c_char_p]),
     "mailbox_encode": (c_bool, [_P(Buf), Span, _P(c_bool)]),
     "route_find": (c_char_p, [Span, Span, _P(Route)]),
@@ -331,7 +336,7 @@ _PROTOTYPES: dict[str, tuple[type | None, list[type]]] = {
     "answer_name": (None, [_P(Answer), _P(Record), c_char_p]),
     "exchangers_order": (None, [_P(Exchangers)]),
     "exchangers_drop_self": (c_void_p, [_P(Exchangers), _P(Address), c_size_t]),
-    "exchangers_candidates": (c_size_t, [_P(Exchangers), _P(Candidate)]),
+    "exchangers_candidates": (c_size_t, [_P(Exchangers), Families, _P(Candidate)]),
     "exchangers_unknown": (c_char_p, [_P(Exchangers)]),
     "exchangers_free": (None, [_P(Exchangers)]),
     "envelope_build": (c_bool, [_P(Envelope), c_char_p, _P(c_char_p), c_size_t, _P(Report)]),

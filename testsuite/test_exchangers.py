@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from testsuite.pure import (
-    CANDIDATES_MAX, EXCHANGERS_MAX, Address, Candidate, Exchanger, Exchangers, address, address_text, lib,
+    CANDIDATES_MAX, EXCHANGERS_MAX, Address, Candidate, Exchanger, Exchangers, Families, Octets, address, address_text,
+    lib,
 )  # fmt: skip
 
 V4 = [f"192.0.2.{number}" for number in range(1, 6)]
@@ -49,7 +50,7 @@ def made(hosts: list[Host]) -> Iterator[Exchangers]:
         one.name, one.preference, one.draw, one.unknown = str(number).encode(), host.preference, host.draw, host.unknown
         for text in host.addresses:
             found = address(text)
-            lib.buf_add(ctypes.byref(one.ipv6 if ":" in text else one.ipv4), bytes(found), ctypes.sizeof(Address))
+            lib.buf_add(ctypes.byref(one.addresses), bytes(found), ctypes.sizeof(Address))
     yield exchangers
     lib.exchangers_free(ctypes.byref(exchangers))
     assert exchangers.count == 0 and not exchangers.list
@@ -60,10 +61,20 @@ def numbers(exchangers: Exchangers) -> list[int]:
     return [int(one.name) for one in exchangers.list[: exchangers.count]]
 
 
-def candidates(exchangers: Exchangers) -> list[tuple[int, str]]:
+FORMS = {"ipv4": (False,), "ipv6": (True,), "ipv4,ipv6": (False, True), "ipv6,ipv4": (True, False)}  # IPv6?
+
+
+def families(form: str) -> Families:
+    """families_parse(), which must succeed."""
+    found, memory = Families(), Octets(form.encode())
+    assert lib.families_parse(memory.span, ctypes.byref(found))
+    return found
+
+
+def candidates(exchangers: Exchangers, form: str = "ipv6,ipv4") -> list[tuple[int, str]]:
     """Host and address of each candidate."""
     room = (Candidate * CANDIDATES_MAX)()
-    count = lib.exchangers_candidates(ctypes.byref(exchangers), room)
+    count = lib.exchangers_candidates(ctypes.byref(exchangers), families(form), room)
     return [(int(one.name), address_text(one.address)) for one in room[:count]]
 
 
@@ -110,16 +121,24 @@ def test_this_machine_and_all_of_equal_or_worse_preference_are_dropped(hosts: li
         assert bool(dropped) == bool(selves)
 
 
-@pytest.mark.spec("MX-2")
-@given(HOSTS)
-def test_every_address_is_a_candidate(hosts: list[Host]) -> None:
-    """In the order of the hosts, IPv6 before IPv4 for each, and the addresses of a family as they came."""
+@pytest.mark.spec("FAM-1")
+@given(st.sampled_from([*FORMS, "ipv4, ipv6", "IPv4", ""]) | st.text("ipv46,", max_size=10))
+def test_the_forms_of_families(form: str) -> None:
+    """There are four, letter for letter."""
+    memory = Octets(form.encode())
+    assert lib.families_parse(memory.span, ctypes.byref(Families())) == (form in FORMS)
+
+
+@pytest.mark.spec("MX-2", "FAM-1")
+@given(HOSTS, st.sampled_from([*FORMS]))
+def test_every_address_is_a_candidate(hosts: list[Host], form: str) -> None:
+    """In the order of the hosts, one family before the other for each, and the addresses of a family as they came."""
     with made(hosts) as exchangers:
         expected = [
-            (number, text) for number, host in enumerate(hosts) for v6 in (True, False) for text in host.addresses
+            (number, text) for number, host in enumerate(hosts) for v6 in FORMS[form] for text in host.addresses
             if (":" in text) == v6
         ]  # fmt: skip
-        assert candidates(exchangers) == expected
+        assert candidates(exchangers, form) == expected
 
 
 @pytest.mark.spec("MX-5")

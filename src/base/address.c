@@ -81,6 +81,26 @@ bool address_is_smtp_literal(struct span text)
 	return !memchr(text.data, ':', text.length) || (text.data[1] | 0x20) == 'i';
 }
 
+bool families_parse(struct span text, struct families *families)
+{
+	static const struct {
+		const char *text;
+		struct families families;
+	} forms[] = {
+		{"ipv4", {{AF_INET, 0}}},
+		{"ipv6", {{AF_INET6, 0}}},
+		{"ipv4,ipv6", {{AF_INET, AF_INET6}}},
+		{"ipv6,ipv4", {{AF_INET6, AF_INET}}},
+	};
+	for (size_t i = 0; i < sizeof forms / sizeof *forms; i++) {
+		if (!span_is(text, forms[i].text))
+			continue;
+		*families = forms[i].families;
+		return true;
+	}
+	return false;
+}
+
 bool address_is_self(const struct address *address)
 {
 	static const unsigned char loopback[16] = {[15] = 1};

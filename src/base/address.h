@@ -20,6 +20,11 @@ struct sources {
 	struct address ipv6;
 };
 
+/* Which families of addresses are used, the one that comes first first: AF_INET, AF_INET6; 0 for none. */
+struct families {
+	int order[2];
+};
+
 enum { ADDRESS_TEXT_SIZE = 46, NAME_SIZE = 256, MAILBOX_MAX = 4096 };
 
 /* Makes an address from the octets of an A (AF_INET) or AAAA (AF_INET6) record. */
@@ -42,6 +47,9 @@ bool address_parse_literal(struct span text, struct address *address);
 /* Whether the text is an address literal for SMTP commands: [IPv4] or [IPv6:IPv6], never an IPv6 one without its
  * tag. */
 bool address_is_smtp_literal(struct span text);
+
+/* Reads `ipv4`, `ipv6`, `ipv4,ipv6` or `ipv6,ipv4`; false if it is anything else. */
+bool families_parse(struct span text, struct families *families);
 
 /* Whether the address always means this machine: 0.0.0.0, ::, 127.0.0.0/8, ::1. */
 bool address_is_self(const struct address *address);

@@ -350,12 +350,12 @@ static void tell_address(const struct question *question, const struct address *
 static enum dns_status take_addresses(struct question *question, struct answer *answer)
 {
 	struct exchanger *exchanger = question->context;
-	bool ipv4 = question->type == ns_t_a;
+	int family = question->type == ns_t_a ? AF_INET : AF_INET6;
 	struct record record;
 	size_t count = 0;
 	while (count < CANDIDATES_MAX && answer_next(answer, question->type, &question->chain, &record)) {
-		struct address address = address_of(ipv4 ? AF_INET : AF_INET6, record.data);
-		buf_add(ipv4 ? &exchanger->ipv4 : &exchanger->ipv6, &address, sizeof address);
+		struct address address = address_of(family, record.data);
+		buf_add(&exchanger->addresses, &address, sizeof address);
 		tell_address(question, &address);
 		count++;
 	}
@@ -369,7 +369,7 @@ static void ask_addresses(struct dns *dns, struct exchangers *exchangers)
 	struct question *questions = mem_array(2 * exchangers->count, sizeof *questions);
 	for (size_t i = 0; i < exchangers->count; i++) {
 		struct exchanger *exchanger = &exchangers->list[i];
-		exchanger->ipv4.failed = exchanger->ipv4.failed || !questions;
+		exchanger->addresses.failed = exchanger->addresses.failed || !questions;
 		for (size_t j = 0; j < 2 && questions && *exchanger->name && !exchanger->unknown; j++) {
 			struct question *question = &questions[count++];
 			*question = question_for(dns, exchanger->name, types[j]);
@@ -382,7 +382,7 @@ static void ask_addresses(struct dns *dns, struct exchangers *exchangers)
 	for (size_t i = 0; i < count; i++) {
 		struct exchanger *exchanger = questions[i].context;
 		if (questions[i].status == DNS_NO_MEMORY)
-			exchanger->ipv4.failed = true;
+			exchanger->addresses.failed = true;
 		if (questions[i].status == DNS_NO_ANSWER || questions[i].status == DNS_NOWHERE)
 			exchanger->unknown = true;
 	}

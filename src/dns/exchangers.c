@@ -19,16 +19,10 @@ static int compare(const void *left, const void *right)
 	return 0;
 }
 
-static void release(struct exchanger *exchanger)
-{
-	buf_free(&exchanger->ipv6);
-	buf_free(&exchanger->ipv4);
-}
-
 static void truncate_to(struct exchangers *exchangers, size_t count)
 {
 	while (exchangers->count > count)
-		release(&exchangers->list[--exchangers->count]);
+		buf_free(&exchangers->list[--exchangers->count].addresses);
 }
 
 void exchangers_order(struct exchangers *exchangers)
@@ -41,16 +35,16 @@ void exchangers_order(struct exchangers *exchangers)
 	exchangers->list[EXCHANGERS_MAX].unknown = true;
 }
 
-static const struct address *addresses(const struct buf *buf, size_t *count)
+static const struct address *addresses_of(const struct exchanger *exchanger, size_t *count)
 {
-	*count = buf->length / sizeof(struct address);
-	return (const struct address *)(const void *)buf->data;
+	*count = exchanger->addresses.length / sizeof(struct address);
+	return (const struct address *)(const void *)exchanger->addresses.data;
 }
 
-static bool any_is_own(const struct buf *buf, const struct address *own, size_t own_count)
+static bool is_own(const struct exchanger *exchanger, const struct address *own, size_t own_count)
 {
 	size_t count;
-	const struct address *list = addresses(buf, &count);
+	const struct address *list = addresses_of(exchanger, &count);
 	for (size_t i = 0; i < count; i++) {
 		if (address_is_self(&list[i]))
 			return true;
@@ -65,7 +59,7 @@ const struct exchanger *exchangers_drop_self(struct exchangers *exchangers, cons
 {
 	for (size_t i = 0; i < exchangers->count; i++) {
 		const struct exchanger *exchanger = &exchangers->list[i];
-		if (!any_is_own(&exchanger->ipv6, own, count) && !any_is_own(&exchanger->ipv4, own, count))
+		if (!is_own(exchanger, own, count))
 			continue;
 		while (i > 0 && exchangers->list[i - 1].preference == exchanger->preference)
 			i--;
@@ -75,26 +69,28 @@ const struct exchanger *exchangers_drop_self(struct exchangers *exchangers, cons
 	return NULL;
 }
 
-size_t exchangers_candidates(const struct exchangers *exchangers, struct candidate candidates[CANDIDATES_MAX])
+size_t exchangers_candidates(const struct exchangers *exchangers, struct families families,
+			     struct candidate candidates[CANDIDATES_MAX])
 {
 	size_t filled = 0;
 	for (size_t i = 0; i < exchangers->count; i++) {
 		const struct exchanger *exchanger = &exchangers->list[i];
-		const struct buf *families[] = {&exchanger->ipv6, &exchanger->ipv4};
-		for (size_t family = 0; family < 2; family++) {
-			size_t count;
-			const struct address *list = addresses(families[family], &count);
+		size_t count;
+		const struct address *list = addresses_of(exchanger, &count);
+		for (size_t turn = 0; turn < 2; turn++)
 			for (size_t j = 0; j < count && filled < CANDIDATES_MAX; j++)
-				candidates[filled++] = (struct candidate){exchanger->name, list[j]};
-		}
+				if (list[j].family == families.order[turn])
+					candidates[filled++] = (struct candidate){exchanger->name, list[j]};
 	}
 	return filled;
 }
 
-bool exchangers_have_address(const struct exchangers *exchangers)
+bool exchanger_has_address(const struct exchanger *exchanger, struct families families)
 {
-	for (size_t i = 0; i < exchangers->count; i++)
-		if (exchangers->list[i].ipv6.length > 0 || exchangers->list[i].ipv4.length > 0)
+	size_t count;
+	const struct address *list = addresses_of(exchanger, &count);
+	for (size_t i = 0; i < count; i++)
+		if (list[i].family == families.order[0] || list[i].family == families.order[1])
 			return true;
 	return false;
 }
@@ -110,7 +106,7 @@ const char *exchangers_unknown(const struct exchangers *exchangers)
 bool exchangers_failed(const struct exchangers *exchangers)
 {
 	for (size_t i = 0; i < exchangers->count; i++)
-		if (exchangers->list[i].ipv6.failed || exchangers->list[i].ipv4.failed)
+		if (exchangers->list[i].addresses.failed)
 			return true;
 	return false;
 }

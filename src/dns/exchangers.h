@@ -16,10 +16,9 @@ enum { EXCHANGERS_MAX = 100, CANDIDATES_MAX = 100 };
 struct exchanger {
 	char name[NAME_SIZE]; /* empty for an address literal */
 	uint16_t preference;
-	uint32_t draw;   /* random: orders those of equal preference */
-	struct buf ipv6; /* its addresses: arrays of struct address */
-	struct buf ipv4;
-	bool unknown; /* a lookup of its addresses failed for now */
+	uint32_t draw;        /* random: orders those of equal preference */
+	struct buf addresses; /* an array of struct address, of both families */
+	bool unknown;         /* a lookup of its addresses failed for now */
 };
 
 struct exchangers {
@@ -44,12 +43,13 @@ void exchangers_order(struct exchangers *exchangers);
  */
 const struct exchanger *exchangers_drop_self(struct exchangers *exchangers, const struct address *own, size_t count);
 
-/* The addresses in the order in which they are tried, IPv6 first for each exchanger: fills at most CANDIDATES_MAX
- * and returns how many. */
-size_t exchangers_candidates(const struct exchangers *exchangers, struct candidate candidates[CANDIDATES_MAX]);
+/* The addresses in the order in which they are tried, for each exchanger those of the first family first: fills at most
+ * CANDIDATES_MAX and returns how many. */
+size_t exchangers_candidates(const struct exchangers *exchangers, struct families families,
+			     struct candidate candidates[CANDIDATES_MAX]);
 
-/* Whether there is any address to try. */
-bool exchangers_have_address(const struct exchangers *exchangers);
+/* Whether the exchanger has an address of these families. */
+bool exchanger_has_address(const struct exchanger *exchanger, struct families families);
 
 /* The name of the first exchanger with a lookup that failed for now; NULL if there is none. */
 const char *exchangers_unknown(const struct exchangers *exchangers);

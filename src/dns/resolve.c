@@ -92,12 +92,10 @@ static bool use_single(struct search *search, const char *name, const struct add
 		return fail_locally(search, "is out of memory.");
 	exchangers->count = 1;
 	struct exchanger *exchanger = &exchangers->list[0];
-	if (!literal)
-		snprintf(exchanger->name, sizeof exchanger->name, "%s", name);
-	else if (literal->family == AF_INET)
-		buf_add(&exchanger->ipv4, literal, sizeof *literal);
+	if (literal)
+		buf_add(&exchanger->addresses, literal, sizeof *literal);
 	else
-		buf_add(&exchanger->ipv6, literal, sizeof *literal);
+		snprintf(exchanger->name, sizeof exchanger->name, "%s", name);
 	return true;
 }
 
@@ -197,42 +195,67 @@ static bool drop_self(struct search *search, bool *dropped)
 	return known || fail_locally(search, "cannot list the addresses of this machine.");
 }
 
-/* Tells of the exchangers without an address; those with one are tried. */
-static void tell_unreachable(const struct search *search)
+/* What is known of the exchangers that are left. */
+struct prospect {
+	bool found;     /* there is an address to try */
+	bool unknown;   /* a lookup failed for now */
+	bool ruled_out; /* there are addresses of a family that is not used */
+	bool dropped;   /* one was this machine */
+};
+
+/* Looks at the addresses of the exchangers, and tells of those that are not tried. */
+static void look_around(const struct search *search, struct prospect *prospect)
 {
-	const struct exchangers *exchangers = &search->destination->exchangers;
+	const struct destination *destination = search->destination;
+	const struct exchangers *exchangers = &destination->exchangers;
 	for (size_t i = 0; i < exchangers->count; i++) {
 		const struct exchanger *exchanger = &exchangers->list[i];
-		if (exchanger->ipv4.length == 0 && exchanger->ipv6.length == 0)
+		bool any = exchanger->addresses.length > 0;
+		prospect->unknown = prospect->unknown || exchanger->unknown;
+		if (exchanger_has_address(exchanger, destination->families)) {
+			prospect->found = true;
+			continue;
+		}
+		prospect->ruled_out = prospect->ruled_out || any;
+		if (*exchanger->name)
 			trace_note(search->trace, '*', "not tried: %s %s", exchanger->name,
-				   exchanger->unknown ? "cannot be looked up now" : "has no address");
+				   any                  ? "has no address that control/families allows"
+				   : exchanger->unknown ? "cannot be looked up now"
+							: "has no address");
 	}
 }
 
 /* A relay without an address is a mistake in the file, unless a lookup failed for now. */
-static bool fail_relay(const struct search *search, bool unknown)
+static bool fail_relay(const struct search *search, const struct prospect *prospect)
 {
 	const struct route *route = &search->route;
+	bool unknown = prospect->unknown;
 	char where[64];
 	char what[NAME_SIZE + 80];
 	snprintf(where, sizeof where, "control/smtproutes line %zu", route->line);
 	snprintf(what, sizeof what, "names the relay %.*s, which %s.", (int)route->relay.length, route->relay.data,
-		 unknown ? "cannot be looked up now" : "has no address");
+		 unknown               ? "cannot be looked up now"
+		 : prospect->ruled_out ? "has no address that control/families allows"
+				       : "has no address");
 	report_write(search->failure, 'Z', unknown ? "4.4.3" : "4.3.0", where, what);
 	return false;
 }
 
 /* Says why there is no address to try. */
-static bool fail_without_address(const struct search *search, bool dropped)
+static bool fail_without_address(const struct search *search, const struct prospect *prospect)
 {
 	char what[NAME_SIZE + 80];
-	bool unknown = exchangers_unknown(&search->destination->exchangers);
 	if (search->route.relay.length > 0)
-		return fail_relay(search, unknown);
-	if (unknown)
+		return fail_relay(search, prospect);
+	if (prospect->unknown)
 		return fail_to_find(search, 'Z', "4.4.3", "I couldn't find any host by that name: no mail server of",
 				    " can be looked up in the DNS now.");
-	if (dropped) {
+	if (prospect->ruled_out) {
+		snprintf(what, sizeof what, "allows no address of %s.", search->host->name);
+		report_write(search->failure, 'Z', "4.3.0", "control/families", what);
+		return false;
+	}
+	if (prospect->dropped) {
 		snprintf(what, sizeof what, "%s is not in control/locals, so I do not treat it as local.",
 			 search->host->name);
 		report_write(search->failure, 'D', "5.4.6",
@@ -246,11 +269,12 @@ static bool run(struct search *search)
 {
 	struct span host = span_of(search->host->name);
 	struct span routes = {search->config->smtproutes.data, search->config->smtproutes.length};
-	bool dropped;
+	struct prospect prospect = {0};
 	bool found;
 	route_find(routes, host, &search->route); /* every line was checked when the file was read */
 	const struct span relay = search->route.relay;
 	search->destination->port = search->route.port;
+	search->destination->families = search->config->families;
 	if (search->route.line > 0)
 		trace_note(search->trace, '*', "control/smtproutes line %zu applies: %s%.*s, port %u",
 			   search->route.line, relay.length > 0 ? "relay " : "no relay", (int)relay.length, relay.data,
@@ -261,10 +285,10 @@ static bool run(struct search *search)
 		found = use_single(search, NULL, &search->host->address);
 	else
 		found = use_mx(search);
-	if (!found || !look_up_addresses(search) || !drop_self(search, &dropped))
+	if (!found || !look_up_addresses(search) || !drop_self(search, &prospect.dropped))
 		return false;
-	tell_unreachable(search);
-	return exchangers_have_address(&search->destination->exchangers) || fail_without_address(search, dropped);
+	look_around(search, &prospect);
+	return prospect.found || fail_without_address(search, &prospect);
 }
 
 bool resolve_host(struct destination *destination, const struct host *host, const struct config *config,

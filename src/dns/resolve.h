@@ -10,6 +10,7 @@
 /* Where a message is sent: the servers to try, and their port. */
 struct destination {
 	struct exchangers exchangers;
+	struct families families; /* of the addresses that are tried */
 	uint16_t port;
 };
 

@@ -205,6 +205,15 @@ static bool load_sources(struct load *load)
 	       load_source(load, "outgoingip6", AF_INET6, &sources->ipv6);
 }
 
+static bool load_families(struct load *load)
+{
+	struct span line;
+	if (!read_line(load, "families", &line))
+		return false;
+	return line.length == 0 || families_parse(line, &load->config->families) ||
+	       refuse(load->failure, "families", 0, "must be ipv4, ipv6, ipv4,ipv6 or ipv6,ipv4.");
+}
+
 static bool load_smtproutes(struct load *load)
 {
 	struct buf *routes = &load->config->smtproutes;
@@ -258,11 +267,14 @@ static bool load_dnsservers(struct load *load)
 bool config_load(struct config *config, const char *home, struct report *failure)
 {
 	struct load load = {.config = config, .failure = failure};
-	*config = (struct config){.home = home, .timeout_connect = 60 * 1000, .timeout_remote = 1200 * 1000};
+	*config = (struct config){.home = home,
+				  .timeout_connect = 60 * 1000,
+				  .timeout_remote = 1200 * 1000,
+				  .families = {{AF_INET6, AF_INET}}};
 	list_files(config);
 	bool loaded = load_helohost(&load) && load_seconds(&load, "timeoutconnect", &config->timeout_connect) &&
 		      load_seconds(&load, "timeoutremote", &config->timeout_remote) && load_chunk_size(&load) &&
-		      load_sources(&load) && load_smtproutes(&load) && load_dnsservers(&load);
+		      load_families(&load) && load_sources(&load) && load_smtproutes(&load) && load_dnsservers(&load);
 	buf_free(&load.contents);
 	return loaded;
 }

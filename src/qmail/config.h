@@ -17,10 +17,11 @@ struct config {
 	char helohost[NAME_SIZE];
 	int64_t timeout_connect; /* milliseconds */
 	int64_t timeout_remote;  /* milliseconds */
-	struct sources sources;  /* where connections come from */
-	uint64_t chunk_size;     /* the largest number of octets of one BDAT; 0: no limit */
-	struct buf smtproutes;   /* the whole file; every line is well formed */
-	struct buf dnsservers;   /* `address:port`, separated by commas, as a string; no data: use resolv.conf */
+	struct families families;
+	struct sources sources; /* where connections come from */
+	uint64_t chunk_size;    /* the largest number of octets of one BDAT; 0: no limit */
+	struct buf smtproutes;  /* the whole file; every line is well formed */
+	struct buf dnsservers;  /* `address:port`, separated by commas, as a string; no data: use resolv.conf */
 };
 
 /*
