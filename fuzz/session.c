@@ -358,7 +358,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct envelope envelope;
 	world.at = servers.data;
 	world.end = servers.data + servers.length;
-	if (envelope_build(&envelope, sender, recipients, count, &failure))
+	envelope_build(&envelope, sender, recipients, count);
+	if (envelope_check(&envelope, sender, &failure))
 		run(&envelope, &config, &message);
 	report_free(&failure);
 	envelope_free(&envelope);

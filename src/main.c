@@ -10,6 +10,7 @@
 #include "base/conn.h"
 #include "deliver.h"
 #include "dns/resolve.h"
+#include "dns/ulabel.h"
 #include "qmail/config.h"
 #include "qmail/envelope.h"
 #include "qmail/message.h"
@@ -117,8 +118,10 @@ static void run_stages(struct run *run, int argc, char **argv)
 		report_write(failure, 'D', "5.3.5", "Qremote", "needs a host, a sender and at least one recipient.");
 		return;
 	}
-	if (!message_open(&run->message, 0, failure) || !config_load(&run->config, config_home(), failure) ||
-	    !envelope_build(&run->envelope, argv[2], argv + 3, (size_t)argc - 3, failure) ||
+	if (!message_open(&run->message, 0, failure) || !config_load(&run->config, config_home(), failure))
+		return;
+	envelope_build(&run->envelope, argv[2], argv + 3, (size_t)argc - 3);
+	if (!ulabel_envelope(&run->envelope, argv[2], failure) || !envelope_check(&run->envelope, argv[2], failure) ||
 	    !host_parse(&run->host, argv[1], failure) ||
 	    !resolve_host(&run->destination, &run->host, &run->config, &run->trace, failure))
 		return;

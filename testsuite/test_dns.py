@@ -17,7 +17,7 @@ import pytest
 from mocksrv.world import sandbox
 from mocksrv.world.home import default_program
 from mocksrv.world.nameserver import DnsServer
-from testsuite.peer import ADDRESS, PATIENCE, RECIPIENT, SENDER, Outcome, Peer, qremote
+from testsuite.peer import ADDRESS, PATIENCE, RECIPIENT, SENDER, Outcome, Peer, furnish, qremote
 
 pytestmark = pytest.mark.skipif(sandbox.available() is not None, reason=f"{sandbox.available()}")
 
@@ -165,8 +165,11 @@ def test_a_name_server_on_the_link() -> None:
 # The module
 
 
-def with_program(prepare: Callable[[Path], None], host: str) -> Outcome:
+def with_program(
+    prepare: Callable[[Path], None], host: str, sender: str = SENDER, recipient: str = RECIPIENT, routes: str = ""
+) -> Outcome:
     """A delivery by a program that has this directory for itself."""
+    furnish(sandbox.SCRATCH / "qmail", smtproutes=routes)
     directory = sandbox.SCRATCH / "bin"
     directory.mkdir()
     program = shutil.copy(default_program(), directory / "qmail-remote")
@@ -174,7 +177,7 @@ def with_program(prepare: Callable[[Path], None], host: str) -> Outcome:
     os.environ["QREMOTE"] = str(program)
     with DnsServer(f"example.org. MX 10 mx.example.org.\nmx.example.org. A {ADDRESS}\n") as server, Peer():
         server.start()
-        return delivered_to(host)
+        return qremote(host, sender, recipient)
 
 
 def copy_module(directory: Path) -> None:

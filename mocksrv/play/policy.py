@@ -6,6 +6,7 @@ recipients in another order. A reaction is found by the command's name and how o
 """
 
 import re
+import unicodedata
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -87,8 +88,14 @@ def folded(address: bytes) -> bytes:
     """An unquoted address in a form to compare: the domain in lower case and ASCII, a literal without its tag."""
     local, at, domain = _split_at(address)
     with suppress(UnicodeError):  # the two forms of a name mean the same (RFC 5890, section 2.3.2.1)
-        domain = domain if domain.isascii() else domain.decode().encode("idna")
+        domain = domain if domain.isascii() else b".".join(map(_a_label, re.split("[.\u3002\uff0e\uff61]", domain.decode())))
     return local + at + re.sub(rb"^\[ipv6:", b"[", domain.lower().removesuffix(b"."))
+
+
+def _a_label(label: str) -> bytes:
+    """A label as the DNS knows it, if IDNA allows it. Python's own codec has IDNA2003, to which a sharp s is ss."""
+    mapped = unicodedata.normalize("NFKC", label.lower())
+    return mapped.encode() if mapped.isascii() else b"xn--" + mapped.encode("punycode")
 
 
 def _split_at(address: bytes) -> tuple[bytes, bytes, bytes]:

@@ -143,6 +143,11 @@ bool name_is_valid(struct span name)
 	return name.length <= NAME_MAX_LENGTH && text_is_ascii(name) && is_made_of_labels(name, LABEL_MAX);
 }
 
+bool name_is_well_formed(struct span name)
+{
+	return name.length <= MAILBOX_MAX && is_made_of_labels(name, MAILBOX_MAX);
+}
+
 struct span name_trim(struct span text)
 {
 	if (text.length > 0 && text.data[text.length - 1] == '.')
@@ -239,7 +244,7 @@ bool mailbox_encode(struct buf *path, struct span mailbox, bool *utf8)
 		return false;
 	if (at && !address_parse_literal(domain, &address)) {
 		domain = name_trim(domain);
-		if (!is_made_of_labels(domain, MAILBOX_MAX))
+		if (!name_is_well_formed(domain))
 			return false;
 	}
 	*utf8 = !text_is_ascii(mailbox);

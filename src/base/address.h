@@ -60,6 +60,9 @@ bool address_is_self(const struct address *address);
  */
 bool name_is_valid(struct span name);
 
+/* Whether the text has the form of a name that may have characters beyond ASCII, in UTF-8, and labels of any length. */
+bool name_is_well_formed(struct span name);
+
 /* The name without its final dot, if it has one. */
 struct span name_trim(struct span text);
 

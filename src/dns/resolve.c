@@ -10,6 +10,7 @@
 #include "base/conn.h"
 #include "base/module.h"
 #include "dns/dns.h"
+#include "dns/ulabel.h"
 #include "qmail/route.h"
 
 #include <stdio.h>
@@ -20,16 +21,20 @@
 bool host_parse(struct host *host, const char *argument, struct report *failure)
 {
 	struct span text = span_of(argument);
+	struct ulabel_failure why;
 	*host = (struct host){0};
 	host->literal = address_parse_literal(text, &host->address);
 	if (host->literal) {
 		memcpy(host->name, text.data, text.length);
 		return true;
 	}
-	if (name_copy(text, host->name))
+	if (ulabel_copy(text, host->name, &why))
 		return true;
-	report_write(failure, 'D', "5.1.2", *argument ? argument : "An empty host",
-		     "is neither an ASCII domain name nor an address literal.");
+	if (why.local)
+		report_write(failure, 'Z', "4.3.0", "Qremote", why.text);
+	else
+		report_write(failure, 'D', "5.1.2", *argument ? argument : "An empty host",
+			     *why.text ? why.text : "is neither a domain name nor an address literal.");
 	return false;
 }
 
@@ -99,14 +104,32 @@ static bool use_single(struct search *search, const char *name, const struct add
 	return true;
 }
 
+/* A relay that leads nowhere is a mistake in the file, unless a lookup failed for now. */
+static bool fail_relay(const struct search *search, const char *code, const char *why)
+{
+	enum { SHOWN = 300 };
+	const struct route *route = &search->route;
+	char where[64];
+	char what[500];
+	snprintf(where, sizeof where, "control/smtproutes line %zu", route->line);
+	snprintf(what, sizeof what, "names the relay %.*s, which %s",
+		 route->relay.length < SHOWN ? (int)route->relay.length : SHOWN, route->relay.data, why);
+	report_write(search->failure, 'Z', code, where, what);
+	return false;
+}
+
 static bool use_relay(struct search *search)
 {
 	struct span relay = search->route.relay;
 	struct address address;
+	struct ulabel_failure why;
 	char name[NAME_SIZE];
 	if (address_parse(relay, &address) || address_parse_literal(relay, &address))
 		return use_single(search, NULL, &address);
-	return name_copy(relay, name) && use_single(search, name, NULL);
+	if (ulabel_copy(relay, name, &why))
+		return use_single(search, name, NULL);
+	return why.local ? fail_locally(search, why.text)
+			 : fail_relay(search, "4.3.0", *why.text ? why.text : "is not a domain name.");
 }
 
 /* Random numbers that order exchangers of equal preference. */
@@ -225,28 +248,15 @@ static void look_around(const struct search *search, struct prospect *prospect)
 	}
 }
 
-/* A relay without an address is a mistake in the file, unless a lookup failed for now. */
-static bool fail_relay(const struct search *search, const struct prospect *prospect)
-{
-	const struct route *route = &search->route;
-	bool unknown = prospect->unknown;
-	char where[64];
-	char what[NAME_SIZE + 80];
-	snprintf(where, sizeof where, "control/smtproutes line %zu", route->line);
-	snprintf(what, sizeof what, "names the relay %.*s, which %s.", (int)route->relay.length, route->relay.data,
-		 unknown               ? "cannot be looked up now"
-		 : prospect->ruled_out ? "has no address that control/families allows"
-				       : "has no address");
-	report_write(search->failure, 'Z', unknown ? "4.4.3" : "4.3.0", where, what);
-	return false;
-}
-
 /* Says why there is no address to try. */
 static bool fail_without_address(const struct search *search, const struct prospect *prospect)
 {
 	char what[NAME_SIZE + 80];
 	if (search->route.relay.length > 0)
-		return fail_relay(search, prospect);
+		return prospect->unknown ? fail_relay(search, "4.4.3", "cannot be looked up now.")
+		       : prospect->ruled_out
+			       ? fail_relay(search, "4.3.0", "has no address that control/families allows.")
+			       : fail_relay(search, "4.3.0", "has no address.");
 	if (prospect->unknown)
 		return fail_to_find(search, 'Z', "4.4.3", "I couldn't find any host by that name: no mail server of",
 				    " can be looked up in the DNS now.");

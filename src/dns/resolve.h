@@ -16,12 +16,13 @@ struct destination {
 
 /* The host argument, parsed. */
 struct host {
-	char name[NAME_SIZE]; /* lower-cased, without final dot; or the text of a literal */
+	char name[NAME_SIZE]; /* as the DNS knows it (ulabel.h); or the text of a literal */
 	bool literal;
 	struct address address; /* if it is a literal */
 };
 
-/* Reads the host argument; false, with D 5.1.2 in `failure`, if it is neither a literal nor a name. */
+/* Reads the host argument; false, with D 5.1.2 in `failure`, if it is neither a literal nor a name, or with Z 4.3.0 if
+ * a name beyond ASCII cannot be converted now. */
 bool host_parse(struct host *host, const char *argument, struct report *failure);
 
 /*

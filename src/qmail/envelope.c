@@ -13,32 +13,38 @@
 /* qmail's sender of a double bounce, which is sent as the empty one (addresses(5)). */
 static const char double_bounce[] = "#@[]";
 
-static bool build_sender(struct envelope *envelope, const char *sender)
+static void build_sender(struct envelope *envelope, const char *sender)
 {
 	if (*sender && strcmp(sender, double_bounce) != 0)
-		return mailbox_encode(&envelope->sender, span_of(sender), &envelope->sender_utf8);
-	buf_string(&envelope->sender, "<>");
-	return true;
+		mailbox_encode(&envelope->sender, span_of(sender), &envelope->sender_utf8);
+	else
+		buf_string(&envelope->sender, "<>");
 }
 
-bool envelope_build(struct envelope *envelope, const char *sender, char *const *recipients, size_t count,
-		    struct report *failure)
+void envelope_build(struct envelope *envelope, const char *sender, char *const *recipients, size_t count)
 {
 	*envelope = (struct envelope){.recipients = mem_array(count, sizeof(struct recipient))};
-	bool memory = envelope->recipients != NULL;
-	for (size_t i = 0; memory && i < count; i++) {
+	for (size_t i = 0; envelope->recipients && i < count; i++) {
 		struct recipient *recipient = &envelope->recipients[i];
 		recipient->argument = recipients[i];
 		envelope->count++;
 		if (!mailbox_encode(&recipient->path, span_of(recipients[i]), &recipient->utf8))
 			report_write(&recipient->report, 'h', "5.1.3",
 				     *recipients[i] ? recipients[i] : "An empty recipient", "is not a valid address.");
-		memory = !recipient->path.failed && !recipient->report.text.failed;
 	}
-	bool sender_valid = build_sender(envelope, sender);
-	if (!memory || envelope->sender.failed)
+	build_sender(envelope, sender);
+}
+
+bool envelope_check(const struct envelope *envelope, const char *sender, struct report *failure)
+{
+	bool memory = envelope->recipients && !envelope->sender.failed;
+	for (size_t i = 0; i < envelope->count; i++) {
+		const struct recipient *recipient = &envelope->recipients[i];
+		memory = memory && !recipient->path.failed && !recipient->report.text.failed;
+	}
+	if (!memory)
 		report_write(failure, 'Z', "4.3.0", "Qremote", "is out of memory.");
-	else if (!sender_valid)
+	else if (envelope->sender.length == 0)
 		report_write(failure, 'D', "5.1.7", sender, "is not a valid sender address.");
 	else if (envelope_open_count(envelope) == 0)
 		report_write(failure, 'D', "5.1.3", "The message", "has no valid recipient address.");

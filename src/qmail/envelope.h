@@ -17,20 +17,20 @@ struct recipient {
 
 /* Sender and recipients of one message (RFC 5321 section 2.3.1). */
 struct envelope {
-	struct buf sender; /* as MAIL sends it, with its angle brackets */
+	struct buf sender; /* as MAIL sends it, with its angle brackets; empty: it is invalid */
 	bool sender_utf8;
 	struct recipient *recipients; /* owned, in the order of the arguments */
 	size_t count;
 	struct buf results; /* the octets for the caller, once all is decided */
 };
 
-/*
- * Makes the envelope from argument strings, which must stay in place.  An invalid recipient is decided at once (h
- * 5.1.3).  Returns false, and says why in `failure`, if the sender is invalid (D 5.1.7), if no recipient is left (D
- * 5.1.3), or if memory is short (Z 4.3.0).
- */
-bool envelope_build(struct envelope *envelope, const char *sender, char *const *recipients, size_t count,
-		    struct report *failure);
+/* Makes the envelope from argument strings, which must stay in place.  An invalid recipient is decided at once (h
+ * 5.1.3). */
+void envelope_build(struct envelope *envelope, const char *sender, char *const *recipients, size_t count);
+
+/* Returns false, and says why in `failure`, if the sender is invalid (D 5.1.7), if no recipient is left (D 5.1.3), or
+ * if memory was short (Z 4.3.0).  `sender` is the argument. */
+bool envelope_check(const struct envelope *envelope, const char *sender, struct report *failure);
 
 /* The number of recipients that are not decided yet. */
 size_t envelope_open_count(const struct envelope *envelope);

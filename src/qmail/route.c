@@ -31,7 +31,15 @@ static const char *check_domain(struct span domain)
 	struct span name = {domain.data + suffix, domain.length - suffix};
 	if (domain.length == 0 || name_is_valid(name) || (!suffix && is_literal(domain)))
 		return NULL;
+	if (!text_is_ascii(name))
+		return "is malformed: its domain is not in its ASCII form, which begins with xn--.";
 	return "is malformed: its domain is not a domain name.";
+}
+
+/* A name beyond ASCII is judged when it is looked up. */
+static bool is_relay_name(struct span text)
+{
+	return text_is_ascii(text) ? name_is_valid(text) : name_is_well_formed(text);
 }
 
 /* Reads one line into the domain and the route; returns what is wrong, or NULL. */
@@ -46,7 +54,7 @@ static const char *parse_line(struct span line, struct span *domain, struct rout
 	if (!rest.data)
 		return "is malformed: it has no colon.";
 	route->relay = without_final_dot(name_split(rest, &rest));
-	if (route->relay.length > 0 && !name_is_valid(route->relay) && !is_literal(route->relay))
+	if (route->relay.length > 0 && !is_relay_name(route->relay) && !is_literal(route->relay))
 		return "is malformed: its relay is neither a name nor an address.";
 	struct span port_text = span_split(rest, ':', &rest);
 	if (port_text.length > 0 && !span_number(port_text, 1, UINT16_MAX, &port))

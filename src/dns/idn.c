@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * idn - domain names beyond ASCII, as the DNS knows them; the only user of libidn2
+ *
+ * The IDN module, which ulabel.c loads once it meets such a name.  RFC 5890, RFC 5891, UTS 46.
+ *
+ * Only labels that are not ASCII are given to libidn2, since it would judge the others, too, and the DNS has names that
+ * no registry would take.
+ */
+#include "dns/idn.h"
+
+#include "base/module.h"
+
+#include <idn2.h>
+
+/* Appends what stands for one label: it may be several, since other full stops than ours separate labels, too. */
+static const char *convert(struct span label, struct buf *ascii)
+{
+	struct buf string = {0};
+	uint8_t *converted = NULL;
+	int result = IDN2_MALLOC;
+	buf_add(&string, label.data, label.length);
+	buf_octet(&string, '\0');
+	if (!string.failed)
+		result =
+			idn2_lookup_u8((const uint8_t *)string.data, &converted, IDN2_NFC_INPUT | IDN2_NONTRANSITIONAL);
+	if (result == IDN2_OK)
+		buf_string(ascii, (const char *)converted);
+	ascii->failed = ascii->failed || result == IDN2_MALLOC;
+	idn2_free(converted);
+	buf_free(&string);
+	return result == IDN2_OK ? NULL : idn2_strerror(result);
+}
+
+static const char *to_ascii(struct span name, struct buf *ascii)
+{
+	const char *wrong = NULL;
+	while (name.data && !wrong) {
+		struct span label = span_split(name, '.', &name);
+		if (text_is_ascii(label))
+			buf_add(ascii, label.data, label.length);
+		else
+			wrong = convert(label, ascii);
+		if (name.data)
+			buf_octet(ascii, '.');
+	}
+	return wrong;
+}
+
+const struct idn_module qremote_module = {
+	.interface = MODULE_INTERFACE,
+	.to_ascii = to_ascii,
+};
