@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * control - the control files: src/qmail/config.c, src/qmail/route.c
+ * control - the control files: src/qmail/config.c, src/qmail/route.c, src/qmail/routefile.c
  *
- * The input is the files in the order below, and a host that is looked up in smtproutes; the octet 0xff ends each.
+ * The input is the files in the order below, a host that is looked up in smtproutes, and a file of smtproutes.d; the
+ * octet 0xff ends each.
  */
 #include "common.h"
 
 #include "base/address.h"
 #include "qmail/config.h"
-#include "qmail/route.h"
+#include "qmail/routefile.h"
 
 #include <fcntl.h>
 #include <stdio.h>
@@ -106,6 +107,11 @@ static bool is_for(struct span line, struct span host)
 	return domain.length == 0 || span_equal(domain, tail);
 }
 
+static bool is_within(struct span part, struct span whole)
+{
+	return part.length == 0 || (part.data > whole.data && part.data + part.length <= whole.data + whole.length);
+}
+
 /* Every line was read before, so that none is wrong now; and the route is a line for the host. */
 static void check_route(struct span routes, struct span host)
 {
@@ -119,8 +125,28 @@ static void check_route(struct span routes, struct span host)
 	for (size_t number = 1; number <= route.line; number++)
 		line = span_split(routes, '\n', &routes);
 	MUST(route.line == 0 || is_for(line, span_of(name)));
-	MUST(route.relay.length == 0 ||
-	     (route.relay.data > line.data && route.relay.data + route.relay.length <= line.data + line.length));
+	MUST(is_within(route.relay, line));
+}
+
+/* What it says points into it, and can be used. */
+static void check_routefile(struct span file)
+{
+	struct route route;
+	struct address address;
+	const char *wrong = routefile_read(file, &route);
+	MUST(route.line > 0);
+	if (wrong) {
+		MUST(strncmp(wrong, "is malformed: ", 14) == 0);
+		return;
+	}
+	MUST(route.port > 0);
+	MUST(is_within(route.relay, file) && is_within(route.clientcert, file));
+	MUST(route.relay.length == 0 || route_relay_is_valid(route.relay) || address_parse(route.relay, &address));
+	MUST(route.clientcert.length < NAME_SIZE && text_is_plain(route.clientcert));
+	MUST(!memmem(route.clientcert.data, route.clientcert.length, "..", 2));
+	MUST(route.sources.ipv4.family == 0 || route.sources.ipv4.family == AF_INET);
+	MUST(route.sources.ipv6.family == 0 || route.sources.ipv6.family == AF_INET6);
+	MUST(!route.ignored.starttls);
 }
 
 static void check_failure(const struct report *failure)
@@ -140,6 +166,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		make_home();
 	write_files(&input);
 	struct span host = input_octets(&input);
+	struct span file = input_octets(&input);
+	check_routefile(file);
 	if (config_load(&config, home, &failure)) {
 		struct span routes = copy_of((struct span){config.smtproutes.data, config.smtproutes.length});
 		MUST(failure.letter == '\0');
@@ -151,6 +179,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	}
 	free((void *)host.data);
 	buf_free(&config.entries);
+	free((void *)file.data);
 	buf_free(&config.smtproutes);
 	buf_free(&config.dnsservers);
 	report_free(&failure);

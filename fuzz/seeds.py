@@ -64,10 +64,11 @@ def ciphers(cases: list[Case]) -> Iterator[bytes]:
 
 
 def control(cases: list[Case]) -> Iterator[bytes]:
-    """The control files, and the host argument of each case; the routes of the table."""
+    """The control files, the host argument of each case, and its file of smtproutes.d; the routes of the table."""
     for case in cases:
         files = [case.control[name].octets if name in case.control else b"" for name in CONTROLS]
-        yield END.join([files[0] or b"client.example\n", *files[1:], *arguments(case)[:1]])
+        routes = [one.octets for name, one in case.control.items() if name.startswith("smtproutes.d/")] or [b""]
+        yield END.join([files[0] or b"client.example\n", *files[1:], *arguments(case)[:1], routes[0]])
     for line, host in zip(cells("route-lines", 0), cells("route-lines", 1)):
         yield END.join([b"a", *[b""] * (len(CONTROLS) - 2), line, host])
 

@@ -209,7 +209,7 @@ static void make_destination(struct destination *destination)
 {
 	static const char *const names[] = {"mx.example.org", "mx2.example.org", ""};
 	struct exchangers *exchangers = &destination->exchangers;
-	*destination = (struct destination){.port = 25, .families = {{AF_INET6, AF_INET}}};
+	*destination = (struct destination){.way.route = {.port = SMTP_PORT, .families = {{AF_INET6, AF_INET}}}};
 	exchangers->list = mem_array(3, sizeof *exchangers->list);
 	MUST(exchangers->list);
 	for (; exchangers->count < 3; exchangers->count++) {

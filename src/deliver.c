@@ -8,7 +8,6 @@
 #include "deliver.h"
 
 #include "base/conn.h"
-#include "qmail/route.h"
 #include "smtp/session.h"
 #include "smtp/starttls.h"
 #include "smtp/transaction.h"
@@ -65,7 +64,7 @@ static void report_unconnected(struct session *session, const char *code, const 
 /* The address that connections to the candidate come from; NULL: the kernel chooses. */
 static const struct address *source_for(const struct delivery *delivery, const struct candidate *candidate)
 {
-	const struct sources *sources = &delivery->config->sources;
+	const struct sources *sources = &delivery->destination->way.route.sources;
 	const struct address *source = candidate->address.family == AF_INET ? &sources->ipv4 : &sources->ipv6;
 	return source->family ? source : NULL;
 }
@@ -98,7 +97,8 @@ static int open_connection(const struct delivery *delivery, const struct candida
 		   : starttls->offer == OFFER_LISTED ? " again, with fewer cipher suites"
 						     : "");
 	const struct address *source = source_for(delivery, candidate);
-	int descriptor = conn_open(&candidate->address, delivery->destination->port, source, config->timeout_connect);
+	int descriptor =
+		conn_open(&candidate->address, delivery->destination->way.route.port, source, config->timeout_connect);
 	int error = descriptor < 0 ? errno : 0;
 	if (source && error == EADDRNOTAVAIL) {
 		report_foreign_source(session, source);
@@ -118,8 +118,9 @@ static void connect_to(const struct delivery *delivery, const struct candidate *
 		       struct starttls *starttls)
 {
 	session->config = delivery->config;
+	session->route = &delivery->destination->way.route;
 	session->trace = delivery->trace;
-	name_server(session, candidate, delivery->destination->port);
+	name_server(session, candidate, delivery->destination->way.route.port);
 	int descriptor = open_connection(delivery, candidate, session, starttls);
 	if (descriptor < 0)
 		return;
@@ -188,7 +189,7 @@ static void try_all(struct walk *walk)
 	struct candidate candidates[CANDIDATES_MAX];
 	const struct destination *destination = walk->delivery->destination;
 	const struct exchangers *exchangers = &destination->exchangers;
-	size_t count = exchangers_candidates(exchangers, destination->families, candidates);
+	size_t count = exchangers_candidates(exchangers, destination->way.route.families, candidates);
 	const char *unknown = exchangers_unknown(exchangers);
 	char what[NAME_SIZE + 100];
 	if (unknown) {

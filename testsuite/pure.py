@@ -29,6 +29,7 @@ STREAM_AGAIN, STREAM_FAILED = -1, -2
 STREAM_READABLE, STREAM_WRITABLE = 1, 2
 LINE_MAX_TEXT, QP_LINE_MAX, BOUNDARY_MAX, ENCODER_ROOM_MIN = 998, 76, 994, 80
 NEST_MAX, NEST_BOUNDARIES_MAX, NEST_PLACE_SIZE = 100, 8192, 80
+ROUTE_TLS_MAY, ROUTE_TLS_MUST, ROUTE_TLS_VERIFY, ROUTE_TLS_OFF = range(4)
 ENCODING_7BIT, ENCODING_8BIT, ENCODING_BINARY, ENCODING_QUOTED_PRINTABLE, ENCODING_BASE64 = range(5)
 SUITES = 66
 CIPHERS_WIDE, CIPHERS_NARROW = range(2)
@@ -167,8 +168,15 @@ class Sources(Structure):  # address.h
     _fields_ = [("ipv4", Address), ("ipv6", Address)]
 
 
+class Families(Structure):  # address.h
+    _fields_ = [("order", c_int * 2)]
+
+
 class Route(Structure):  # route.h
-    _fields_ = [("line", c_size_t), ("relay", Span), ("port", c_uint16)]
+    _fields_ = [
+        ("line", c_size_t), ("relay", Span), ("port", c_uint16), ("tls", c_int), ("clientcert", Span),
+        ("sources", Sources), ("families", Families), ("ignored", Capabilities),
+    ]  # fmt: skip
 
 
 class Parts(Structure):  # suites.h
@@ -204,10 +212,6 @@ class Answer(Structure):  # answer.h
 
 class Record(Structure):  # answer.h
     _fields_ = [("type", c_uint), ("owner", c_char * MAXDNAME), ("data", c_void_p), ("length", c_size_t)]
-
-
-class Families(Structure):  # address.h
-    _fields_ = [("order", c_int * 2)]
 
 
 class Exchanger(Structure):  # exchangers.h
@@ -260,7 +264,7 @@ STRUCTS: dict[str, type[Structure]] = {
     "content_type": ContentType, "level": Level, "nest": Nest, "delimiter": Delimiter,
     "unit": Unit, "words": Words, "recoding": Recoding, "entity": Entity, "piece": Piece, "mime": Mime, "encoder": Encoder, "form": Form,
     "reply": Reply, "report": Report,
-    "capabilities": Capabilities, "address": Address, "sources": Sources, "route": Route, "parts": Parts, "suite": Suite,
+    "capabilities": Capabilities, "address": Address, "families": Families, "sources": Sources, "route": Route, "parts": Parts, "suite": Suite,
     "cipherlist_fault": CipherlistFault, "cipherlist": Cipherlist,
     "ciphers": Ciphers, "chain": Chain, "answer": Answer, "record": Record, "exchanger": Exchanger,
     "exchangers": Exchangers, "candidate": Candidate, "recipient": Recipient, "envelope": Envelope,
@@ -323,6 +327,8 @@ _PROTOTYPES: dict[str, tuple[type | None, list[type]]] = {
     "families_parse": (c_bool, [Span, _P(Families)]),
     "name_copy": (c_bool, [Span, c_char_p]),
     "mailbox_encode": (c_bool, [_P(Buf), Span, _P(c_bool)]),
+    "ehlo_ignore": (None, [_P(Capabilities), _P(Capabilities)]),
+    "routefile_read": (c_char_p, [Span, _P(Route)]),
     "route_find": (c_char_p, [Span, Span, _P(Route)]),
     "tcpto_find": (c_size_t, [_P(Tcpto), _P(Address)]),
     "tcpto_defers": (c_bool, [_P(Tcpto), c_size_t, c_uint32, c_uint32]),

@@ -196,19 +196,6 @@ static bool is_dot_string(struct span text)
 	return before != '.';
 }
 
-/* Whether all of the text is UTF-8 without control characters. */
-static bool is_text(struct span text)
-{
-	while (text.length > 0) {
-		size_t length = text_utf8_length(text);
-		if (length == 0 || text_is_control((struct span){text.data, length}))
-			return false;
-		text.data += length;
-		text.length -= length;
-	}
-	return true;
-}
-
 static void quote(struct buf *path, struct span local)
 {
 	buf_octet(path, '"');
@@ -240,7 +227,7 @@ bool mailbox_encode(struct buf *path, struct span mailbox, bool *utf8)
 	struct span local = {mailbox.data, at ? (size_t)(at - mailbox.data) : mailbox.length};
 	struct span domain = {at ? at + 1 : NULL, at ? mailbox.length - local.length - 1 : 0};
 	struct address address;
-	if (mailbox.length == 0 || mailbox.length > MAILBOX_MAX || !is_text(mailbox))
+	if (mailbox.length == 0 || mailbox.length > MAILBOX_MAX || !text_is_plain(mailbox))
 		return false;
 	if (at && !address_parse_literal(domain, &address)) {
 		domain = name_trim(domain);

@@ -117,6 +117,18 @@ bool text_is_control(struct span character)
 	return character.length == 1 && (first < 0x20 || first == 0x7f);
 }
 
+bool text_is_plain(struct span text)
+{
+	while (text.length > 0) {
+		size_t length = text_utf8_length(text);
+		if (length == 0 || text_is_control((struct span){text.data, length}))
+			return false;
+		text.data += length;
+		text.length -= length;
+	}
+	return true;
+}
+
 bool text_printable(struct buf *out, struct span text, bool lines, size_t most)
 {
 	while (text.length > 0 && most > 0) {

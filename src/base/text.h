@@ -44,6 +44,9 @@ bool text_is_utf8(struct span text);
 /* Whether a character of UTF-8 is a control character: DEL and C1 too. */
 bool text_is_control(struct span character);
 
+/* Whether all of the text is well-formed UTF-8 without control characters. */
+bool text_is_plain(struct span text);
+
 /*
  * Appends the text in printable form, for a report or a terminal: control characters (DEL and C1 too) and octets that
  * are not UTF-8 become `?`; LF stays if `lines` is set.  At most `most` octets, and no character is cut.  Returns

@@ -2,7 +2,7 @@
 /*
  * resolve - from the host argument to the servers that are tried
  *
- * main.c has it read the argument, deliver.c tries the result.  First smtproutes, then the literal, then MX, then the
+ * main.c has it read the argument, deliver.c tries the result.  First the route, then the literal, then MX, then the
  * host's own addresses (RFC 5321 section 5.1).
  */
 #include "dns/resolve.h"
@@ -11,7 +11,6 @@
 #include "base/module.h"
 #include "dns/dns.h"
 #include "dns/ulabel.h"
-#include "qmail/route.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -44,7 +43,6 @@ struct search {
 	const struct host *host;
 	const struct config *config;
 	struct trace *trace;
-	struct route route;
 	const struct dns_module *module; /* these two are for the first question */
 	struct dns *dns;
 	struct report *failure;
@@ -108,10 +106,11 @@ static bool use_single(struct search *search, const char *name, const struct add
 static bool fail_relay(const struct search *search, const char *code, const char *why)
 {
 	enum { SHOWN = 300 };
-	const struct route *route = &search->route;
-	char where[64];
+	const struct way *way = &search->destination->way;
+	const struct route *route = &way->route;
+	char where[NAME_SIZE + 64];
 	char what[500];
-	snprintf(where, sizeof where, "control/smtproutes line %zu", route->line);
+	snprintf(where, sizeof where, "control/%s line %zu", way->file, route->line);
 	snprintf(what, sizeof what, "names the relay %.*s, which %s",
 		 route->relay.length < SHOWN ? (int)route->relay.length : SHOWN, route->relay.data, why);
 	report_write(search->failure, 'Z', code, where, what);
@@ -120,7 +119,7 @@ static bool fail_relay(const struct search *search, const char *code, const char
 
 static bool use_relay(struct search *search)
 {
-	struct span relay = search->route.relay;
+	struct span relay = search->destination->way.route.relay;
 	struct address address;
 	struct ulabel_failure why;
 	char name[NAME_SIZE];
@@ -206,9 +205,10 @@ static bool drop_any(const struct search *search, const struct buf *own)
 /* RFC 5321 section 5.1: mail must not loop through this machine. */
 static bool drop_self(struct search *search, bool *dropped)
 {
+	const struct route *route = &search->destination->way.route;
 	struct buf own = {0};
 	*dropped = false;
-	if (search->destination->port != SMTP_PORT || search->route.relay.length > 0)
+	if (route->port != SMTP_PORT || route->relay.length > 0)
 		return true;
 	conn_own_addresses(&own);
 	bool known = !own.failed;
@@ -235,35 +235,36 @@ static void look_around(const struct search *search, struct prospect *prospect)
 		const struct exchanger *exchanger = &exchangers->list[i];
 		bool any = exchanger->addresses.length > 0;
 		prospect->unknown = prospect->unknown || exchanger->unknown;
-		if (exchanger_has_address(exchanger, destination->families)) {
+		if (exchanger_has_address(exchanger, destination->way.route.families)) {
 			prospect->found = true;
 			continue;
 		}
 		prospect->ruled_out = prospect->ruled_out || any;
-		if (*exchanger->name)
+		if (*exchanger->name && any)
+			trace_note(search->trace, '*', "not tried: %s has no address that control/%s allows",
+				   exchanger->name, destination->way.families_file);
+		else if (*exchanger->name)
 			trace_note(search->trace, '*', "not tried: %s %s", exchanger->name,
-				   any                  ? "has no address that control/families allows"
-				   : exchanger->unknown ? "cannot be looked up now"
-							: "has no address");
+				   exchanger->unknown ? "cannot be looked up now" : "has no address");
 	}
 }
 
 /* Says why there is no address to try. */
 static bool fail_without_address(const struct search *search, const struct prospect *prospect)
 {
-	char what[NAME_SIZE + 80];
-	if (search->route.relay.length > 0)
-		return prospect->unknown ? fail_relay(search, "4.4.3", "cannot be looked up now.")
-		       : prospect->ruled_out
-			       ? fail_relay(search, "4.3.0", "has no address that control/families allows.")
-			       : fail_relay(search, "4.3.0", "has no address.");
+	const struct way *way = &search->destination->way;
+	char what[2 * NAME_SIZE];
+	snprintf(what, sizeof what, "has no address that control/%s allows.", way->families_file);
+	if (way->route.relay.length > 0)
+		return prospect->unknown     ? fail_relay(search, "4.4.3", "cannot be looked up now.")
+		       : prospect->ruled_out ? fail_relay(search, "4.3.0", what)
+					     : fail_relay(search, "4.3.0", "has no address.");
 	if (prospect->unknown)
 		return fail_to_find(search, 'Z', "4.4.3", "I couldn't find any host by that name: no mail server of",
 				    " can be looked up in the DNS now.");
 	if (prospect->ruled_out) {
 		snprintf(what, sizeof what, "allows no address of %s.", search->host->name);
-		report_write(search->failure, 'Z', "4.3.0", "control/families", what);
-		return false;
+		return config_refuse(search->failure, way->families_file, 0, what);
 	}
 	if (prospect->dropped) {
 		snprintf(what, sizeof what, "%s is not in control/locals, so I do not treat it as local.",
@@ -275,21 +276,26 @@ static bool fail_without_address(const struct search *search, const struct prosp
 	return fail_to_find(search, 'D', "5.4.4", "I couldn't find a mail exchanger or IP address for", ".");
 }
 
+/* Tells which control file says where mail for the host goes. */
+static void tell_way(const struct search *search)
+{
+	const struct way *way = &search->destination->way;
+	const struct span relay = way->route.relay;
+	if (*way->file)
+		trace_note(search->trace, '*', "control/%s line %zu applies: %s%.*s, port %u", way->file,
+			   way->route.line, relay.length > 0 ? "relay " : "no relay", (int)relay.length, relay.data,
+			   way->route.port);
+}
+
 static bool run(struct search *search)
 {
-	struct span host = span_of(search->host->name);
-	struct span routes = {search->config->smtproutes.data, search->config->smtproutes.length};
+	struct way *way = &search->destination->way;
 	struct prospect prospect = {0};
 	bool found;
-	route_find(routes, host, &search->route); /* every line was checked when the file was read */
-	const struct span relay = search->route.relay;
-	search->destination->port = search->route.port;
-	search->destination->families = search->config->families;
-	if (search->route.line > 0)
-		trace_note(search->trace, '*', "control/smtproutes line %zu applies: %s%.*s, port %u",
-			   search->route.line, relay.length > 0 ? "relay " : "no relay", (int)relay.length, relay.data,
-			   search->route.port);
-	if (relay.length > 0)
+	if (!routes_find(way, search->host->name, search->config, search->failure))
+		return false;
+	tell_way(search);
+	if (way->route.relay.length > 0)
 		found = use_relay(search);
 	else if (search->host->literal)
 		found = use_single(search, NULL, &search->host->address);

@@ -5,13 +5,13 @@
 #include "dns/exchangers.h"
 #include "qmail/config.h"
 #include "qmail/report.h"
+#include "qmail/routes.h"
 #include "trace.h"
 
-/* Where a message is sent: the servers to try, and their port. */
+/* Where a message is sent: the servers to try, and how. */
 struct destination {
 	struct exchangers exchangers;
-	struct families families; /* of the addresses that are tried */
-	uint16_t port;
+	struct way way;
 };
 
 /* The host argument, parsed. */

@@ -33,7 +33,7 @@ struct load {
 	struct buf contents; /* of the file that is read */
 };
 
-static bool refuse(struct report *failure, const char *file, size_t line, const char *why)
+bool config_refuse(struct report *failure, const char *file, size_t line, const char *why)
 {
 	char who[NAME_SIZE + 64];
 	snprintf(who, sizeof who, line > 0 ? "control/%s line %zu" : "control/%s", file, line);
@@ -104,7 +104,7 @@ bool config_read(const struct config *config, const char *file, struct buf *cont
 	if (!may_exist(config, file))
 		return true;
 	if (!put_path(config, file, path))
-		return refuse(failure, file, 0, "cannot be read: the path of the qmail home is too long.");
+		return config_refuse(failure, file, 0, "cannot be read: the path of the qmail home is too long.");
 	int descriptor = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC); /* a FIFO must not hang us */
 	/* A host's name may be too long for a file name (RFC 1035 section 2.3.4); then there is no file. */
 	if (descriptor < 0 && (errno == ENOENT || errno == ENAMETOOLONG))
@@ -112,14 +112,14 @@ bool config_read(const struct config *config, const char *file, struct buf *cont
 	bool done = descriptor >= 0 && fstat(descriptor, &status) == 0;
 	if (done && !S_ISREG(status.st_mode)) {
 		close(descriptor);
-		return refuse(failure, file, 0, "cannot be read: it is not a regular file.");
+		return config_refuse(failure, file, 0, "cannot be read: it is not a regular file.");
 	}
 	done = done && read_all(descriptor, status.st_size, contents);
 	if (!done)
 		snprintf(why, sizeof why, "cannot be read: %s.", strerror(errno));
 	if (descriptor >= 0)
 		close(descriptor);
-	return done || refuse(failure, file, 0, why);
+	return done || config_refuse(failure, file, 0, why);
 }
 
 /* Reads the first line of a file, which is empty if there is none. */
@@ -140,7 +140,7 @@ static bool take_helohost(const struct load *load, const char *file, struct span
 	if (!address_is_smtp_literal(line))
 		line = name_trim(line);
 	if (!name_is_valid(line) && !address_is_smtp_literal(line))
-		return refuse(load->failure, file, 0, "is neither a domain name nor an address literal.");
+		return config_refuse(load->failure, file, 0, "is neither a domain name nor an address literal.");
 	memcpy(helohost, line.data, line.length);
 	helohost[line.length] = '\0';
 	return true;
@@ -156,7 +156,8 @@ static bool load_helohost(struct load *load)
 		if (line.length > 0)
 			return take_helohost(load, files[i], line);
 	}
-	return refuse(load->failure, "helohost", 0, "and control/me are missing or empty: there is no name for EHLO.");
+	return config_refuse(load->failure, "helohost", 0,
+			     "and control/me are missing or empty: there is no name for EHLO.");
 }
 
 /* Reads a number from 1 to `most`, which stays as it is where the file is absent or empty. */
@@ -166,7 +167,7 @@ static bool load_number(struct load *load, const char *file, unsigned long most,
 	struct span line;
 	if (!read_line(load, file, &line))
 		return false;
-	return line.length == 0 || span_number(line, 1, most, number) || refuse(load->failure, file, 0, wrong);
+	return line.length == 0 || span_number(line, 1, most, number) || config_refuse(load->failure, file, 0, wrong);
 }
 
 static bool load_seconds(struct load *load, const char *file, int64_t *milliseconds)
@@ -194,8 +195,8 @@ static bool load_source(struct load *load, const char *file, int family, struct 
 	if (!read_line(load, file, &line))
 		return false;
 	return line.length == 0 || address_parse_family(line, family, source) ||
-	       refuse(load->failure, file, 0,
-		      family == AF_INET ? "must be an IPv4 address." : "must be an IPv6 address.");
+	       config_refuse(load->failure, file, 0,
+			     family == AF_INET ? "must be an IPv4 address." : "must be an IPv6 address.");
 }
 
 static bool load_sources(struct load *load)
@@ -211,7 +212,7 @@ static bool load_families(struct load *load)
 	if (!read_line(load, "families", &line))
 		return false;
 	return line.length == 0 || families_parse(line, &load->config->families) ||
-	       refuse(load->failure, "families", 0, "must be ipv4, ipv6, ipv4,ipv6 or ipv6,ipv4.");
+	       config_refuse(load->failure, "families", 0, "must be ipv4, ipv6, ipv4,ipv6 or ipv6,ipv4.");
 }
 
 static bool load_smtproutes(struct load *load)
@@ -222,7 +223,7 @@ static bool load_smtproutes(struct load *load)
 	if (!config_read(load->config, "smtproutes", routes, load->failure))
 		return false;
 	const char *wrong = route_find((struct span){routes->data, routes->length}, nobody, &route);
-	return !wrong || refuse(load->failure, "smtproutes", route.line, wrong);
+	return !wrong || config_refuse(load->failure, "smtproutes", route.line, wrong);
 }
 
 /* An address in dnsservers: `192.0.2.53`, `2001:db8::53`, or in brackets, with or without a port after it. */
@@ -253,15 +254,15 @@ static bool load_dnsservers(struct load *load)
 		if (line.length == 0 || line.data[0] == '#')
 			continue;
 		if (!parse_server(line, &address, &port))
-			return refuse(load->failure, "dnsservers", number,
-				      "must be an address, or an address and a port.");
+			return config_refuse(load->failure, "dnsservers", number,
+					     "must be an address, or an address and a port.");
 		address_print(&address, text);
 		buf_format(servers, strchr(text, ':') ? "%s[%s]:%lu" : "%s%s:%lu", servers->length > 0 ? "," : "", text,
 			   port);
 	}
 	if (servers->length > 0)
 		buf_octet(servers, '\0');
-	return !servers->failed || refuse(load->failure, "dnsservers", 0, "cannot be read: out of memory.");
+	return !servers->failed || config_refuse(load->failure, "dnsservers", 0, "cannot be read: out of memory.");
 }
 
 bool config_load(struct config *config, const char *home, struct report *failure)

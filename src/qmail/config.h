@@ -36,6 +36,10 @@ bool config_load(struct config *config, const char *home, struct report *failure
  */
 bool config_read(const struct config *config, const char *file, struct buf *contents, struct report *failure);
 
+/* Writes Z 4.3.0 about a control file, and a line of it unless that is 0: what is wrong, as a sentence without its
+ * subject.  Returns false. */
+bool config_refuse(struct report *failure, const char *file, size_t line, const char *why);
+
 /* The qmail home: QMAILHOME in the environment, else the one fixed when the program was built. */
 const char *config_home(void);
 

@@ -2,12 +2,10 @@
 /*
  * route - smtproutes
  *
- * config.c checks the file with it, resolve.c finds routes.  A line is `domain:relay`, `domain:relay:port` or
+ * config.c checks the file with it, routes.c finds routes.  A line is `domain:relay`, `domain:relay:port` or
  * `domain:relay:port:user:password`; the text after the third colon is ignored.
  */
 #include "qmail/route.h"
-
-#include "base/address.h"
 
 #include <string.h>
 
@@ -17,12 +15,17 @@ static bool is_literal(struct span text)
 	return address_parse_literal(text, &address);
 }
 
-/* A name may be written with its final dot. */
-static struct span without_final_dot(struct span name)
+struct span route_trim(struct span name)
 {
 	if (name.length > 1 && name.data[0] != '[' && name.data[name.length - 1] == '.')
 		name.length--;
 	return name;
+}
+
+/* A name beyond ASCII is judged when it is looked up. */
+bool route_relay_is_valid(struct span relay)
+{
+	return (text_is_ascii(relay) ? name_is_valid(relay) : name_is_well_formed(relay)) || is_literal(relay);
 }
 
 static const char *check_domain(struct span domain)
@@ -36,25 +39,19 @@ static const char *check_domain(struct span domain)
 	return "is malformed: its domain is not a domain name.";
 }
 
-/* A name beyond ASCII is judged when it is looked up. */
-static bool is_relay_name(struct span text)
-{
-	return text_is_ascii(text) ? name_is_valid(text) : name_is_well_formed(text);
-}
-
 /* Reads one line into the domain and the route; returns what is wrong, or NULL. */
 static const char *parse_line(struct span line, struct span *domain, struct route *route)
 {
 	struct span rest;
 	unsigned long port = SMTP_PORT;
-	*domain = without_final_dot(name_split(line, &rest));
+	*domain = route_trim(name_split(line, &rest));
 	const char *wrong = check_domain(*domain);
 	if (wrong)
 		return wrong;
 	if (!rest.data)
 		return "is malformed: it has no colon.";
-	route->relay = without_final_dot(name_split(rest, &rest));
-	if (route->relay.length > 0 && !is_relay_name(route->relay) && !is_literal(route->relay))
+	route->relay = route_trim(name_split(rest, &rest));
+	if (route->relay.length > 0 && !route_relay_is_valid(route->relay))
 		return "is malformed: its relay is neither a name nor an address.";
 	struct span port_text = span_split(rest, ':', &rest);
 	if (port_text.length > 0 && !span_number(port_text, 1, UINT16_MAX, &port))

@@ -2,7 +2,8 @@
 #ifndef ROUTE_H
 #define ROUTE_H
 
-#include "base/text.h"
+#include "base/address.h"
+#include "smtp/ehlo.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -10,12 +11,32 @@
 
 enum { SMTP_PORT = 25 };
 
-/* Where mail for a host is sent. */
+/* Whether a server is spoken to within TLS (see starttls.h). */
+enum route_tls {
+	ROUTE_TLS_MAY,    /* if it offers that, and the handshake succeeds */
+	ROUTE_TLS_MUST,   /* or not at all */
+	ROUTE_TLS_VERIFY, /* the same, and it must prove its name */
+	ROUTE_TLS_OFF     /* never */
+};
+
+/* What is known of the way to a host.  The spans point into the text that was read. */
 struct route {
-	size_t line;       /* in smtproutes, from 1; 0 if no line matches */
+	size_t line;       /* of the file that says so, from 1; 0 if none does */
 	struct span relay; /* a name or an address; empty: the MX records as usual */
 	uint16_t port;
+	/* smtproutes says nothing of these. */
+	enum route_tls tls;
+	struct span clientcert; /* a file in the directory of the control files; empty: the usual one */
+	struct sources sources;
+	struct families families;
+	struct capabilities ignored; /* extensions that are not used, though the server may offer them */
 };
+
+/* The text without its final dot, unless that is all, or part of a literal. */
+struct span route_trim(struct span text);
+
+/* Whether the text, without its final dot, is the name of a relay, an IPv4 address, or an address in brackets. */
+bool route_relay_is_valid(struct span relay);
 
 /*
  * Reads every line of smtproutes, and finds the route for `host`: the most specific match wins, and of equal domains

@@ -8,6 +8,7 @@
 #include "smtp/ehlo.h"
 
 #include <limits.h>
+#include <stddef.h>
 
 /* RFC 1870 section 4: no number and 0 both mean no limit; so does a number that is too large for any message. */
 static uint64_t size_limit(struct span parameters)
@@ -19,26 +20,50 @@ static uint64_t size_limit(struct span parameters)
 	return limit;
 }
 
-static void take_keyword(struct capabilities *offers, struct span line)
+static const struct {
+	const char *keyword;
+	size_t member;
+} extensions[] = {
+	{"PIPELINING", offsetof(struct capabilities, pipelining)},
+	{"8BITMIME", offsetof(struct capabilities, eightbitmime)},
+	{"SMTPUTF8", offsetof(struct capabilities, smtputf8)},
+	{"STARTTLS", offsetof(struct capabilities, starttls)},
+	{"CHUNKING", offsetof(struct capabilities, chunking)},
+	{"BINARYMIME", offsetof(struct capabilities, binarymime)},
+	{"SIZE", offsetof(struct capabilities, size)},
+};
+
+enum { EXTENSIONS = sizeof extensions / sizeof *extensions };
+
+/* Whether an extension is in the set. */
+static bool *member(const struct capabilities *set, size_t extension)
+{
+	return (bool *)((uintptr_t)set + extensions[extension].member);
+}
+
+bool ehlo_add(struct capabilities *set, struct span keyword)
+{
+	for (size_t i = 0; i < EXTENSIONS; i++)
+		if (span_equal(keyword, span_of(extensions[i].keyword)))
+			return *member(set, i) = true;
+	return false;
+}
+
+void ehlo_ignore(struct capabilities *offers, const struct capabilities *ignored)
+{
+	for (size_t i = 0; i < EXTENSIONS; i++)
+		*member(offers, i) = *member(offers, i) && !*member(ignored, i);
+	if (!offers->size)
+		offers->size_limit = 0;
+}
+
+static void take_line(struct capabilities *offers, struct span line)
 {
 	struct span parameters;
 	struct span keyword = span_split(line, ' ', &parameters);
-	if (span_equal(keyword, span_of("PIPELINING")))
-		offers->pipelining = true;
-	else if (span_equal(keyword, span_of("8BITMIME")))
-		offers->eightbitmime = true;
-	else if (span_equal(keyword, span_of("SMTPUTF8")))
-		offers->smtputf8 = true;
-	else if (span_equal(keyword, span_of("STARTTLS")))
-		offers->starttls = true;
-	else if (span_equal(keyword, span_of("CHUNKING")))
-		offers->chunking = true;
-	else if (span_equal(keyword, span_of("BINARYMIME")))
-		offers->binarymime = true;
-	else if (span_equal(keyword, span_of("SIZE"))) {
-		offers->size = true;
+	ehlo_add(offers, keyword);
+	if (span_equal(keyword, span_of("SIZE")))
 		offers->size_limit = size_limit(parameters);
-	}
 }
 
 struct capabilities ehlo_parse(const struct reply *reply)
@@ -49,7 +74,7 @@ struct capabilities ehlo_parse(const struct reply *reply)
 	while (rest.length > 0) {
 		struct span line = span_trim(span_split(rest, '\n', &rest));
 		if (line.length > 4)
-			take_keyword(&offers, (struct span){line.data + 4, line.length - 4});
+			take_line(&offers, (struct span){line.data + 4, line.length - 4});
 	}
 	return offers;
 }

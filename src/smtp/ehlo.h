@@ -7,7 +7,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* What the server offers (RFC 5321 section 2.2); all false after HELO. */
+/* A set of extensions: what the server offers (RFC 5321 section 2.2), nothing after HELO; or what is ignored of that.
+ */
 struct capabilities {
 	bool pipelining;     /* RFC 2920 */
 	bool eightbitmime;   /* RFC 6152 */
@@ -18,6 +19,12 @@ struct capabilities {
 	bool size;           /* RFC 1870 */
 	uint64_t size_limit; /* octets; 0: no limit */
 };
+
+/* Adds the extension with this keyword, in any case; false if it is none of the above. */
+bool ehlo_add(struct capabilities *set, struct span keyword);
+
+/* Takes away what is ignored. */
+void ehlo_ignore(struct capabilities *offers, const struct capabilities *ignored);
 
 /* Reads the keywords from the lines after the first; unknown keywords and unexpected parameters are skipped. */
 struct capabilities ehlo_parse(const struct reply *reply);

@@ -243,6 +243,7 @@ static bool say_ehlo(struct session *session)
 	if (!say_hello(session, &ehlo, "EHLO "))
 		return false;
 	session->offers = ehlo_parse(&session->reply);
+	ehlo_ignore(&session->offers, &session->route->ignored);
 	return true;
 }
 

@@ -5,6 +5,7 @@
 #include "base/stream.h"
 #include "qmail/config.h"
 #include "qmail/report.h"
+#include "qmail/route.h"
 #include "smtp/ehlo.h"
 #include "smtp/reply.h"
 #include "tls/tls.h"
@@ -38,6 +39,7 @@ struct outcome {
 /* One SMTP session with one server; zeroed, it is ready for whoever opens it to fill in. */
 struct session {
 	const struct config *config;
+	const struct route *route;
 	struct trace *trace;
 	/* The server as reports name it. */
 	const char *name; /* empty where there is only an address */

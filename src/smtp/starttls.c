@@ -4,9 +4,10 @@
  *
  * deliver.c runs it after the first EHLO.  RFC 3207, RFC 7435, RFC 6125.
  *
- * Without a file for the server in control/tlshosts, TLS is opportunistic: it stops passive listeners, no certificate
- * is verified, and after a failure the delivery is tried once more in the clear.  With such a file nothing is sent
- * unless the server proves its name.  A file in control/notlshosts forbids TLS.
+ * TLS is opportunistic: it stops passive listeners, no certificate is verified, and after a failure the delivery is
+ * tried once more in the clear.  With a file for the server in control/tlshosts, nothing is sent unless the server
+ * proves its name, whatever else is written.  Otherwise the route may demand the same, or TLS at least, or switch it
+ * off, as a file in control/notlshosts does where nothing is demanded.
  */
 #include "smtp/starttls.h"
 
@@ -21,10 +22,11 @@ struct attempt {
 	struct starttls *starttls;
 	struct session *session;
 	const struct tls_module *module;
-	struct tls *tls; /* until the session takes it */
+	struct tls *tls;       /* until the session takes it */
+	enum route_tls policy; /* of the route, unless a file for the server says otherwise */
+	char clientcert[NAME_SIZE];
 	/* Files; one that is absent has no data. */
-	struct buf trusted;  /* the server's in control/tlshosts, which demands TLS */
-	struct buf unwanted; /* the server's in control/notlshosts, which forbids it */
+	struct buf trusted; /* the server's in control/tlshosts */
 	struct buf certificate;
 	struct buf list; /* tlsclientciphers */
 	struct buf priority;
@@ -50,6 +52,12 @@ static bool distrust(struct attempt *attempt, const char *why, const struct repl
 	return false;
 }
 
+/* Whether nothing may be sent in the clear. */
+static bool demands_tls(const struct attempt *attempt)
+{
+	return attempt->policy == ROUTE_TLS_MUST || attempt->policy == ROUTE_TLS_VERIFY;
+}
+
 /*
  * Decides whether and how to connect to the same address again.  If GnuTLS agreed on a suite that is not listed, the
  * next connection offers only listed ones; after any other failure, the next one is in the clear.
@@ -59,7 +67,7 @@ static void plan_another(struct attempt *attempt, const char *why, bool unlisted
 	struct starttls *starttls = attempt->starttls;
 	bool narrower = unlisted && starttls->offer == OFFER_ALL;
 	snprintf(starttls->failed, sizeof starttls->failed, "%s", why);
-	if (!narrower && attempt->trusted.data)
+	if (!narrower && demands_tls(attempt))
 		return;
 	starttls->offer = narrower ? OFFER_LISTED : OFFER_NONE;
 	attempt->session->outcome.next = NEXT_CONNECTION;
@@ -84,20 +92,36 @@ static bool read_file(struct attempt *attempt, const char *file, struct buf *con
 	return false;
 }
 
-/* Reads the certificates that the server must prove itself with or, if there are none, whether TLS is forbidden. */
-static bool read_demand(struct attempt *attempt)
+/* Whether the server has a file in notlshosts, which switches TLS off where nothing demands it. */
+static bool read_refusal(struct attempt *attempt)
+{
+	const char *name = attempt->session->name;
+	struct buf contents = {0};
+	char file[NAME_SIZE + 16];
+	snprintf(file, sizeof file, "notlshosts/%s", name);
+	bool read = read_file(attempt, file, &contents);
+	if (contents.data) {
+		trace_note(attempt->session->trace, '*', "no STARTTLS: control/%s forbids it", file);
+		attempt->policy = ROUTE_TLS_OFF;
+	}
+	buf_free(&contents);
+	return read;
+}
+
+/* Reads the certificates that the server must prove itself with, if there are any, and decides what is demanded. */
+static bool read_policy(struct attempt *attempt)
 {
 	const char *name = attempt->session->name;
 	char file[NAME_SIZE + 16];
+	attempt->policy = attempt->session->route->tls;
 	if (!*name)
 		return true;
 	snprintf(file, sizeof file, "tlshosts/%s.pem", name);
 	if (!read_file(attempt, file, &attempt->trusted))
 		return false;
 	if (attempt->trusted.data)
-		return true;
-	snprintf(file, sizeof file, "notlshosts/%s", name);
-	return read_file(attempt, file, &attempt->unwanted);
+		attempt->policy = ROUTE_TLS_VERIFY;
+	return attempt->policy != ROUTE_TLS_MAY || read_refusal(attempt);
 }
 
 static bool fail_for_ciphers(struct attempt *attempt, const struct cipherlist_fault *fault)
@@ -126,12 +150,27 @@ static bool read_ciphers(struct attempt *attempt)
 	return !attempt->priority.failed || fail_locally(attempt, "Qremote", "is out of memory.");
 }
 
+/* Reads our certificate; only the usual file may be absent. */
+static bool read_certificate(struct attempt *attempt)
+{
+	struct span named = attempt->session->route->clientcert;
+	char who[NAME_SIZE + 16];
+	snprintf(attempt->clientcert, sizeof attempt->clientcert, "%.*s", (int)named.length, named.data);
+	if (named.length == 0)
+		snprintf(attempt->clientcert, sizeof attempt->clientcert, "clientcert.pem");
+	if (!read_file(attempt, attempt->clientcert, &attempt->certificate))
+		return false;
+	snprintf(who, sizeof who, "control/%s", attempt->clientcert);
+	return named.length == 0 || attempt->certificate.data ||
+	       fail_locally(attempt, who, "does not exist, but a file in smtproutes.d names it.");
+}
+
 /* Reads and loads everything local, before STARTTLS is sent. */
 static bool prepare(struct attempt *attempt)
 {
 	char why[300];
-	if (!read_file(attempt, "clientcert.pem", &attempt->certificate) ||
-	    !read_file(attempt, "tlsclientciphers", &attempt->list) || !read_ciphers(attempt))
+	if (!read_certificate(attempt) || !read_file(attempt, "tlsclientciphers", &attempt->list) ||
+	    !read_ciphers(attempt))
 		return false;
 	attempt->module = module_load("qremote-tls.so", "TLS", why, sizeof why);
 	return attempt->module || fail_locally(attempt, "Qremote", why);
@@ -146,19 +185,22 @@ static bool open_tls(struct attempt *attempt, int descriptor)
 		.host = *name ? name : NULL,
 		.certificate = {attempt->certificate.data, attempt->certificate.length},
 		.trusted = {attempt->trusted.data, attempt->trusted.length},
+		.system_trust = attempt->policy == ROUTE_TLS_VERIFY && !attempt->trusted.data,
 		.trace = attempt->session->trace,
 		.below = &conn_transport,
 		.descriptor = descriptor,
 	};
 	struct tls_failure failure;
-	char who[NAME_SIZE + 32] = "control/clientcert.pem";
+	char who[NAME_SIZE + 32];
 	char what[200];
 	attempt->tls = attempt->module->open(&settings, &failure);
 	if (attempt->tls)
 		return true;
 	if (failure.trouble == TLS_TRUSTED)
 		snprintf(who, sizeof who, "control/tlshosts/%s.pem", name);
-	else if (failure.trouble != TLS_CERTIFICATE)
+	else if (failure.trouble == TLS_CERTIFICATE)
+		snprintf(who, sizeof who, "control/%s", attempt->clientcert);
+	else
 		snprintf(who, sizeof who, failure.trouble == TLS_PRIORITY ? "control/tlsclientciphers" : "GnuTLS");
 	snprintf(what, sizeof what, "cannot be used: %s.", failure.text);
 	return fail_locally(attempt, who, what);
@@ -174,7 +216,7 @@ static void enter_tls(struct attempt *attempt)
 	attempt->tls = NULL;
 	stream_switch(&session->stream, attempt->module->transport, session->tls);
 	snprintf(session->secured, sizeof session->secured, "%s %s%s", attempt->module->version(session->tls),
-		 attempt->module->suite(session->tls), attempt->trusted.data ? ", verified" : "");
+		 attempt->module->suite(session->tls), attempt->policy == ROUTE_TLS_VERIFY ? ", verified" : "");
 }
 
 /* A handshake gets the time of one reply, but no more than this: there must be time for a try in the clear. */
@@ -248,7 +290,7 @@ static bool secure(struct attempt *attempt, int descriptor)
 		return shake_hands(attempt) && greet_again(attempt);
 	if (class == 3 || session_is_closing(session))
 		return session_fail_reply(session, &starttls);
-	return !attempt->trusted.data || distrust(attempt, "it refused STARTTLS", &session->reply);
+	return !demands_tls(attempt) || distrust(attempt, "it refused STARTTLS", &session->reply);
 }
 
 /* In the clear; the report must say that TLS was tried. */
@@ -262,19 +304,19 @@ static void note_clear(const struct starttls *starttls, struct session *session)
 bool starttls_run(struct starttls *starttls, struct session *session, int descriptor)
 {
 	struct attempt attempt = {.starttls = starttls, .session = session};
-	bool ready = read_demand(&attempt);
-	if (attempt.unwanted.data)
-		trace_note(session->trace, '*', "no STARTTLS: control/notlshosts/%s forbids it", session->name);
-	else if (ready && session->offers.starttls && starttls->offer != OFFER_NONE)
+	bool ready = read_policy(&attempt);
+	bool usable = session->offers.starttls && starttls->offer != OFFER_NONE;
+	if (ready && attempt.policy == ROUTE_TLS_VERIFY && !*session->name)
+		ready = distrust(&attempt, "it has no name that a certificate could prove, only an address", NULL);
+	else if (ready && usable && attempt.policy != ROUTE_TLS_OFF)
 		ready = secure(&attempt, descriptor);
-	else if (ready && attempt.trusted.data)
+	else if (ready && demands_tls(&attempt))
 		ready = distrust(&attempt, "it does not offer STARTTLS", NULL);
 	if (ready && !session->tls)
 		note_clear(starttls, session);
 	if (attempt.tls)
 		attempt.module->close(attempt.tls, false);
 	buf_free(&attempt.trusted);
-	buf_free(&attempt.unwanted);
 	buf_free(&attempt.certificate);
 	buf_free(&attempt.list);
 	buf_free(&attempt.priority);

@@ -90,6 +90,8 @@ static bool load_files(struct tls *tls, const struct tls_settings *settings, str
 		return fail(failure, TLS_CERTIFICATE, "its key does not match its certificate");
 	if (result < 0)
 		return fail(failure, TLS_CERTIFICATE, "it does not hold a certificate and its key");
+	if (settings->system_trust && verify_load_system(tls->credentials) <= 0)
+		return fail(failure, TLS_LOCAL, "this system trusts no certification authority");
 	return !trusted->data || load_trusted(tls, trusted, failure);
 }
 
@@ -173,7 +175,7 @@ static struct tls *open_tls(const struct tls_settings *settings, struct tls_fail
 	tls->trace = settings->trace;
 	tls->below = settings->below;
 	tls->descriptor = settings->descriptor;
-	tls->judged = settings->trusted.data != NULL;
+	tls->judged = settings->trusted.data || settings->system_trust;
 	if (settings->host)
 		snprintf(tls->host, sizeof tls->host, "%s", settings->host);
 	if (set_up(tls, settings, failure))

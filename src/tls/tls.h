@@ -21,8 +21,9 @@ struct tls_settings {
 	const char *priority;       /* GnuTLS's priority string */
 	const char *host;           /* the server's name, NULL if there is only an address */
 	struct tls_pem certificate; /* ours, with its chain and its key, for a server that asks for one */
-	struct tls_pem trusted; /* the certificates that the server's chain must lead to; none: it is not verified */
-	struct trace *trace;    /* is told what the server's certificate is */
+	struct tls_pem trusted;     /* the certificates that the server's chain must lead to */
+	bool system_trust;          /* without those: the ones that this system trusts; neither: it is not verified */
+	struct trace *trace;        /* is told what the server's certificate is */
 	const struct stream_transport *below; /* what TLS runs over: a connected socket, and how to wait for it */
 	int descriptor;
 };

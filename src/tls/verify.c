@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * verify - what the certificates of a server must be if control/tlshosts has a file for it
+ * verify - what the certificates of a server must be if it has to prove its name
  *
  * A part of the module, which tls.c asks: the chain by GnuTLS, the name by RFC 6125.
  */
@@ -222,18 +222,31 @@ static void add_anchors(gnutls_x509_trust_list_t anchors, gnutls_x509_crt_t *cer
 			gnutls_x509_crt_deinit(certificates[i]);
 }
 
-/* GnuTLS sorts anchors into buckets by their names, and looks for anchors within the presented chain only in the
- * bucket of the last issuer's name; so there is one bucket. */
+/* An empty list of anchors for the credentials, which own it.  GnuTLS sorts anchors into buckets by their names, and
+ * looks for anchors within the presented chain only in the bucket of the last issuer's name; so there is one bucket. */
+static int make_anchors(gnutls_certificate_credentials_t credentials, gnutls_x509_trust_list_t *anchors)
+{
+	int result = gnutls_x509_trust_list_init(anchors, 1);
+	if (result == 0)
+		gnutls_certificate_set_trust_list(credentials, *anchors, 0);
+	return result;
+}
+
+int verify_load_system(gnutls_certificate_credentials_t credentials)
+{
+	gnutls_x509_trust_list_t anchors;
+	int result = make_anchors(credentials, &anchors);
+	return result == 0 ? gnutls_x509_trust_list_add_system_trust(anchors, 0, 0) : result;
+}
+
 int verify_load(gnutls_certificate_credentials_t credentials, const gnutls_datum_t *pem)
 {
 	gnutls_x509_trust_list_t anchors;
 	gnutls_x509_crt_t *certificates;
 	unsigned count;
-	int result = gnutls_x509_trust_list_init(&anchors, 1);
-	if (result != 0)
-		return result;
-	gnutls_certificate_set_trust_list(credentials, anchors, 0);
-	result = gnutls_x509_crt_list_import2(&certificates, &count, pem, GNUTLS_X509_FMT_PEM, 0);
+	int result = make_anchors(credentials, &anchors);
+	if (result == 0)
+		result = gnutls_x509_crt_list_import2(&certificates, &count, pem, GNUTLS_X509_FMT_PEM, 0);
 	if (result < 0)
 		return result;
 	add_anchors(anchors, certificates, count);

@@ -12,6 +12,9 @@
  */
 int verify_load(gnutls_certificate_credentials_t credentials, const gnutls_datum_t *pem);
 
+/* The same for all that this system trusts.  Returns how many certificates these are, or an error of GnuTLS's. */
+int verify_load_system(gnutls_certificate_credentials_t credentials);
+
 /* Judges the certificates of the other side, which must be the server `host`: bits of gnutls_certificate_status_t for
  * what is wrong with them, or 0. */
 unsigned verify_server(gnutls_session_t session, const char *host);
