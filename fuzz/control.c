@@ -21,7 +21,7 @@
 
 static const char *const files[] = {
 	"helohost",   "me",         "timeoutconnect", "timeoutremote", "chunksizeremote",
-	"dnsservers", "outgoingip", "outgoingip6",    "smtproutes",
+	"dnsservers", "outgoingip", "outgoingip6",    "families",      "smtproutes",
 };
 enum { FILES = sizeof files / sizeof *files };
 
@@ -90,6 +90,7 @@ static void check_config(const struct config *config)
 	MUST(config->timeout_remote >= 1000 && config->timeout_remote <= 999999999000);
 	MUST(config->sources.ipv4.family == 0 || config->sources.ipv4.family == AF_INET);
 	MUST(config->sources.ipv6.family == 0 || config->sources.ipv6.family == AF_INET6);
+	MUST(config->families.order[0] != config->families.order[1] && config->families.order[0] != 0);
 	if (config->dnsservers.length > 0)
 		check_servers(&config->dnsservers);
 }

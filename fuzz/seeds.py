@@ -15,11 +15,12 @@ from mocksrv.case.templates import find_cases
 ROOT = Path(__file__).parent.parent
 FOUND = ROOT / "fuzz/found"
 END = b"\xff"
-WAIT, SPLIT, INTERRUPT, HANG_UP, RESET, NEXT, NO_TLS = b"\0", b"\1", b"\2", b"\3", b"\4", b"\6", b"\7"  # fuzz/session.c: enum cue
+WAIT, SPLIT, INTERRUPT, HANG_UP, RESET = b"\0", b"\1", b"\2", b"\3", b"\4"  # fuzz/session.c: enum cue
+NEXT, NO_TLS, SLOW = b"\6", b"\7", b"\b"
 MESSAGE_MOST = 5000
 CONTROLS = (
     "helohost", "me", "timeoutconnect", "timeoutremote", "chunksizeremote", "dnsservers", "outgoingip", "outgoingip6",
-    "smtproutes",
+    "families", "smtproutes",
 )  # fmt: skip
 
 
@@ -110,7 +111,7 @@ def turns(steps: Iterable[Step]) -> list[bytes]:
 def spoken(step: Step) -> bytes:
     """What a step puts into the input."""
     if isinstance(step, Say):
-        return bytes(octet for octet in step.octets if 8 <= octet < 0xFF)
+        return bytes(octet for octet in step.octets if 9 <= octet < 0xFF)
     if isinstance(step, (Close, HalfClose)):
         return HANG_UP
     if isinstance(step, Starttls) and step.terms.fails:
@@ -119,7 +120,9 @@ def spoken(step: Step) -> bytes:
 
 
 def session(cases: list[Case]) -> Iterator[bytes]:
-    """The dialogues; also with a file that changes, and with servers that say the last thing before they heard all."""
+    """The dialogues; also with a file that changes, with servers that are slow to connect, and with some that say the
+    last thing before they heard all.
+    """
     for case in cases:
         if len(case.message) <= MESSAGE_MOST and case.dialogues:
             chunk = case.control["chunksizeremote"].octets.strip() if "chunksizeremote" in case.control else b""
@@ -127,6 +130,7 @@ def session(cases: list[Case]) -> Iterator[bytes]:
             servers = [server(one) for one in case.dialogues]
             yield digits + b"000" + END + NEXT.join(servers) + END + case.message
             yield digits + b"001" + END + NEXT.join(servers) + END + case.message
+            yield digits + b"000" + END + SLOW + (NEXT + SLOW + SLOW).join(servers) + END + case.message
             yield digits + b"900" + END + NEXT.join(map(interrupting, servers)) + END + case.message
 
 

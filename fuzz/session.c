@@ -35,6 +35,7 @@ enum cue {
 	CUE_STALL,     /* the server reads no more */
 	CUE_NEXT,      /* the end of the connection; what follows is for the next one */
 	CUE_NO_TLS,    /* the handshake fails */
+	CUE_SLOW,      /* before anything else: no connection is made until the client is tired of waiting */
 	CUES
 };
 
@@ -50,6 +51,9 @@ static struct world {
 	int64_t now;
 	struct tape tapes[CONNECTIONS_MOST];
 	size_t connections;
+	int attempts;   /* to connect */
+	int descriptor; /* of the connection */
+	bool between;   /* what they say next is the beginning of a connection */
 } world;
 
 static const char *const senders[] = {"alice@sender.example", "", "m\303\274ller@sender.example"};
@@ -66,7 +70,7 @@ static int cue(void)
 /* Passes those cues that end nothing but a read. */
 static void pass_cues(void)
 {
-	while (cue() == CUE_SPLIT || cue() == CUE_STALL || cue() == CUE_NO_TLS) {
+	while (cue() == CUE_SPLIT || cue() == CUE_STALL || cue() == CUE_NO_TLS || cue() == CUE_SLOW) {
 		world.stalled = world.stalled || cue() == CUE_STALL;
 		world.at++;
 	}
@@ -135,23 +139,43 @@ int64_t conn_now(void)
 	return world.now;
 }
 
-/* What the next server says is what follows the last one's CUE_NEXT; where there is nothing, nobody listens. */
-int conn_open(const struct address *address, uint16_t port, const struct address *source, int64_t timeout)
+int conn_start(const struct address *address, uint16_t port, const struct address *source)
 {
-	(void)address, (void)port, (void)source, (void)timeout;
-	while (world.connections > 0 && cue() != CUE_NEXT)
+	(void)address, (void)port, (void)source;
+	return DESCRIPTOR + world.attempts++;
+}
+
+/* Goes to what the next server says, which is what follows the last one's CUE_NEXT. */
+static void go_to_next(void)
+{
+	while (!world.between && cue() != CUE_NEXT)
 		world.at++;
-	if (world.connections > 0 && world.at < world.end)
+	if (!world.between && world.at < world.end)
 		world.at++;
-	if (cue() == CUE_NEXT || world.connections == CONNECTIONS_MOST) {
-		errno = ECONNREFUSED;
-		return -1;
+	world.between = true;
+}
+
+/* The last attempt is the first to end: where the server says nothing, nobody listens. */
+size_t conn_await(struct pollfd *attempts, size_t count, int64_t deadline, int *error)
+{
+	MUST(count > 0 && deadline >= world.now);
+	go_to_next();
+	if (cue() == CUE_SLOW) {
+		world.at++;
+		world.now = deadline;
+		return count;
 	}
+	world.between = false;
+	*error = ECONNREFUSED;
+	if (cue() == CUE_NEXT || world.connections == CONNECTIONS_MOST)
+		return count - 1;
 	struct tape *tape = &world.tapes[world.connections++];
 	MUST(buf_reserve(&tape->client, 1) && buf_reserve(&tape->server, 1)); /* so that they have data */
+	world.descriptor = attempts[count - 1].fd;
 	world.stalled = false;
 	world.room = world.pause;
-	return DESCRIPTOR;
+	*error = 0;
+	return count - 1;
 }
 
 struct tls {
@@ -163,7 +187,7 @@ static struct tls tls;
 static struct tls *open_tls(const struct tls_settings *settings, struct tls_failure *failure)
 {
 	(void)failure;
-	MUST(settings->descriptor == DESCRIPTOR && !tls.open);
+	MUST(settings->descriptor == world.descriptor && !tls.open);
 	tls.open = true;
 	return &tls;
 }
@@ -204,7 +228,7 @@ const void *module_load(const char *file, const char *name, char *why, size_t ro
 	return &module;
 }
 
-/* Two servers with a name and one without. */
+/* Two servers with a name and one without, each with two addresses. */
 static void make_destination(struct destination *destination)
 {
 	static const char *const names[] = {"mx.example.org", "mx2.example.org", ""};
@@ -214,9 +238,10 @@ static void make_destination(struct destination *destination)
 	MUST(exchangers->list);
 	for (; exchangers->count < 3; exchangers->count++) {
 		struct exchanger *exchanger = &exchangers->list[exchangers->count];
-		struct address address = address_of(AF_INET, (const char[]){(char)192, 0, 2, (char)exchangers->count});
+		char octets[16] = {(char)192, 0, 2, (char)exchangers->count};
+		const struct address addresses[] = {address_of(AF_INET6, octets), address_of(AF_INET, octets)};
 		snprintf(exchanger->name, sizeof exchanger->name, "%s", names[exchangers->count]);
-		buf_add(&exchanger->addresses, &address, sizeof address);
+		buf_add(&exchanger->addresses, addresses, sizeof addresses);
 	}
 }
 
@@ -358,6 +383,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct envelope envelope;
 	world.at = servers.data;
 	world.end = servers.data + servers.length;
+	world.between = true;
 	envelope_build(&envelope, sender, recipients, count);
 	if (envelope_check(&envelope, sender, &failure))
 		run(&envelope, &config, &message);

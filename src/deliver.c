@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * deliver - walks the candidates until one gives a final outcome
+ * deliver - walks the exchangers until one gives a final outcome
  *
  * main.c calls it once everything local is in order.  RFC 5321 section 5.1: every address of every exchanger is tried.
  * Whether another one follows is part of each session's outcome (session.h).
@@ -8,14 +8,12 @@
 #include "deliver.h"
 
 #include "base/conn.h"
+#include "race.h"
 #include "smtp/session.h"
 #include "smtp/starttls.h"
 #include "smtp/transaction.h"
 
-#include <errno.h>
 #include <stdio.h>
-#include <string.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 /* No candidate is begun later, in milliseconds (MX-2): else a domain of many that say nothing would hold a slot for
@@ -39,125 +37,104 @@ static void keep_report(struct walk *walk, struct report *report)
 		report_free(report);
 }
 
-static void name_server(struct session *session, const struct candidate *candidate, uint16_t port)
+static struct race race_for(const struct delivery *delivery, const char *how)
 {
-	address_print(&candidate->address, session->address);
-	snprintf(session->where, sizeof session->where, port == SMTP_PORT ? "[%s]" : "[%s]:%u", session->address, port);
-	session->name = candidate->name;
-	session->host = *session->name ? session->name : session->address;
+	return (struct race){.config = delivery->config,
+			     .trace = delivery->trace,
+			     .timeouts = delivery->timeouts,
+			     .route = &delivery->destination->way.route,
+			     .how = how};
 }
 
-/* Troubles that say nothing about the server. */
-static bool is_local(int error)
+/* Connects to the same address again. */
+static int connect_again(const struct delivery *delivery, const struct candidate *candidate,
+			 const struct starttls *starttls, struct report *failure)
 {
-	return error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM;
-}
-
-static void report_unconnected(struct session *session, const char *code, const char *why)
-{
-	char what[NAME_SIZE + 256];
-	snprintf(what, sizeof what, "I wasn't able to establish an SMTP connection to %s%s: %s.", session->name,
-		 session->where, why);
-	report_write(&session->outcome.report, 'Z', code, "Sorry,", what);
-}
-
-/* The address that connections to the candidate come from; NULL: the kernel chooses. */
-static const struct address *source_for(const struct delivery *delivery, const struct candidate *candidate)
-{
-	const struct sources *sources = &delivery->destination->way.route.sources;
-	const struct address *source = candidate->address.family == AF_INET ? &sources->ipv4 : &sources->ipv6;
-	return source->family ? source : NULL;
-}
-
-/* No server can be reached from an address that this machine does not have. */
-static void report_foreign_source(struct session *session, const struct address *source)
-{
-	char why[ADDRESS_TEXT_SIZE + 80];
-	char address[ADDRESS_TEXT_SIZE];
-	address_print(source, address);
-	snprintf(why, sizeof why, "%s names %s, which is no address of this machine",
-		 source->family == AF_INET ? "outgoingip" : "outgoingip6", address);
-	trace_note(session->trace, '*', "not connected: %s", why);
-	report_unconnected(session, "4.3.0", why);
-}
-
-/* Connects, unless the host timed out before; -1 with a report. */
-static int open_connection(const struct delivery *delivery, const struct candidate *candidate, struct session *session,
-			   const struct starttls *starttls)
-{
-	const struct config *config = delivery->config;
-	if (timeouts_defer(delivery->timeouts, &candidate->address)) {
-		trace_note(delivery->trace, '*', "not tried: %s%s timed out before, says queue/lock/tcpto",
-			   session->name, session->where);
-		report_unconnected(session, "4.4.1", "it timed out before, and is not tried now");
-		return -1;
-	}
-	trace_note(delivery->trace, '*', "connecting to %s%s%s", session->name, session->where,
-		   starttls->offer == OFFER_NONE     ? " again, without TLS"
-		   : starttls->offer == OFFER_LISTED ? " again, with fewer cipher suites"
-						     : "");
-	const struct address *source = source_for(delivery, candidate);
-	int descriptor =
-		conn_open(&candidate->address, delivery->destination->way.route.port, source, config->timeout_connect);
-	int error = descriptor < 0 ? errno : 0;
-	if (source && error == EADDRNOTAVAIL) {
-		report_foreign_source(session, source);
-		return -1;
-	}
-	if (!is_local(error))
-		timeouts_note(delivery->timeouts, config->home, &candidate->address, error == ETIMEDOUT);
-	if (descriptor < 0) {
-		trace_note(delivery->trace, '*', "not connected: %s", strerror(error));
-		report_unconnected(session, is_local(error) ? "4.3.0" : "4.4.1", strerror(error));
-	}
+	struct race race = race_for(delivery, starttls->offer == OFFER_NONE ? " again, without TLS"
+									    : " again, with fewer cipher suites");
+	race.latest = INT64_MAX;
+	race.left = 1;
+	race.candidates[0] = candidate;
+	int descriptor = race_run(&race, &candidate);
+	report_move(failure, &race.report);
 	return descriptor;
 }
 
-/* Connects, and has the session. */
-static void connect_to(const struct delivery *delivery, const struct candidate *candidate, struct session *session,
-		       struct starttls *starttls)
+static void converse(const struct delivery *delivery, const struct candidate *candidate, struct session *session,
+		     struct starttls *starttls, int descriptor)
 {
 	session->config = delivery->config;
 	session->route = &delivery->destination->way.route;
 	session->trace = delivery->trace;
-	name_server(session, candidate, delivery->destination->way.route.port);
-	int descriptor = open_connection(delivery, candidate, session, starttls);
-	if (descriptor < 0)
-		return;
+	address_print(&candidate->address, session->address);
+	race_where(candidate, session->route->port, session->where);
+	session->name = candidate->name;
+	session->host = *session->name ? session->name : session->address;
 	stream_open(&session->stream, &conn_transport, &descriptor, delivery->config->timeout_remote);
 	if (session_open(session) && starttls_run(starttls, session, descriptor))
 		transaction_run(session, delivery->envelope, delivery->message);
 	session_close(session);
-	close(descriptor);
 }
 
-/* One connection to a server. */
-static struct outcome try_connection(const struct delivery *delivery, const struct candidate *candidate,
-				     struct starttls *starttls)
+/* One session over a connection, which it closes. */
+static struct outcome have_session(const struct delivery *delivery, const struct candidate *candidate,
+				   struct starttls *starttls, int descriptor)
 {
 	struct outcome outcome = {.next = NEXT_SERVER};
 	struct session *session = mem_array(1, sizeof *session);
 	if (session) {
-		connect_to(delivery, candidate, session, starttls);
+		converse(delivery, candidate, session, starttls, descriptor);
 		outcome = session->outcome;
 		mem_free(session);
 	} else {
 		report_write(&outcome.report, 'Z', "4.3.0", "Qremote", "is out of memory.");
 	}
+	close(descriptor);
 	return outcome;
 }
 
-static void try_candidate(struct walk *walk, const struct candidate *candidate)
+/* All that follows from a connection to a candidate. */
+static void try_candidate(struct walk *walk, const struct candidate *candidate, int descriptor)
 {
 	struct starttls starttls = {.offer = OFFER_ALL};
-	struct outcome outcome = try_connection(walk->delivery, candidate, &starttls);
+	struct outcome outcome = have_session(walk->delivery, candidate, &starttls, descriptor);
 	while (outcome.next == NEXT_CONNECTION) {
-		report_free(&outcome.report);
-		outcome = try_connection(walk->delivery, candidate, &starttls);
+		outcome.next = NEXT_SERVER;
+		descriptor = connect_again(walk->delivery, candidate, &starttls, &outcome.report);
+		if (descriptor >= 0)
+			outcome = have_session(walk->delivery, candidate, &starttls, descriptor);
 	}
 	walk->settled = outcome.next == NEXT_NOTHING;
 	walk->lacking_smtputf8 = walk->lacking_smtputf8 || outcome.next == NEXT_WITH_SMTPUTF8;
 	keep_report(walk, &outcome.report);
+}
+
+/* Tries the addresses of one exchanger; returns how many there was no time for. */
+static size_t try_exchanger(struct walk *walk, const struct candidate *candidates, size_t count)
+{
+	struct race race = race_for(walk->delivery, "");
+	const struct candidate *winner;
+	int descriptor;
+	race.latest = walk->delivery->begun + BEGIN_WITHIN;
+	for (; race.left < count; race.left++)
+		race.candidates[race.left] = &candidates[race.left];
+	do {
+		descriptor = race_run(&race, &winner);
+		if (race.report.letter)
+			keep_report(walk, &race.report);
+		if (descriptor >= 0)
+			try_candidate(walk, winner, descriptor);
+	} while (descriptor >= 0 && !walk->settled);
+	return walk->settled ? 0 : race.left;
+}
+
+/* How many of the candidates are addresses of the first one's exchanger. */
+static size_t count_of_exchanger(const struct candidate *candidates, size_t count)
+{
+	size_t same = 1;
+	while (same < count && candidates[same].name == candidates[0].name)
+		same++;
+	return same;
 }
 
 /* Time is up: whatever the others said, these might have taken the message. */
@@ -198,12 +175,11 @@ static void try_all(struct walk *walk)
 		report_write(walk->result, 'Z', "4.4.3", "Sorry,", what);
 	}
 	tell_candidates(walk, candidates, count);
-	for (size_t i = 0; i < count && !walk->settled; i++) {
-		if (conn_now() - walk->delivery->begun > BEGIN_WITHIN) {
-			report_untried(walk, count - i);
-			return;
-		}
-		try_candidate(walk, &candidates[i]);
+	for (size_t i = 0, same; i < count && !walk->settled; i += same) {
+		same = count_of_exchanger(&candidates[i], count - i);
+		size_t untried = try_exchanger(walk, &candidates[i], same);
+		if (untried > 0)
+			report_untried(walk, untried + count - i - same);
 	}
 }
 

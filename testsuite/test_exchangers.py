@@ -129,23 +129,27 @@ def test_the_forms_of_families(form: str) -> None:
     assert lib.families_parse(memory.span, ctypes.byref(Families())) == (form in FORMS)
 
 
-@pytest.mark.spec("MX-2", "FAM-1")
+@pytest.mark.spec("MX-2", "FAM-1", "CON-1")
 @given(HOSTS, st.sampled_from([*FORMS]))
 def test_every_address_is_a_candidate(hosts: list[Host], form: str) -> None:
-    """In the order of the hosts, one family before the other for each, and the addresses of a family as they came."""
+    """In the order of the hosts, by turns one of each family, and the addresses of a family as they came."""
     with made(hosts) as exchangers:
-        expected = [
-            (number, text) for number, host in enumerate(hosts) for v6 in FORMS[form] for text in host.addresses
-            if (":" in text) == v6
-        ]  # fmt: skip
-        assert candidates(exchangers, form) == expected
+        found = candidates(exchangers, form)
+    assert [number for number, _ in found] == sorted(number for number, _ in found)
+    for number, host in enumerate(hosts):
+        mine = [text for place, text in found if place == number]
+        known = {v6: [text for text in host.addresses if (":" in text) == v6] for v6 in FORMS[form]}
+        assert {v6: [text for text in mine if (":" in text) == v6] for v6 in FORMS[form]} == known
+        both = 2 * min(map(len, known.values())) if len(known) == 2 else 0
+        assert [":" in text for text in mine[:both]] == [*FORMS[form]] * (both // 2)
+        assert len({":" in text for text in mine[both:]}) <= 1
 
 
 @pytest.mark.spec("MX-5")
 def test_at_most_a_hundred_candidates() -> None:
-    """The other addresses are left out, without a crash."""
+    """The other addresses are left out, without a crash; neither family crowds out the other."""
     with made([Host(0, 0, tuple(V4 * 20 + V6 * 20)), Host(1, 0, tuple(V4))]) as exchangers:
-        assert candidates(exchangers) == [(0, text) for text in V6 * 20]
+        assert candidates(exchangers) == [(0, text) for pair in zip(V6 * 10, V4 * 10) for text in pair]
     with made([Host(0, 0, tuple(V4 * 20)[:99]), Host(1, 0, tuple(V4))]) as exchangers:
         assert candidates(exchangers)[98:] == [(0, V4[3]), (1, V4[0])]
 

@@ -25,7 +25,8 @@ struct families {
 	int order[2];
 };
 
-enum { ADDRESS_TEXT_SIZE = 46, NAME_SIZE = 256, MAILBOX_MAX = 4096 };
+/* WHERE_SIZE is room for "[ADDRESS]:PORT". */
+enum { ADDRESS_TEXT_SIZE = 46, WHERE_SIZE = ADDRESS_TEXT_SIZE + 8, NAME_SIZE = 256, MAILBOX_MAX = 4096 };
 
 /* Makes an address from the octets of an A (AF_INET) or AAAA (AF_INET6) record. */
 struct address address_of(int family, const void *octets);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * conn - one TCP connection, and the transport of a plain stream
+ * conn - TCP connections, and the transport of a plain stream
  *
- * deliver.c opens one for each candidate; resolve.c asks for this machine's own addresses.
+ * race.c opens them; resolve.c asks for this machine's own addresses.
  */
 #include "base/conn.h"
 
@@ -30,19 +30,16 @@ static int64_t transport_now(void *context)
 	return conn_now();
 }
 
-/* poll(2) until the deadline, even if signals interrupt it; returns the events, 0 at the deadline. */
-static int poll_until(int descriptor, short events, int64_t deadline)
+/* poll(2) until the deadline, even if signals interrupt it: 0 at the deadline, -1 with errno. */
+static int poll_until(struct pollfd *list, size_t count, int64_t deadline)
 {
-	struct pollfd one = {.fd = descriptor, .events = events};
 	for (;;) {
 		int64_t left = deadline - conn_now();
 		if (left <= 0)
 			left = 0;
-		int count = poll(&one, 1, left > INT_MAX ? INT_MAX : (int)left);
-		if (count > 0)
-			return one.revents;
-		if (left == 0 || (count < 0 && errno != EINTR))
-			return 0;
+		int ready = poll(list, count, left > INT_MAX ? INT_MAX : (int)left);
+		if (ready > 0 || left == 0 || (ready < 0 && errno != EINTR))
+			return ready;
 	}
 }
 
@@ -79,7 +76,8 @@ static int conn_wait(void *context, int want, int64_t deadline)
 		events |= POLLIN;
 	if (want & STREAM_WRITABLE)
 		events |= POLLOUT;
-	int got = poll_until(*(const int *)context, events, deadline);
+	struct pollfd one = {.fd = *(const int *)context, .events = events};
+	int got = poll_until(&one, 1, deadline) > 0 ? one.revents : 0;
 	if (got & (POLLERR | POLLHUP | POLLNVAL))
 		return want; /* the next call reports the error */
 	return (got & POLLIN ? STREAM_READABLE : 0) | (got & POLLOUT ? STREAM_WRITABLE : 0);
@@ -101,25 +99,8 @@ static int call_with(address_call *call, int descriptor, const struct address *a
 	return call(descriptor, (const struct sockaddr *)&v6, sizeof v6);
 }
 
-/* Waits for the end of a connect(2); 0 or an errno. */
-static int finish_connect(int descriptor, int64_t timeout)
+int conn_start(const struct address *address, uint16_t port, const struct address *source)
 {
-	int error = 0;
-	socklen_t length = sizeof error;
-	if (errno != EINPROGRESS && errno != EINTR)
-		return errno;
-	int events = poll_until(descriptor, POLLOUT, conn_now() + timeout);
-	if (events == 0)
-		return ETIMEDOUT;
-	/* Whatever else there is to say is an error. */
-	if (events != POLLOUT && getsockopt(descriptor, SOL_SOCKET, SO_ERROR, &error, &length) != 0)
-		return errno;
-	return error;
-}
-
-int conn_open(const struct address *address, uint16_t port, const struct address *source, int64_t timeout)
-{
-	int error = 0;
 	int one = 1;
 	/* Data counts as written when the kernel has it.  Megabytes that wait there for a slow line would use up the
 	 * time in which the server has to answer (CTL-3). */
@@ -129,15 +110,39 @@ int conn_open(const struct address *address, uint16_t port, const struct address
 		return -1;
 	setsockopt(descriptor, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
 	setsockopt(descriptor, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &unsent, sizeof unsent);
-	if (source && call_with(bind, descriptor, source, 0) != 0)
-		error = errno;
-	else if (call_with(connect, descriptor, address, port) != 0)
-		error = finish_connect(descriptor, timeout);
-	if (error == 0)
+	if ((!source || call_with(bind, descriptor, source, 0) == 0) &&
+	    (call_with(connect, descriptor, address, port) == 0 || errno == EINPROGRESS || errno == EINTR))
 		return descriptor;
+	int error = errno;
 	close(descriptor);
 	errno = error;
 	return -1;
+}
+
+/* What came of an attempt that poll(2) tells of: 0 or an errno. */
+static int error_of(const struct pollfd *attempt)
+{
+	int error = 0;
+	socklen_t length = sizeof error;
+	/* Whatever else there is to say is an error. */
+	if (attempt->revents != POLLOUT && getsockopt(attempt->fd, SOL_SOCKET, SO_ERROR, &error, &length) != 0)
+		return errno;
+	return error;
+}
+
+size_t conn_await(struct pollfd *attempts, size_t count, int64_t deadline, int *error)
+{
+	int ready = poll_until(attempts, count, deadline);
+	*error = errno;
+	if (ready < 0)
+		return 0;
+	for (size_t i = 0; ready > 0 && i < count; i++) {
+		if (!attempts[i].revents)
+			continue;
+		*error = error_of(&attempts[i]);
+		return i;
+	}
+	return count;
 }
 
 void conn_own_addresses(struct buf *own)

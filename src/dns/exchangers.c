@@ -69,19 +69,40 @@ const struct exchanger *exchangers_drop_self(struct exchangers *exchangers, cons
 	return NULL;
 }
 
+/* The next address of a family from a place in a list on, which moves behind it; NULL: there is none. */
+static const struct address *next_of(const struct exchanger *exchanger, int family, size_t *place)
+{
+	size_t count;
+	const struct address *list = addresses_of(exchanger, &count);
+	while (*place < count && list[*place].family != family)
+		++*place;
+	return *place < count ? &list[(*place)++] : NULL;
+}
+
+/* Those of one exchanger: by turns one of each family (RFC 8305 section 4). */
+static size_t take_by_turns(const struct exchanger *exchanger, struct families families, struct candidate *candidates,
+			    size_t room)
+{
+	size_t places[2] = {0};
+	size_t filled = 0;
+	size_t before;
+	do {
+		before = filled;
+		for (size_t turn = 0; turn < 2 && filled < room; turn++) {
+			const struct address *address = next_of(exchanger, families.order[turn], &places[turn]);
+			if (address)
+				candidates[filled++] = (struct candidate){exchanger->name, *address};
+		}
+	} while (filled > before);
+	return filled;
+}
+
 size_t exchangers_candidates(const struct exchangers *exchangers, struct families families,
 			     struct candidate candidates[CANDIDATES_MAX])
 {
 	size_t filled = 0;
-	for (size_t i = 0; i < exchangers->count; i++) {
-		const struct exchanger *exchanger = &exchangers->list[i];
-		size_t count;
-		const struct address *list = addresses_of(exchanger, &count);
-		for (size_t turn = 0; turn < 2; turn++)
-			for (size_t j = 0; j < count && filled < CANDIDATES_MAX; j++)
-				if (list[j].family == families.order[turn])
-					candidates[filled++] = (struct candidate){exchanger->name, list[j]};
-	}
+	for (size_t i = 0; i < exchangers->count; i++)
+		filled += take_by_turns(&exchangers->list[i], families, &candidates[filled], CANDIDATES_MAX - filled);
 	return filled;
 }
 

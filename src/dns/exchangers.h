@@ -43,7 +43,7 @@ void exchangers_order(struct exchangers *exchangers);
  */
 const struct exchanger *exchangers_drop_self(struct exchangers *exchangers, const struct address *own, size_t count);
 
-/* The addresses in the order in which they are tried, for each exchanger those of the first family first: fills at most
+/* The addresses in the order in which they are tried, for each exchanger by turns one of each family: fills at most
  * CANDIDATES_MAX and returns how many. */
 size_t exchangers_candidates(const struct exchangers *exchangers, struct families families,
 			     struct candidate candidates[CANDIDATES_MAX]);

@@ -45,7 +45,7 @@ struct session {
 	const char *name; /* empty where there is only an address */
 	const char *host; /* its name or, if it has none, its address */
 	char address[ADDRESS_TEXT_SIZE];
-	char where[ADDRESS_TEXT_SIZE + 8]; /* "[ADDRESS]", with ":PORT" if that is not 25 */
+	char where[WHERE_SIZE]; /* "[ADDRESS]", with ":PORT" if that is not 25 */
 	struct capabilities offers;
 	struct outcome outcome;
 	bool broken;                     /* nothing may be said any more: QUIT might be taken for part of the message */

@@ -198,6 +198,9 @@ class World:
             (self._home / "control" / name).write_bytes(octets)
         (self._home / "message").write_bytes(self._case.message)
         self._stack.enter_context(DnsServer(self._case.servers[0].zone)).start()
+        for dialogue in self._case.dialogues:
+            if dialogue.unanswered:
+                self._fill(LooseClaims(self._case).hosts[dialogue.line][0])
         self._listener = self._stack.enter_context(bound_socket("0.0.0.0", 25, socket.SOCK_STREAM))
         self._listener.listen()
         thread = threading.Thread(target=self._serve, daemon=True)
@@ -208,6 +211,12 @@ class World:
 
     def __exit__(self, *_: object) -> None:
         self._stack.close()
+
+    def _fill(self, address: str) -> None:
+        """Makes every connection to an IPv6 address hang: the queue of its listener is full."""
+        listener = self._stack.enter_context(bound_socket(address, 25, socket.SOCK_STREAM))
+        listener.listen(0)
+        self._stack.enter_context(socket.create_connection((address, 25)))
 
     def play(self, fault: str, cut: Cut | None = None) -> Result:
         """Runs the program once; `fault` is for faults.c."""
@@ -243,7 +252,8 @@ class World:
         }  # fmt: skip
         if self._mode.traced:
             environment["QREMOTE_TRACE"] = str(self._home / "trace")
-        command = [str(self._program), *shlex.split(self._case.run)[1:]]
+        words = shlex.split(self._case.run)
+        command = [str(self._program), *words[words.index("Qremote") + 1 :]]
         pipe = subprocess.PIPE
         with (self._home / "message").open("rb") as message:
             stdin: int | BinaryIO = pipe if self._mode.piped else message
