@@ -65,7 +65,8 @@ def check_leaves(message: bytes, server: Server) -> None:
         return
     result = mime.read(result_of(recoded))
     for one, other in itertools.zip_longest(everything_in(source), everything_in(result)):
-        assert (one.kind, len(one.inside)) == (other.kind, len(other.inside))
+        assert len(one.inside) == len(other.inside)
+        assert one.kind == other.kind or not one.inside  # a boundary that occurs nowhere may become another one
         if one.kind == "leaf" and server.takes(one.body):
             assert other.body == one.body
         elif one.kind == "leaf":
