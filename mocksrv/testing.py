@@ -57,10 +57,6 @@ def _number(text: str) -> int:
 
 
 def _test(options: argparse.Namespace) -> int:
-    cases = _cases(options.cases or [CASES])
-    chosen = [case for case in cases if all(any(suite.is_about(case, one) for one in words) for words in options.only)]
-    if not chosen:
-        raise CaseError(f"no case is about {' and '.join(map(' or '.join, options.only))}")
     told = options.clients or [*([str(default_program())] if default_program().exists() else []), *ADAPTERS]
     found = [clients.find(one) for one in dict.fromkeys(told)]
     absent = [f"{client.name}: {why}" for client in found if (why := client.missing())]
@@ -72,6 +68,10 @@ def _test(options: argparse.Namespace) -> int:
     out: Path | None = options.out
     for file in filter(None, (out and out / "any", options.junit, options.json, options.write_baseline)):
         file.parent.mkdir(parents=True, exist_ok=True)  # or fail before everything is played
+    cases = _cases(options.cases or [CASES])
+    chosen = [case for case in cases if all(any(suite.is_about(case, one) for one in words) for words in options.only)]
+    if not chosen:
+        raise CaseError(f"no case is about {' and '.join(map(' or '.join, options.only))}")
     stream = sys.stderr if options.tap else sys.stdout
     begun = time.monotonic()
     teller = _Teller(expected, Progress(len(chosen) * len(present), stream))

@@ -19,3 +19,4 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "valgrind: takes valgrind and minutes; `make valgrind` runs it")
     config.addinivalue_line("markers", "browser: takes Chromium and axe-core; `make browser` runs it")
     config.addinivalue_line("markers", "teeth: takes minutes; `make teeth` runs it")
+    config.addinivalue_line("markers", "slow: takes long for what it proves; `make ci` runs it")

@@ -16,6 +16,7 @@ from testsuite.peer import HOST, SENDER, Outcome, qremote
 from testsuite.pure import recode
 
 pytestmark = [
+    pytest.mark.slow,
     pytest.mark.skipif(missing() is not None, reason=f"{missing()}"),
     pytest.mark.parametrize("mta", [Postfix, Exim]),
 ]

@@ -80,6 +80,7 @@ def test_a_sample(tools: Tools, usual: dict[str, Result]) -> None:
     assert not findings.wrong, "\n".join(f"{run}: {wrong}" for run, wrong in findings.wrong.items())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", PLANTED)
 def test_a_planted_fault_is_found(tools: Tools, plain: dict[str, Result], name: str, tmp_path: Path) -> None:
     """The program with one wrong line: by another text, since a macro in the source would be in everybody's way."""

@@ -188,6 +188,7 @@ def flaws(name: str, found: dict[str, Delivery]) -> Iterator[str]:
                 yield f"{what}: another name: {session}"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ADAPTERS)
 def test_deliveries(name: str) -> None:
     """What is reported is what the server saw; the message, the name and the last words are what they have to be."""

@@ -20,6 +20,7 @@ ROOT = Path(__file__).parent.parent.parent
 NEEDED = ("pip", "setuptools", "wheel")  # `make ci` brings them
 
 pytestmark = [
+    pytest.mark.slow,
     pytest.mark.skipif(not all(map(importlib.util.find_spec, NEEDED)), reason=f"needs {', '.join(NEEDED)}"),
     pytest.mark.skipif(sandbox.available() is not None, reason=f"sandbox: {sandbox.available()}"),
 ]

@@ -56,6 +56,7 @@ def test_two_hundred_at_a_time() -> None:
         assert server.stop()[0] == "200 connections, 200 messages taken, 0 refused, 0 ended badly"
 
 
+@pytest.mark.slow
 def test_a_thousand_in_a_row() -> None:
     """No connection is lost, and nothing of it is left: threads, descriptors, memory."""
     size = 50_000
