@@ -74,8 +74,9 @@ static void leave(struct heat *heat, size_t place)
 {
 	struct race *race = heat->race;
 	size_t after = place + 1;
-	memmove(&race->candidates[place], &race->candidates[after], (race->left - after) * sizeof *race->candidates);
 	race->left--;
+	for (size_t i = place; i < race->left; i++)
+		race->candidates[i] = race->candidates[i + 1];
 	if (place >= heat->count)
 		return;
 	memmove(&heat->attempts[place], &heat->attempts[after], (heat->count - after) * sizeof *heat->attempts);
