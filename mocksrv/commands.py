@@ -2,6 +2,7 @@
 """The commands that play single cases and read transcripts: run, audit, show. The others have files of their own."""
 
 import argparse
+import os
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -19,6 +20,7 @@ from mocksrv.case.pattern import Facts
 from mocksrv.case.script import CaseError
 from mocksrv.judge.clients import Client
 from mocksrv.play.tape import read_tapes
+from mocksrv.tell.flow import Row
 from mocksrv.world import home
 from mocksrv.world.home import default_program
 from mocksrv.world.run import Result, check
@@ -66,8 +68,10 @@ def complaint(error: Exception) -> str:
 
 
 def _tell(text: str) -> None:
-    """Prints lines that may hold any octets."""
-    print("\n".join(harmless(line.expandtabs()) for line in text.removesuffix("\n").split("\n")))
+    """Prints lines that may hold any octets; on a terminal, those of a dialogue have colours."""
+    coloured = sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+    lines = [harmless(line.expandtabs()) for line in text.removesuffix("\n").split("\n")]
+    print("\n".join(show.coloured(line) if coloured else line for line in lines))
 
 
 # run
@@ -164,7 +168,7 @@ def _given(case: Case) -> Iterator[page.Part]:
             lines = section.content()
             if section.name == "message":  # perhaps a file
                 lines = [visible(line) for line in case.message.removesuffix(b"\n").split(b"\n")]
-            yield page.Part(title, [page.Row("", line) for line in lines])
+            yield page.Part(title, [Row("", line) for line in lines])
 
 
 def _tape_reading(path: Path) -> tuple[str, str]:

@@ -92,16 +92,16 @@ bob@example.org
   candidate 1: mx.example.org[192.0.2.25]
   candidate 2: backup.example.org[192.0.2.26]
   connecting to mx.example.org[192.0.2.25]
-  S: 220 mx.example.org ESMTP
-  C: EHLO client.example
-  S: 250-mx.example.org
-  S: 250-PIPELINING
-  S: 250 SIZE
-  C: MAIL FROM:<> SIZE=0
-  C: RCPT TO:<bob@example.org>
-  S: 250 ok
-  S: 250 ok
-  C: QUIT
+     S: 220 mx.example.org ESMTP
+   1 C: EHLO client.example
+     S: 250-mx.example.org
+     S: 250-PIPELINING
+     S: 250 SIZE
+   2 C: MAIL FROM:<> SIZE=0
+   | C: RCPT TO:<bob@example.org>
+     S: 250 ok
+     S: 250 ok
+     C: QUIT
 mx.example.org [192.0.2.25] accepts mail for bob@example.org, without TLS. Nothing was sent.
 """, "", [["EHLO client.example", "MAIL FROM:<> SIZE=0", "RCPT TO:<bob@example.org>", "QUIT"]])  # fmt: skip
 
@@ -221,7 +221,7 @@ def test_a_terminal() -> None:
         assert columns < 80 or " does not \r\n   like recipient. " in plain
     assert "\33" not in sandbox.run(partial(on_a_terminal, 80, TERM="dumb"))
     colourful = sandbox.run(partial(on_a_terminal, 80, TERM="xterm"))
-    assert "\33[36m  C: QUIT\33[0m\r\n" in colourful and "\33[31m  S: 550 5.1.1 no such user\33[0m\r\n" in colourful
+    assert "\33[36m     C: QUIT\33[0m\r\n" in colourful and "\33[31m     S: 550 5.1.1 no such user\33[0m\r\n" in colourful
 
 
 def test_tls_that_failed() -> None:

@@ -13,6 +13,7 @@ Octets between two lines of the other side may have come in any number of pieces
 """
 
 import re
+import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import groupby
@@ -36,12 +37,13 @@ _MARKS = (STARTTLS, CLOSE, HANGUP, RESET)
 class Event:
     """One thing that happened: `kind` is CLIENT or SERVER, which said `octets`, or one of the marks.
 
-    `line` is its line in the text, 0 if it was not read from a text.
+    `line` is its line in the text, 0 if it was not read from a text; `at` is when it happened, in seconds of any clock.
     """
 
     kind: str
     octets: bytes = b""
     line: int = 0
+    at: float = field(default=0.0, compare=False)
 
 
 @dataclass(frozen=True)
@@ -80,7 +82,7 @@ class Tape:
 
     def mark(self, kind: str) -> None:
         """Another event: one of the marks."""
-        self.events.append(Event(kind))
+        self.events.append(Event(kind, at=time.monotonic()))
 
     @property
     def ended(self) -> bool:
@@ -94,7 +96,7 @@ class Tape:
 
     def _add(self, kind: str, octets: bytes) -> None:
         if octets:
-            self.events.append(Event(kind, octets))
+            self.events.append(Event(kind, octets, at=time.monotonic()))
 
 
 def written(tapes: Iterable[Tape]) -> str:

@@ -15,13 +15,14 @@ from mocksrv.case.octets import harmless, split_lines, visible
 from mocksrv.play import player
 from mocksrv.play.tape import CLIENT, CLOSE, HANGUP, RESET, SERVER, Event, Tape, event_lines
 from mocksrv.play.transport import Breach
+from mocksrv.tell.show import COLOURS
 
 REMARK, FINDING = "remark", "finding"
 MOST_OCTETS = 1 << 28  # of a client, in one session
 _FIRST, _LAST = 10, 10  # lines that are shown of what one side says in a row; the others are counted
 _HEAD, _TAIL = 300, 40  # octets that are shown of a line
 _MERGED = 4096
-_COLOURS = {CLIENT: "36", SERVER: "32", REMARK: "33", FINDING: "1;31"}  # cyan, green, yellow, bold red
+_COLOURS = {**COLOURS, REMARK: "33", FINDING: "1;31"}  # yellow, bold red
 
 
 class Teller:

@@ -2,26 +2,33 @@
 """Results as text: why a case failed, and a whole case with its explanations."""
 
 import os
+import re
 import shlex
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from difflib import SequenceMatcher
+from itertools import groupby
 from pathlib import Path
 
 from mocksrv import command
 
+from mocksrv.tell import flow
+
 from mocksrv.case.file import Case
 from mocksrv.case.octets import decode, first_difference, visible
-from mocksrv.case.pattern import Data, Facts, Slice
-from mocksrv.case.steps import Hear, Mark, Say, Step
+from mocksrv.case.pattern import Facts
 from mocksrv.case.templates import TEMPLATE
-from mocksrv.play.transcript import Failure, Transcript
+from mocksrv.play.tape import CLIENT, SERVER
+from mocksrv.play.transcript import Failure
+from mocksrv.tell.flow import Row
 from mocksrv.world import home
 from mocksrv.world.run import Result
 
 _WINDOW = 60  # octets shown on either side of a difference in long data
 _BODY_LINES = 20  # a longer message is shown by its beginning and end
-_NOTE = "    # "
+COLOURS = {CLIENT: "36", SERVER: "32"}  # cyan, green
+_SPOKEN = re.compile(r"[ \d]{2} [ ┌│└] (?:[✓✗·] )?([CS]): ")
 _LETTERS = {
     "r": "accepted", "h": "refused for good", "s": "refused for now",
     "K": "delivered", "Z": "try again later", "D": "failed for good",
@@ -54,7 +61,7 @@ def annotated(result: Result) -> str:
     for transcript in result.transcripts:
         dialogue = transcript.dialogue
         lines.append(f"{dialogue.host} [{transcript.address}] port {dialogue.port}")
-        lines += [*_indented(line for step in dialogue.lines() for line in _step_lines(step, transcript, facts)), ""]
+        lines += [*pictured(flow.of_steps(dialogue, facts, transcript)), ""]
     lines += _decoded(result)
     return "\n".join(lines)
 
@@ -69,9 +76,7 @@ def reading(case: Case) -> str:
             continue
         lines.append(f"-- {section.name} {section.argument}".strip())
         if dialogue := dialogues.get(section.line):
-            nothing = Transcript(dialogue, "")
-            told = (line for step in dialogue.lines() for line in _step_lines(step, nothing, facts))
-            lines += [line if line.startswith(_NOTE) else f"  {line[2:]}" for line in told]
+            lines += pictured(flow.of_steps(dialogue, facts))
         else:
             lines += _indented(section.content())
     lines += ["", *_decoded(Result(case, Path(), stdout=case.report or b"", status=case.exit))]
@@ -96,13 +101,13 @@ def _progress(result: Result, failure: Failure) -> Iterator[str]:
         yield f"{dialogue.host} [{transcript.address}]:{dialogue.port}"
         wanted = Counter(step.line for step in dialogue.walk())
         for step in dialogue.lines():
-            mark, times = _mark(step, transcript), transcript.done[step.line]
+            mark, times = flow.mark_of(step, transcript), transcript.done[step.line]
             failed = step.line == failure.line and times < wanted[step.line]
             if failed or mark == "✗" and step.line >= failure.line:
                 yield f"  ✗ {step.source}{f'   (✓ {times} times before)' if times else ''}"
                 return
             if mark != "✗":
-                yield f"  {mark} {step.source}{_note(step, transcript)}"
+                yield f"  {mark} {step.source}{flow.remark_of(step, transcript)}"
 
 
 def _comparison(failure: Failure) -> Iterator[str]:
@@ -144,38 +149,42 @@ def report_lines(report: bytes) -> list[str]:
     return lines[:-1] if lines[-1] == "" else lines
 
 
-def _step_lines(step: Step, transcript: Transcript, facts: Facts) -> Iterator[str]:
-    yield from (f"{_NOTE}{note}" for note in step.notes)
-    mark = _mark(step, transcript)
-    match step:
-        case Say():
-            text = visible(step.octets).removesuffix(r"\r\n")
-            yield f"{mark} S: {text}{_note(step, transcript)}"
-        case Hear() if any(isinstance(part, (Data, Slice)) for part in step.pattern.parts):
-            yield from (f"{mark} C: {line}" for line in _abbreviated(step.pattern.fixed(facts)))
-        case Hear():
-            yield f"{mark} {step.source.replace('{helo}', decode(facts.helo))}{_note(step, transcript)}"
-        case _:
-            yield f"{mark} {step.source}{_note(step, transcript)}"
+def pictured(rows: Sequence[Row]) -> Iterator[str]:
+    """Rows as a picture in text: a bracket around each flight of several lines, and before each flight that the client
+    waits for the number of its round trip."""
+    found = flow.flights(rows)
+    for flight in found:
+        lines = _abbreviated(flight.rows)
+        number = str(flight.trip or "")
+        if flight.pause:
+            yield f"{'':7}({flight.pause:.1f} s later)"
+        for index, row in enumerate(lines):
+            bracket = " " if len(lines) == 1 else "┌" if not index else "└" if index == len(lines) - 1 else "│"
+            yield from (f"   {bracket if index else ' '}   # {note}" for note in row.notes)
+            who = f"{row.speaker}: " if row.speaker else ""
+            yield f"{number:>2} {bracket} {row.mark and row.mark + ' '}{who}{row.text}{row.remark}"
+            number = ""
+    if trips := flow.trips(found):
+        yield f"   {trips} round trip{'s' if trips > 1 else ''}"
 
 
-def _mark(step: Step, transcript: Transcript) -> str:
-    """The mark of a line: played, failed or not reached, passed over; none for the marks of blocks."""
-    if isinstance(step, Mark):
-        return " "
-    return "✓" if step.line in transcript.done else "·" if step.line in transcript.passed_over else "✗"
+def coloured(line: str) -> str:
+    """A line, in the colour of its speaker if it is one of a dialogue."""
+    found = _SPOKEN.match(line)
+    return f"\x1b[{COLOURS[found[1]]}m{line}\x1b[m" if found else line
 
 
-def _note(step: Step, transcript: Transcript) -> str:
-    """The result of a step, if the case itself does not say it."""
-    times = transcript.done[step.line]
-    notes = [note for note in (times > 1 and f"{times} times", transcript.notes.get(step.line)) if note]
-    return f"   ({'; '.join(notes)})" if notes else ""
-
-
-def _abbreviated(message: bytes) -> Iterator[str]:
-    lines = [visible(line) for line in message.removesuffix(b"\r\n").split(b"\r\n")]
-    yield from _ends(lines, _BODY_LINES // 2, _BODY_LINES // 2)
+def _abbreviated(rows: Sequence[Row]) -> list[Row]:
+    """Rows, but of a long message only the beginning and the end."""
+    half = _BODY_LINES // 2
+    found: list[Row] = []
+    for part, group in groupby(rows, key=lambda row: row.part):
+        lines = list(group)
+        if part and len(lines) > _BODY_LINES:
+            skipped = replace(lines[half], text=f"... {len(lines) - 2 * half} lines ...", notes=())
+            lines = [*lines[:half], skipped, *lines[-half:]]
+        found += lines
+    return found
 
 
 def _ends(lines: list[str], first: int, last: int) -> list[str]:

@@ -13,7 +13,7 @@ from itertools import groupby
 from pathlib import Path
 from urllib.parse import quote
 
-from mocksrv.tell import page, totals, verdicts
+from mocksrv.tell import page, picture, totals, verdicts
 
 from mocksrv.audit import RULES, Grade
 from mocksrv.case.octets import harmless
@@ -128,7 +128,7 @@ def _at_least(grade: Grade) -> str:
 
 def _broken_rules(rows: Rows) -> str:
     lines = [
-        (f"{rule}: {escape(RULES[rule].sentence)} {page.linked(RULES[rule].rfc)}{RULES[rule].remark}", numbers)
+        (f"{rule}: {escape(RULES[rule].sentence)} {picture.linked(RULES[rule].rfc)}{RULES[rule].remark}", numbers)
         for rule, numbers in totals.rule_sums(rows)
     ]
     return _numbers("Broken rules, by number of cases", "rule", lines, rows) if lines else ""
@@ -177,6 +177,6 @@ def _cell(record: Record) -> str:
     word = escape(record.word)
     text = word if record.page is None else f'<a href="{quote(record.page)}">{word}</a>'
     if record.why:
-        reasons = "".join(f"<div>{page.linked(escape(harmless(why)))}</div>" for why in record.why)
+        reasons = "".join(f"<div>{picture.linked(escape(harmless(why)))}</div>" for why in record.why)
         text += f"<details><summary>{record.grade.label if record.grade else 'why'}</summary>{reasons}</details>"
     return f"<td class={kind}>{text}</td>"

@@ -9,7 +9,8 @@ from mocksrv.case.octets import visible
 from mocksrv.judge.rfc import Verdict
 from mocksrv.judge.suite import Record
 from mocksrv.play.tape import Tape
-from mocksrv.tell import page
+from mocksrv.tell import page, picture
+from mocksrv.tell.flow import Fault, Row
 
 _LAST = 20  # lines of other output in the text
 
@@ -43,9 +44,9 @@ def as_html(verdict: Verdict, record: Record, back: str) -> str:
         parts.append(page.of_report("The outcome", verdict.stdout, case.run))
     else:
         rows = [f"exit status {verdict.status}", *_reports(verdict), f"outcome: {' '.join(verdict.outcomes)}"]
-        parts.append(page.Part("The outcome", [page.Row("", row) for row in rows]))
+        parts.append(page.Part("The outcome", [Row("", row) for row in rows]))
     if lines := _lines(verdict.stderr):
-        parts.append(page.Part("Other output of the client", [page.Row("", line) for line in lines]))
+        parts.append(page.Part("Other output of the client", [Row("", line) for line in lines]))
     return page.page(f"{case.title}: {verdict.client.name}", case.prose, parts, head, more)
 
 
@@ -59,7 +60,7 @@ def _facts(verdict: Verdict, record: Record) -> str:
         "client": f"<code>{escape(client.told)}</code>",
         "version": escape(client.version()),
         "result": f"<span class={kind}>{result}</span>",
-        "RFCs": page.linked(escape("; ".join(record.sections))),
+        "RFCs": picture.linked(escape("; ".join(record.sections))),
         "delivery": f"<code>{escape(case.run)}</code>",
         "again": f"<code>{escape(record.again)}</code>",
     }
@@ -72,17 +73,17 @@ def _differences(verdict: Verdict) -> Iterator[str]:
         yield "<h2>What differs</h2>\n"
     for failure in sorted(verdict.failures, key=lambda failure: -failure.grade):
         sentence = f" {escape(RULES[failure.rule].sentence)}" if failure.rule else ""
-        yield f"<p>{page.graded(failure.grade, failure.what)}.{sentence}</p>\n"
+        yield f"<p>{picture.graded(failure.grade, failure.what)}.{sentence}</p>\n"
         if failure.expected is not None and failure.received is not None:
             yield page.compared(failure.expected, failure.received, failure.by_line)
 
 
-def faults(findings: Iterable[Finding]) -> dict[int, list[page.Fault]]:
+def faults(findings: Iterable[Finding]) -> dict[int, list[Fault]]:
     """Findings by the events of a tape."""
-    told: dict[int, list[page.Fault]] = {}
+    told: dict[int, list[Fault]] = {}
     for finding in findings:
         rule = finding.rule
-        fault = page.Fault(rule.grade, f"{rule.id}: {finding.what}", f"[{rule.rfc}] {rule.sentence}", finding.offset)
+        fault = Fault(rule.grade, f"{rule.id}: {finding.what}", f"[{rule.rfc}] {rule.sentence}", finding.offset)
         told.setdefault(finding.event, []).append(fault)
     return told
 

@@ -65,9 +65,12 @@ def test_run_verbosely() -> None:
     for line in (
         "The server offers PIPELINING, so the whole envelope is one write.",
         "DNS  mx.example.org. A (udp) -> NOERROR: A 192.0.2.25",
-        "      # [2920#3.1] Nothing is answered before DATA has arrived.",
-        "  ✓ C: EHLO client.example",
-        "  ✓ C: ..a line that starts with a dot",
+        "       # [2920#3.1] Nothing is answered before DATA has arrived.",
+        " 1   ✓ C: EHLO client.example",
+        " 2 ┌ ✓ C: MAIL FROM:<alice@sender.example>", "   │ ✓ C: RCPT TO:<bob@example.org>", "   └ ✓ C: DATA",
+        "   │ ✓ C: ..a line that starts with a dot",
+        "     ✓ C: QUIT",
+        "   3 round trips",
         "h = carol@example.org: refused for good",
     ):
         assert line in output.split("\n")
@@ -77,7 +80,7 @@ def test_what_came_of_a_handshake(tmp_path: Path) -> None:
     """It is shown after its line, even if something else failed."""
     case, client = HERE / "cases/starttls.case", HERE / "client.py"
     told = "✓ @starttls cert=mx-by-intermediate   (TLSv1.3 TLS_AES_256_GCM_SHA384, SNI mx.example.org)"
-    assert f"  {told}" in command("mocksrv", "run", "-v", case, "--", client)[1].split("\n")
+    assert f"     {told}" in command("mocksrv", "run", "-v", case, "--", client)[1].split("\n")
     (tmp_path / "a.case").write_text(case.read_text().replace("C: DATA", "C: DATE"))
     assert f"    {told}" in command("mocksrv", "run", tmp_path / "a.case", "--", client)[1].split("\n")
 
@@ -86,10 +89,10 @@ def test_what_came_of_blocks(tmp_path: Path) -> None:
     """Which branches were taken, and which time it was that something failed."""
     case, client = HERE / "cases/blocks.case", HERE / "client.py"
     passed = command("mocksrv", "run", "-v", case, "--", client)[1].split("\n")
-    start = passed.index("  ✓ @either")
+    start = passed.index("     ✓ @either")
     assert passed[start : start + 9] == [
-        "  ✓ @either", "  · C: HELO client.example", "  · S: 250-hello", "    @or", "  ✓ C: EHLO client.example",
-        "  ✓ S: 250-hello", "    @repeat 3", "  ✓ S: 250-HELP   (3 times)", "    @end",
+        "     ✓ @either", "     · C: HELO client.example", "     · S: 250-hello", "       @or", "     ✓ C: EHLO client.example",
+        "     ✓ S: 250-hello", "       @repeat 3", "     ✓ S: 250-HELP   (3 times)", "       @end",
     ]  # fmt: skip
     (tmp_path / "a.case").write_text(case.read_text().replace("n 6)", "n 5)"))
     failed = command("mocksrv", "run", tmp_path / "a.case", "--", client)[1].split("\n")
@@ -187,9 +190,10 @@ def test_show(tmp_path: Path) -> None:
     for line in (
         "Two recipients, one refused, all in one burst",
         "  mx.example.org.  A     192.0.2.25",
-        "  C: EHLO client.example",
-        "    # [2920#3.1] Nothing is answered before DATA has arrived.",
-        "  C: ..a line that starts with a dot",
+        " 1   C: EHLO client.example",
+        "       # [2920#3.1] Nothing is answered before DATA has arrived.",
+        "   │ C: ..a line that starts with a dot",
+        "   3 round trips",
         "h = carol@example.org: refused for good",
     ):
         assert line in output.split("\n")
