@@ -59,8 +59,8 @@ static bool convert_path(struct span mailbox, struct buf *path, bool *utf8, stru
 	buf_add(&ascii, local.data, local.length);
 	buf_format(&ascii, "@%s", name);
 	path->length = 0;
-	path->failed = path->failed || ascii.failed;
-	bool done = mailbox_encode(path, (struct span){ascii.data, ascii.length}, utf8);
+	path->failed = path->failed || ascii.failed; /* envelope_check() tells of it: the address is not to blame */
+	bool done = path->failed || mailbox_encode(path, (struct span){ascii.data, ascii.length}, utf8);
 	buf_free(&ascii);
 	return done;
 }
