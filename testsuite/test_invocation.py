@@ -414,6 +414,14 @@ def test_what_a_delivery_costs() -> None:
     assert len(counted) == 33, "\n".join(counted)
 
 
+@needs_strace
+def test_many_names_need_one_filter() -> None:
+    """Filters of system calls add up, but what forbids other ends is set once, however often a module is asked for."""
+    outcome, calls = sandbox.run(traced, ("PIPELINING",), MESSAGE, "dora@b\u00fccher.example", "eve@b\u00fccher.example")
+    assert outcome.letters == "rrrrK"
+    assert len([call for call in calls if call.startswith("prctl(PR_SET_SECCOMP")]) == 1
+
+
 @pytest.mark.skipif(not shutil.which("valgrind"), reason="valgrind is not installed")
 def test_instructions_of_a_delivery() -> None:
     """In main, so without those of the dynamic linker; half as much again would be worth a look."""

@@ -80,11 +80,11 @@ static void forbid_other_exits(void)
 
 /*
  * Libraries crash if memory is short, those below GnuTLS above all, and what is forbidden above ends like that.
- * main.c's handler for SIGBUS then writes the report.
+ * main.c's handler for SIGBUS then writes the report.  Returns whether it was not so yet.
  */
-static void report_crashes(void)
+static bool report_crashes(void)
 {
-	static const int signals[] = {SIGABRT, SIGSEGV, SIGSYS};
+	static const int signals[] = {SIGABRT, SIGSEGV, SIGSYS}; /* no sanitizer handles the last one */
 	struct sigaction action;
 	struct sigaction before;
 	sigset_t unblocked;
@@ -98,6 +98,7 @@ static void report_crashes(void)
 		sigaddset(&unblocked, signals[i]);
 	}
 	sigprocmask(SIG_UNBLOCK, &unblocked, NULL);
+	return before.sa_handler != action.sa_handler;
 }
 
 const void *module_load(const char *file, const char *name, char *why, size_t room)
@@ -106,8 +107,8 @@ const void *module_load(const char *file, const char *name, char *why, size_t ro
 	clean_environment();
 	if (!find_beside_the_program(file, path))
 		snprintf(path, sizeof path, "%s/%s", MODULE_DIRECTORY, file);
-	forbid_other_exits(); /* more than once is harmless, */
-	report_crashes();     /* and so is this */
+	if (report_crashes())
+		forbid_other_exits(); /* each filter stays, and there may be thousands of names */
 	/* Lazy: libraries that were not linked to be bound at once, such as GMP, bind only what is called. */
 	void *handle = dlopen(path, RTLD_LAZY | RTLD_LOCAL);
 	const uint32_t *module = handle ? dlsym(handle, "qremote_module") : NULL;
