@@ -47,11 +47,16 @@ static const struct address *source_for(const struct race *race, const struct ca
 	return source->family ? source : NULL;
 }
 
+/* Whether there is too little of something here, perhaps not for long. */
+static bool is_shortage(int error)
+{
+	return error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM;
+}
+
 /* Whether the trouble says nothing about the server. */
 static bool is_local(const struct race *race, const struct candidate *candidate, int error)
 {
-	return error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM ||
-	       (error == EADDRNOTAVAIL && source_for(race, candidate));
+	return is_shortage(error) || (error == EADDRNOTAVAIL && source_for(race, candidate));
 }
 
 /* A candidate's name and address, as a text. */
@@ -142,7 +147,7 @@ static void begin(struct heat *heat)
 	}
 	trace_note(race->trace, '*', "connecting to %s%s", who, place > 0 ? " as well" : race->how);
 	int descriptor = conn_start(&candidate->address, race->route->port, source_for(race, candidate));
-	if (descriptor < 0 && place > 0 && is_local(race, candidate, errno)) {
+	if (descriptor < 0 && place > 0 && is_shortage(errno)) {
 		trace_note(race->trace, '*', "not connected to %s yet: %s", who, strerror(errno));
 		heat->next = INT64_MAX; /* when another attempt has ended */
 		return;
