@@ -47,7 +47,7 @@ static const struct address *source_for(const struct race *race, const struct ca
 	return source->family ? source : NULL;
 }
 
-/* Whether there is too little of something here, perhaps not for long. */
+/* Whether something was short that an attempt gives back when it ends. */
 static bool is_shortage(int error)
 {
 	return error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM;
