@@ -27,14 +27,15 @@ VERSION = $(shell sed -n 's/^__version__ = "\([^"]*\)".*/\1/p' mocksrv/__init__.
 
 PROGRAM = $(BUILD)/Qremote
 # Separate modules, so that only a delivery that uses such a library loads it: LIBRARY_qremote-dns is that of the first.
-MODULE_FILES = $(BUILD)/qremote-dns.so $(BUILD)/qremote-idn.so $(BUILD)/qremote-tls.so
+MODULE_FILES = $(BUILD)/qremote-dns.so $(BUILD)/qremote-idn.so $(BUILD)/qremote-sasl.so $(BUILD)/qremote-tls.so
 LIBRARY_qremote-dns = libcares
 LIBRARY_qremote-idn = libidn2
+LIBRARY_qremote-sasl = libgsasl
 LIBRARY_qremote-tls = gnutls
 LIBRARIES = $(foreach module,$(basename $(notdir $(MODULE_FILES))),$(LIBRARY_$(module)))
 # It looks for the program beside itself.
 TRY = $(BUILD)/qremote-try
-OBJECTS = $(patsubst src/%.c,$(BUILD)/obj/%.o,$(filter-out src/dns/dns.c src/dns/idn.c src/tls/tls.c src/tls/verify.c, \
+OBJECTS = $(patsubst src/%.c,$(BUILD)/obj/%.o,$(filter-out src/dns/dns.c src/dns/idn.c src/smtp/sasl.c src/tls/tls.c src/tls/verify.c, \
 	$(wildcard src/*.c src/*/*.c)))
 PURE = $(shell sed -n '/^---- pure/,$${/^[a-z]/p}' src/LAYERS)
 # The manual pages of the programs.  Those of mocksrv belong to its package: see pyproject.toml.
@@ -57,6 +58,7 @@ $(PROGRAM): $(OBJECTS)
 
 $(BUILD)/qremote-dns.so: $(patsubst %,$(BUILD)/pic/%.o,dns/dns dns/answer base/address base/text base/buf)
 $(BUILD)/qremote-idn.so: $(patsubst %,$(BUILD)/pic/%.o,dns/idn base/text base/buf)
+$(BUILD)/qremote-sasl.so: $(patsubst %,$(BUILD)/pic/%.o,smtp/sasl base/text base/buf)
 $(BUILD)/qremote-tls.so: $(patsubst %,$(BUILD)/pic/%.o,tls/tls tls/verify base/buf)
 $(MODULE_FILES): $(BUILD)/%.so:
 	$(call run,link) $(COMPILE) -shared -Wl,-z,defs -Wl,-Bsymbolic $(LINK) -o $@ $^ $(shell pkg-config --libs $(LIBRARY_$*))
@@ -77,6 +79,7 @@ $(BUILD)/pic/%.o: src/%.c Makefile $(BUILD)/flags | libraries
 # Only the files that need these get them; a plain `make` after `make QMAIL=/elsewhere` must compile config.c again.
 $(BUILD)/pic/dns/dns.o: FILE_FLAGS = $(shell pkg-config --cflags libcares)
 $(BUILD)/pic/dns/idn.o: FILE_FLAGS = $(shell pkg-config --cflags libidn2)
+$(BUILD)/pic/smtp/sasl.o: FILE_FLAGS = $(shell pkg-config --cflags libgsasl)
 $(BUILD)/pic/tls/%.o: FILE_FLAGS = $(shell pkg-config --cflags gnutls)
 $(BUILD)/obj/qmail/config.o: FILE_FLAGS = -DQMAIL_HOME='"$(QMAIL)"'
 $(BUILD)/obj/qmail/config.o: $(BUILD)/qmail-home

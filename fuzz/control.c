@@ -148,6 +148,9 @@ static void check_routefile(struct span file)
 	MUST(route.sources.ipv4.family == 0 || route.sources.ipv4.family == AF_INET);
 	MUST(route.sources.ipv6.family == 0 || route.sources.ipv6.family == AF_INET6);
 	MUST(!route.ignored.starttls);
+	MUST(is_within(route.user, file) && is_within(route.password, file));
+	MUST((route.user.length > 0) == (route.password.length > 0));
+	MUST(route.password.length == 0 || (route.relay.length > 0 && route.tls != ROUTE_TLS_MAY));
 }
 
 static void check_failure(const struct report *failure)

@@ -9,6 +9,7 @@
 
 #include "base/conn.h"
 #include "race.h"
+#include "smtp/auth.h"
 #include "smtp/session.h"
 #include "smtp/starttls.h"
 #include "smtp/transaction.h"
@@ -71,7 +72,7 @@ static void converse(const struct delivery *delivery, const struct candidate *ca
 	session->name = candidate->name;
 	session->host = *session->name ? session->name : session->address;
 	stream_open(&session->stream, &conn_transport, &descriptor, delivery->config->timeout_remote);
-	if (session_open(session) && starttls_run(starttls, session, descriptor))
+	if (session_open(session) && starttls_run(starttls, session, descriptor) && auth_run(session))
 		transaction_run(session, delivery->envelope, delivery->message);
 	session_close(session);
 }

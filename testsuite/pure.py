@@ -29,6 +29,7 @@ STREAM_AGAIN, STREAM_FAILED = -1, -2
 STREAM_READABLE, STREAM_WRITABLE = 1, 2
 LINE_MAX_TEXT, QP_LINE_MAX, BOUNDARY_MAX, ENCODER_ROOM_MIN = 998, 76, 994, 80
 NEST_MAX, NEST_BOUNDARIES_MAX, NEST_PLACE_SIZE = 100, 8192, 80
+EHLO_MECHANISMS = 4
 ROUTE_TLS_MAY, ROUTE_TLS_MUST, ROUTE_TLS_VERIFY, ROUTE_TLS_OFF = range(4)
 ENCODING_7BIT, ENCODING_8BIT, ENCODING_BINARY, ENCODING_QUOTED_PRINTABLE, ENCODING_BASE64 = range(5)
 SUITES = 66
@@ -145,7 +146,8 @@ class Capabilities(Structure):  # ehlo.h
     _fields_ = [
         ("pipelining", c_bool), ("eightbitmime", c_bool), ("smtputf8", c_bool), ("starttls", c_bool),
         ("chunking", c_bool),
-        ("binarymime", c_bool), ("size", c_bool), ("size_limit", c_uint64),
+        ("binarymime", c_bool), ("size", c_bool), ("size_limit", c_uint64), ("auth", c_bool),
+        ("mechanisms", c_bool * EHLO_MECHANISMS),
     ]  # fmt: skip
 
 
@@ -176,6 +178,7 @@ class Route(Structure):  # route.h
     _fields_ = [
         ("line", c_size_t), ("relay", Span), ("port", c_uint16), ("tls", c_int), ("clientcert", Span),
         ("sources", Sources), ("families", Families), ("ignored", Capabilities),
+        ("user", Span), ("password", Span),
     ]  # fmt: skip
 
 
@@ -327,6 +330,8 @@ _PROTOTYPES: dict[str, tuple[type | None, list[type]]] = {
     "families_parse": (c_bool, [Span, _P(Families)]),
     "name_copy": (c_bool, [Span, c_char_p]),
     "mailbox_encode": (c_bool, [_P(Buf), Span, _P(c_bool)]),
+    "ehlo_add": (c_bool, [_P(Capabilities), Span]),
+    "ehlo_add_mechanism": (c_bool, [_P(Capabilities), Span]),
     "ehlo_ignore": (None, [_P(Capabilities), _P(Capabilities)]),
     "routefile_read": (c_char_p, [Span, _P(Route)]),
     "route_find": (c_char_p, [Span, Span, _P(Route)]),

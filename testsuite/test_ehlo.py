@@ -7,13 +7,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from testsuite.pure import Capabilities, feed, lib, read_reply
+from testsuite.pure import Capabilities, Octets, feed, lib, read_reply
 from testsuite.tables import rows
 
 pytestmark = pytest.mark.spec("EXT-1", "EXT-2")
 
+MECHANISMS = ["SCRAM-SHA-256", "SCRAM-SHA-1", "PLAIN", "LOGIN"]
 KEYWORDS = ["PIPELINING", "8BITMIME", "SMTPUTF8", "CHUNKING", "BINARYMIME", "STARTTLS", "SIZE 1000"]
-STRANGERS = ["HELP", "X", "", "DSN", "XPIPELINING", "PIPELININGS", "AUTH PLAIN 8BITMIME", " SIZE 5", "8BITMIME\0"]
+STRANGERS = ["HELP", "X", "", "DSN", "XPIPELINING", "PIPELININGS", "XAUTH PLAIN 8BITMIME", "PLAIN", " SIZE 5", "8BITMIME\0"]
 
 
 def one_line(octets: bytes) -> bytes:
@@ -34,6 +35,8 @@ def parse(lines: list[bytes]) -> Capabilities:
 def described(offers: Capabilities) -> set[str]:
     """As the table writes it."""
     flags = {name for name, kind in offers._fields_ if kind is ctypes.c_bool and getattr(offers, name)}
+    flags |= {name for name, offered in zip(MECHANISMS, offers.mechanisms) if offered}
+    assert offers.auth or not any(offers.mechanisms)
     if "size" in flags:
         return flags - {"size"} | {f"size={offers.size_limit}"}
     assert offers.size_limit == 0
@@ -54,6 +57,18 @@ def test_order_case_and_company_change_nothing(keywords: set[str], strangers: li
     cased = ["".join(random.choice((c.lower(), c.upper())) for c in line) for line in lines]
     names = {"8BITMIME": "eightbitmime", "SIZE 1000": "size=1000"}
     assert described(parse([line.encode() for line in cased])) == {names.get(one, one.lower()) for one in keywords}
+
+
+@given(st.sets(st.sampled_from([*KEYWORDS, "AUTH " + " ".join(MECHANISMS)])), st.sets(st.sampled_from([*KEYWORDS, *MECHANISMS])))
+def test_what_is_ignored_is_not_offered(offered: set[str], ignored: set[str]) -> None:
+    """The rest is; and no size limit is left of SIZE."""
+    offers, words = parse([one.encode() for one in offered]), [one.split()[0].encode() for one in ignored]
+    before, without = described(offers), Capabilities()
+    for word in map(Octets, words):
+        assert lib.ehlo_add(ctypes.byref(without), word.span) != lib.ehlo_add_mechanism(ctypes.byref(without), word.span)
+    lib.ehlo_ignore(ctypes.byref(offers), ctypes.byref(without))
+    gone = {{"8BITMIME": "eightbitmime", "SIZE 1000": "size=1000"}.get(one, one if one in MECHANISMS else one.lower()) for one in ignored}
+    assert described(offers) == before - gone
 
 
 def test_the_first_line_offers_nothing() -> None:

@@ -61,7 +61,7 @@ def test_what_an_administrator_must_install(sudo: str, why: str, tmp_path: Path)
     done = subprocess.run(
         ["/bin/sh", ROOT / "ci/install-deps", "demo"], env={"PATH": str(tmp_path)}, capture_output=True, text=True, check=False
     )
-    missing = "make pkg-config libc6-dev libc-ares-dev libgnutls28-dev libidn2-dev python3 python3-dnspython python3-cryptography iproute2"
+    missing = "make pkg-config libc6-dev libc-ares-dev libgnutls28-dev libgsasl-dev libidn2-dev python3 python3-dnspython python3-cryptography iproute2"
     complaint = f"ci/install-deps: {why}; an administrator must run: apt-get install --no-install-recommends {missing}"
     assert done.returncode == 1 and done.stderr.splitlines()[-1] == complaint, done.stderr
 

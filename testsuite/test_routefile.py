@@ -29,7 +29,11 @@ VALUES = {
     "tls": st.sampled_from(sorted(TLS)),
     "ignore": st.lists(st.sampled_from(sorted(EXTENSIONS)), min_size=1, max_size=5).map(",".join),
 }
-FILES = st.fixed_dictionaries({}, optional=VALUES)
+SECRETS = st.text(st.characters(blacklist_categories=("Cc", "Cs")), min_size=1, max_size=30).map(str.rstrip).filter(bool)
+FILES = st.fixed_dictionaries({}, optional=VALUES) | st.fixed_dictionaries(
+    {"relay": VALUES["relay"], "user": SECRETS, "password": SECRETS},
+    optional={key: values for key, values in VALUES.items() if key != "relay"},
+)
 IDLE = st.sampled_from(["", "  \t", "# relay=x", "#"])
 MALFORMED = st.sampled_from(
     [
@@ -67,7 +71,7 @@ def printed(address: Address) -> str:
 def meant(route: Route) -> dict[str, object]:
     """What a route says, as the file would."""
     return {
-        "relay": text_of(route.relay), "port": str(route.port), "clientcert": text_of(route.clientcert),
+        "user": text_of(route.user), "password": text_of(route.password), "relay": text_of(route.relay), "port": str(route.port), "clientcert": text_of(route.clientcert),
         "outgoingip": printed(route.sources.ipv4), "outgoingip6": printed(route.sources.ipv6),
         "families": ",".join(FAMILIES[family] for family in route.families.order if family), "tls": route.tls,
         "ignore": {name for name, member in EXTENSIONS.items() if getattr(route.ignored, member)},
@@ -76,14 +80,16 @@ def meant(route: Route) -> dict[str, object]:
 
 def expected(file: dict[str, str]) -> dict[str, object]:
     """The same, from what was written."""
-    relay = file.get("relay", "")
-    return {name: "" for name in ("clientcert", "outgoingip", "outgoingip6", "families")} | file | {
-        "relay": relay.removesuffix("."), "port": file.get("port", "25"), "tls": TLS[file.get("tls", "may")],
+    relay, tls = file.get("relay", ""), TLS[file.get("tls", "may")]
+    if "password" in file and tls == pure.ROUTE_TLS_MAY:
+        tls = pure.ROUTE_TLS_MUST  # AUT-2
+    return {name: "" for name in ("clientcert", "outgoingip", "outgoingip6", "families", "user", "password")} | file | {
+        "relay": relay.removesuffix("."), "port": file.get("port", "25"), "tls": tls,
         "ignore": set(file.get("ignore", "").split(",")) - {""},
     }  # fmt: skip
 
 
-@pytest.mark.spec("RTD-2", "RTD-3", "RTD-4", "RTD-5", "RTD-6", "RTD-7", "RTD-8")
+@pytest.mark.spec("RTD-2", "RTD-3", "RTD-4", "RTD-5", "RTD-6", "RTD-7", "RTD-8", "AUT-1", "AUT-2")
 @given(FILES, st.lists(IDLE, max_size=3), st.sampled_from(["\n", "\r\n", " \t\n"]), st.randoms(use_true_random=False))
 def test_each_key_means_what_it_says(file: dict[str, str], idle: list[str], end: str, random) -> None:
     """In any order, among comments and blank lines, with or without an end of the last line."""
@@ -129,6 +135,40 @@ def test_to_ignore_starttls_is_to_switch_it_off(tls: str | None, word: str) -> N
         assert isinstance(route, str) and route.startswith("2 is malformed: it ignores STARTTLS")
     else:
         assert isinstance(route, Route) and route.tls == pure.ROUTE_TLS_OFF and not route.ignored.starttls
+
+
+SECRET = ["user=alice", "password=secret"]
+
+
+@pytest.mark.spec("AUT-1")
+@pytest.mark.parametrize(
+    ("lines", "found"),
+    [
+        (["relay=a", SECRET[0]], "2 is malformed: neither user nor password can be without the other."),
+        ([SECRET[1], "relay=a"], "1 is malformed: neither user nor password can be without the other."),
+        ([*SECRET, "port=587"], "2 is malformed: a password is for a relay, and none is named."),
+        (["relay=a", *SECRET, SECRET[1]], "4 is malformed: the key occurs for the second time."),
+        (["relay=a", "user=" + "x" * 1001, SECRET[1]], "2 is malformed: it is longer than 1000 octets."),
+        (["relay=a", SECRET[0], "password=" + "é" * 501], "3 is malformed: it is longer than 1000 octets."),
+    ],
+)
+def test_a_password_needs_company(lines: list[str], found: str) -> None:
+    """A user, and a relay that it is for."""
+    assert read("\n".join(lines).encode()) == found
+
+
+@pytest.mark.spec("AUT-2")
+@pytest.mark.parametrize("tls", [None, *TLS])
+def test_only_tls_off_lets_a_password_go_in_the_clear(tls: str | None) -> None:
+    """Not that STARTTLS is ignored."""
+    said = [f"tls={tls}"] if tls else []
+    route = read("\n".join(["relay=a", *SECRET, *said]).encode())
+    assert isinstance(route, Route) and route.tls == (TLS[tls] if tls in ("must", "verify", "off") else pure.ROUTE_TLS_MUST)
+    ignoring = read("\n".join(["ignore=starttls", "relay=a", *SECRET, *said]).encode())
+    if tls == "off":
+        assert isinstance(ignoring, Route) and ignoring.tls == pure.ROUTE_TLS_OFF
+    else:
+        assert isinstance(ignoring, str) and ignoring.startswith("1 is malformed: it ignores STARTTLS")
 
 
 @given(st.binary(max_size=80) | st.text("relay=port\n#,0125.ignore", max_size=80).map(str.encode))

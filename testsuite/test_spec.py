@@ -32,7 +32,7 @@ OF_2008 = (
     ("SYN-2", "exit status is 0"), ("CTL-5", "authenticate with a server"), ("CTL-1", "EHLO and HELO"),
     ("CTL-1", "refuses to run"), ("RTE-1", "without extra spaces"), ("RTE-1", "as its only mail exchanger"),
     ("RTE-1", "nor a CNAME"), ("RTE-1", "foo.example.com:mx2.example.com:24"), ("RTE-4", "accepted, and never sent"),
-    ("RTE-4", "bar.example.com:relay.example.com:24:myuser:secret"), ("RTE-4", "does not authenticate yet"),
+    ("RTE-4", "bar.example.com:relay.example.com:24:myuser:secret"), ("RTE-4", "is to use belong in a file of"),
     ("-", "belong to qmailr, with mode 0400"), ("RTE-3", "exchangers are then looked up as usual"),
     ("RTE-2", "wildcard"), ("-", r".example.org: :baz.example.org:24"), ("RTE-2", "for example.org itself too"),
     ("-", "in a circle"), ("-", "takes no mail from the network"), ("CTL-2", "Seconds to wait"), ("CTL-2", "Default: 60"),

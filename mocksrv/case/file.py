@@ -28,7 +28,7 @@ OUTCOMES = ("delivered", "refused", "deferred")
 FAILED = "failed"  # the outcome of a client that does not say whether it makes sense to try again
 _ELSEWHERE = "elsewhere"
 _SCOPES = ("exact", "qmail")
-_MANNERS = ("absent", "directory", "unreadable")
+_MANNERS = ("absent", "directory", "unreadable", "private")
 _ONCE = ("run", "dns-log", "message", "report", "exit")
 
 
@@ -51,7 +51,7 @@ class Section:
 
 @dataclass(frozen=True)
 class Control:
-    """A control file: its octets, or (`manner`) why it is not a readable file."""
+    """A control file: its octets, and whether others may not read it, or (`manner`) why nobody can."""
 
     octets: bytes = b""
     manner: str | None = None
@@ -355,7 +355,7 @@ class _Reader:
                 continue
             if manner and section.argument not in _MANNERS:
                 self._fail(section.line, f"expected `-- {section.name} [{'|'.join(_MANNERS)}|pem NAME ...] --`")
-            if manner and section.content():
+            if manner and manner != "private" and section.content():
                 self._fail(section.line + 1, f"a control file that is {manner} has no lines")
             octets = b"".join(encode(line) + b"\n" for line in section.body)
             yield name, Control(octets, manner or None)

@@ -3,7 +3,8 @@
  * module - finds and loads a module
  *
  * resolve.c loads the one with c-ares when a name must be looked up, ulabel.c the one with libidn2 when such a name is
- * not ASCII, starttls.c the one with GnuTLS when a server offers STARTTLS.  Loading GnuTLS takes ten times longer than
+ * not ASCII, starttls.c the one with GnuTLS when a server offers STARTTLS, auth.c
+ * the one with libgsasl when there is a password for it.  Loading GnuTLS takes ten times longer than
  * Qremote needs for a delivery.
  */
 #include "base/module.h"

@@ -9,8 +9,8 @@
  * exports one symbol, `qremote_module`: a struct that begins with a uint32_t, the MODULE_INTERFACE of its build.
  */
 
-/* Increase it with every change of tls.h, dns.h, idn.h or trace.h, and of the structs in them, that affects program and
- * module. */
+/* Increase it with every change of tls.h, dns.h, idn.h, sasl.h or trace.h, and of the structs in them, that affects
+ * program and module. */
 enum { MODULE_INTERFACE = 6 };
 
 /*

@@ -98,6 +98,13 @@ static bool may_exist(const struct config *config, const char *file)
 
 bool config_read(const struct config *config, const char *file, struct buf *contents, struct report *failure)
 {
+	mode_t mode;
+	return config_read_mode(config, file, contents, &mode, failure);
+}
+
+bool config_read_mode(const struct config *config, const char *file, struct buf *contents, mode_t *mode,
+		      struct report *failure)
+{
 	char path[PATH_MAX];
 	char why[128];
 	struct stat status;
@@ -115,6 +122,7 @@ bool config_read(const struct config *config, const char *file, struct buf *cont
 		return config_refuse(failure, file, 0, "cannot be read: it is not a regular file.");
 	}
 	done = done && read_all(descriptor, status.st_size, contents);
+	*mode = done ? status.st_mode : 0;
 	if (!done)
 		snprintf(why, sizeof why, "cannot be read: %s.", strerror(errno));
 	if (descriptor >= 0)

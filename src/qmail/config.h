@@ -8,6 +8,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 /* Everything that the control files say; see CONTROL FILES in the manual page. */
 struct config {
@@ -35,6 +36,10 @@ bool config_load(struct config *config, const char *home, struct report *failure
  * with Z 4.3.0 in `failure`, if it cannot be read.
  */
 bool config_read(const struct config *config, const char *file, struct buf *contents, struct report *failure);
+
+/* The same, and the mode of the file (stat(2)). */
+bool config_read_mode(const struct config *config, const char *file, struct buf *contents, mode_t *mode,
+		      struct report *failure);
 
 /* Writes Z 4.3.0 about a control file, and a line of it unless that is 0: what is wrong, as a sentence without its
  * subject.  Returns false. */

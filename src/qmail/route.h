@@ -29,7 +29,9 @@ struct route {
 	struct span clientcert; /* a file in the directory of the control files; empty: the usual one */
 	struct sources sources;
 	struct families families;
-	struct capabilities ignored; /* extensions that are not used, though the server may offer them */
+	struct capabilities ignored; /* extensions and mechanisms that are not used, though the server may offer them */
+	struct span user;            /* for AUTH; empty: it is not used */
+	struct span password;
 };
 
 /* The text without its final dot, unless that is all, or part of a literal. */

@@ -69,10 +69,29 @@ static const char *take_tls(struct route *route, struct span value)
 
 static const char *take_ignore(struct route *route, struct span value)
 {
-	while (value.data)
-		if (!ehlo_add(&route->ignored, span_split(value, ',', &value)))
-			return "is malformed: it ignores what is no known extension.";
+	while (value.data) {
+		struct span word = span_split(value, ',', &value);
+		if (!ehlo_add(&route->ignored, word) && !ehlo_add_mechanism(&route->ignored, word))
+			return "is malformed: it ignores what is no known extension or mechanism.";
+	}
 	return NULL;
+}
+
+static const char *take_secret(struct span *secret, struct span value)
+{
+	enum { SECRET_MAX = 1000 }; /* octets, so that responses have less than the 12,288 of RFC 4954 section 4 */
+	*secret = value;
+	return value.length > SECRET_MAX ? "is malformed: it is longer than 1000 octets." : NULL;
+}
+
+static const char *take_user(struct route *route, struct span value)
+{
+	return take_secret(&route->user, value);
+}
+
+static const char *take_password(struct route *route, struct span value)
+{
+	return take_secret(&route->password, value);
 }
 
 static const struct {
@@ -88,9 +107,11 @@ static const struct {
 	{"families", take_families},
 	{"tls", take_tls},
 	{"ignore", take_ignore},
+	{"user", take_user},
+	{"password", take_password},
 };
 
-enum { RELAY, KEYS = sizeof keys / sizeof *keys, IGNORE = KEYS - 1 };
+enum { RELAY, KEYS = sizeof keys / sizeof *keys, IGNORE = KEYS - 3, USER, PASSWORD };
 
 /* Reads one line; `lines` has the number of each key's line, 0 where there was none before. */
 static const char *take_line(struct route *route, struct span line, size_t lines[KEYS])
@@ -117,11 +138,22 @@ static const char *take_line(struct route *route, struct span line, size_t lines
 /* What the keys mean together; what is wrong is told of the line that `route` is left at. */
 static const char *conclude(struct route *route, const size_t lines[KEYS])
 {
+	bool secret = lines[PASSWORD] > 0;
+	route->line = lines[USER] + lines[PASSWORD];
+	if (secret != (lines[USER] > 0))
+		return "is malformed: neither user nor password can be without the other.";
+	route->line = lines[PASSWORD];
+	if (secret && lines[RELAY] == 0)
+		return "is malformed: a password is for a relay, and none is named.";
 	route->line = lines[IGNORE];
 	if (route->ignored.starttls && (route->tls == ROUTE_TLS_MUST || route->tls == ROUTE_TLS_VERIFY))
 		return "is malformed: it ignores STARTTLS, without which nothing may be sent.";
+	if (route->ignored.starttls && secret && route->tls != ROUTE_TLS_OFF)
+		return "is malformed: it ignores STARTTLS, and only tls=off lets a password go in the clear.";
 	if (route->ignored.starttls)
 		route->tls = ROUTE_TLS_OFF;
+	if (secret && route->tls == ROUTE_TLS_MAY)
+		route->tls = ROUTE_TLS_MUST;
 	route->ignored.starttls = false; /* a file in tlshosts counts more than this one */
 	route->line = lines[RELAY] > 0 ? lines[RELAY] : 1;
 	return NULL;

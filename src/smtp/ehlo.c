@@ -20,6 +20,8 @@ static uint64_t size_limit(struct span parameters)
 	return limit;
 }
 
+const char *const ehlo_mechanisms[EHLO_MECHANISMS] = {"SCRAM-SHA-256", "SCRAM-SHA-1", "PLAIN", "LOGIN"};
+
 static const struct {
 	const char *keyword;
 	size_t member;
@@ -49,10 +51,20 @@ bool ehlo_add(struct capabilities *set, struct span keyword)
 	return false;
 }
 
+bool ehlo_add_mechanism(struct capabilities *set, struct span name)
+{
+	for (size_t i = 0; i < EHLO_MECHANISMS; i++)
+		if (span_equal(name, span_of(ehlo_mechanisms[i])))
+			return set->mechanisms[i] = true;
+	return false;
+}
+
 void ehlo_ignore(struct capabilities *offers, const struct capabilities *ignored)
 {
 	for (size_t i = 0; i < EXTENSIONS; i++)
 		*member(offers, i) = *member(offers, i) && !*member(ignored, i);
+	for (size_t i = 0; i < EHLO_MECHANISMS; i++)
+		offers->mechanisms[i] = offers->mechanisms[i] && !ignored->mechanisms[i];
 	if (!offers->size)
 		offers->size_limit = 0;
 }
@@ -64,6 +76,11 @@ static void take_line(struct capabilities *offers, struct span line)
 	ehlo_add(offers, keyword);
 	if (span_equal(keyword, span_of("SIZE")))
 		offers->size_limit = size_limit(parameters);
+	if (!span_equal(keyword, span_of("AUTH")))
+		return;
+	offers->auth = true;
+	while (parameters.data)
+		ehlo_add_mechanism(offers, span_split(parameters, ' ', &parameters));
 }
 
 struct capabilities ehlo_parse(const struct reply *reply)

@@ -120,6 +120,21 @@ bool session_look_for_input(struct session *session)
 	return stream_has_input(stream);
 }
 
+/* What a server repeats of a secret is shown neither in a report nor in the trace; nor are challenges (RFC 4954). */
+static void tell_reply(struct session *session)
+{
+	struct reply *reply = &session->reply;
+	for (size_t i = 0; i < sizeof session->hidden / sizeof *session->hidden; i++) {
+		struct span secret = session->hidden[i];
+		for (char *at = reply->text, *end = at + reply->length;
+		     secret.length > 0 && (at = memmem(at, (size_t)(end - at), secret.data, secret.length));
+		     at += secret.length)
+			memset(at, '*', secret.length);
+	}
+	trace_text(session->trace, 'S',
+		   reply->code == 334 ? span_of("334 ...") : (struct span){reply->text, reply->length});
+}
+
 bool session_demand_silence(struct session *session, const struct stage *next)
 {
 	char text[64];
@@ -130,7 +145,7 @@ bool session_demand_silence(struct session *session, const struct stage *next)
 	input.data = stream_input(&session->stream, &input.length);
 	reply_begin(&session->reply);
 	reply_feed(&session->reply, input, &used);
-	trace_text(session->trace, 'S', (struct span){session->reply.text, session->reply.length});
+	tell_reply(session);
 	if (session_is_closing(session)) {
 		session_fail_ended(session, &session->reply);
 		return false;
@@ -172,13 +187,14 @@ bool session_read_reply(struct session *session, const struct stage *stage)
 			continue;
 		/* A server that refuses in the middle of a flight and hangs up may have said why. */
 		if (last_look && used == 0) {
+			tell_reply(session);
 			break_unread(session, stage);
 			return false;
 		}
 		stream_salvage(stream);
 		last_look = true;
 	}
-	trace_text(session->trace, 'S', (struct span){session->reply.text, session->reply.length});
+	tell_reply(session);
 	if (state == REPLY_MALFORMED) {
 		break_at(session, stage, "4.5.0", "sent no valid SMTP", "");
 		return false;

@@ -114,7 +114,7 @@ ERRORS = [
     (BEGIN + "-- message x --\n", "5: no such file: messages/x"),
     (BEGIN + "-- message x --\ny\n", "6: a message has a file or lines, not both"),
     (BEGIN + "-- control/../x --\n", "5: not a name below the control directory"),
-    (BEGIN + "-- control/me gone --\n", "5: expected `-- control/me [absent|directory|unreadable|pem NAME ...] --`"),
+    (BEGIN + "-- control/me gone --\n", "5: expected `-- control/me [absent|directory|unreadable|private|pem NAME ...] --`"),
     (BEGIN + "-- control/me absent --\nx\n", "6: a control file that is absent has no lines"),
     (BEGIN + "-- report --\nok\n\\q\n", "7: no such escape"),
     (BEGIN + "-- exit --\nno\n", "5: `exit` must have one line, a number up to 255"),
@@ -144,7 +144,7 @@ ERRORS = [
     (BEGIN + "-- dialogue a --\n@close abrupt\n", "6: @close abrupt must be within TLS"),
     (BEGIN + "-- dialogue a --\n@key-update\n", "6: @key-update must be within TLS"),
     (BEGIN + "-- dialogue a --\n@renegotiate\n", "6: @renegotiate must be within TLS"),
-    (BEGIN + "-- control/x pem --\n", "5: expected `-- control/x [absent|directory|unreadable|pem NAME ...] --`"),
+    (BEGIN + "-- control/x pem --\n", "5: expected `-- control/x [absent|directory|unreadable|private|pem NAME ...] --`"),
 ]
 DIALOGUE = BEGIN + "-- dialogue a --\n"
 ERRORS += [

@@ -79,6 +79,12 @@ def test_control_files(play: Play, manner: str, complaint: str) -> None:
     assert play(case(run, f"{complaint}\n" if complaint else "", header)).passed
 
 
+def test_a_private_control_file(play: Play) -> None:
+    """It has lines; only its owner may read it."""
+    run = "cat qmail/control/x && stat -c %a qmail/control/x qmail/control/me"
+    assert play(case(run, "hi\n600\n644\n", "-- control/x private --\nhi\n")).passed
+
+
 def test_certificates_in_control_files(play: Play) -> None:
     """After the lines of the section, without the blank ones at its end."""
     header = "-- control/tlshosts/mx.example.org.pem pem client.key mx --\nhi\n\n"

@@ -1,0 +1,294 @@
+# SPDX-License-Identifier: ISC
+"""AUTH with servers that nobody here wrote: aiosmtpd, and a Postfix with the mechanisms of Cyrus SASL; what loads libgsasl."""
+
+import base64
+import shutil
+import subprocess
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+
+import pytest
+from aiosmtpd.controller import Controller
+from aiosmtpd.smtp import MISSING, SMTP, AuthResult, LoginPassword
+
+from mocksrv.world import sandbox
+from mocksrv.world.home import default_program
+from mocksrv.world.nameserver import DnsServer
+from testsuite import mtas
+from testsuite.mtas import DOMAIN, Offers, Postfix
+from testsuite.peer import ADDRESS, MESSAGE, PATIENCE, RECIPIENT, SENDER, Outcome, command, environment, furnish, qremote
+from testsuite.test_aiosmtpd import ZONE, Handler
+from testsuite.test_tls import RECIPES, context
+
+pytestmark = pytest.mark.skipif(sandbox.available() is not None, reason=f"{sandbox.available()}")
+
+USER, PASSWORD = "alice", "correct horse, bättery=staple"
+CYRUS = Path(__file__).parent.parent / "build/mtas/cyrus-sasl"
+SASL_HOME = sandbox.SCRATCH / "mta/sasl"  # where Debian's Postfix looks
+
+
+def furnish_route(user: str = USER, password: str = PASSWORD, more: str = "") -> None:
+    """A route with a password, which nobody else may read."""
+    text = f"relay=mx.example.org\nuser={user}\npassword={password}\n{more}"
+    home = furnish(sandbox.SCRATCH / "qmail", **{"smtproutes.d/default": text})
+    (home / "control/smtproutes.d/default").chmod(0o640)
+
+
+# aiosmtpd
+
+
+class Judge:
+    """Decides who is authenticated, and remembers how it was asked."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+
+    def __call__(self, _server: object, _session: object, _envelope: object, mechanism: str, data: object) -> AuthResult:
+        self.asked.append(mechanism)
+        assert isinstance(data, LoginPassword)
+        return AuthResult(success=(data.login, data.password) == (USER.encode(), PASSWORD.encode()), handled=False)
+
+
+def authenticated(password: str, excluded: Sequence[str]) -> tuple[Outcome, list[str], int]:
+    """One delivery to an aiosmtpd that demands AUTH; how it was asked, and how many messages it took."""
+    judge, handler = Judge(), Handler()
+    controller = Controller(
+        handler, ADDRESS, 25, tls_context=context("mx"), authenticator=judge, auth_required=True,
+        auth_exclude_mechanism=excluded,
+    )  # fmt: skip
+    controller.start()
+    furnish_route(password=password)
+    try:
+        with DnsServer(ZONE) as server:
+            server.start()
+            return qremote("example.net", SENDER, RECIPIENT), judge.asked, len(handler.envelopes)
+    finally:
+        controller.stop()
+
+
+@pytest.mark.spec("AUT-1", "AUT-3", "AUT-4")
+@pytest.mark.parametrize(("excluded", "mechanism"), [([], "PLAIN"), (["LOGIN"], "PLAIN"), (["PLAIN"], "LOGIN")])
+def test_aiosmtpd_takes_the_mail_of_its_user(excluded: list[str], mechanism: str) -> None:
+    """And asks for nothing else than the password."""
+    outcome, asked, taken = sandbox.run(authenticated, PASSWORD, excluded)
+    assert (outcome.letters, asked, taken) == ("rK", [mechanism], 1), outcome
+
+
+@pytest.mark.spec("AUT-6", "AUT-7")
+@pytest.mark.parametrize("excluded", [["LOGIN"], ["PLAIN"]])
+def test_aiosmtpd_refuses_a_wrong_password(excluded: list[str]) -> None:
+    """The report says so, and does not show it."""
+    outcome, _, taken = sandbox.run(authenticated, "a wrong one", excluded)
+    assert (outcome.letters, taken) == ("Z", 0)
+    assert " refused AUTH " in outcome.report and "(#4.7.8)" in outcome.report and "wrong" not in outcome.report
+
+
+class Liar(Handler):
+    """Says SCRAM-SHA-256 as far as anybody can who does not know the password, and then accepts what came."""
+
+    def __init__(self, signature: bytes | None) -> None:
+        super().__init__()
+        self._signature = signature  # the server's last word; None: there is none
+
+    async def auth_SCRAM__SHA__256(self, server: SMTP, arguments: list[str]) -> AuthResult:  # noqa: N802
+        """The exchange, as aiosmtpd calls it."""
+        nonce = base64.b64decode(arguments[1]).partition(b"r=")[2]
+        await server.challenge_auth(b"r=" + nonce + b"more,s=c2FsdA==,i=4096")
+        if self._signature is not None:
+            answer = await server.challenge_auth(self._signature)
+            return AuthResult(success=answer is not MISSING, handled=answer is MISSING)
+        return AuthResult(success=True, handled=False)
+
+
+def deceived(signature: bytes | None) -> tuple[Outcome, bool, int]:
+    """One delivery to a liar, whether the client broke off, and how many messages it got."""
+    handler, trace = Liar(signature), sandbox.SCRATCH / "trace"
+    controller = Controller(handler, ADDRESS, 25, tls_context=context("mx"), authenticator=Judge())
+    controller.start()
+    furnish_route()
+    try:
+        with DnsServer(ZONE) as server:
+            server.start()
+            outcome = qremote("example.net", SENDER, RECIPIENT, variables={"QREMOTE_TRACE": str(trace)})
+    finally:
+        controller.stop()
+    return outcome, " C *\n" in trace.read_text(), len(handler.envelopes)
+
+
+@pytest.mark.spec("AUT-5")
+@pytest.mark.parametrize(
+    ("signature", "why"),
+    [
+        (b"v=" + base64.b64encode(bytes(32)), "it did not prove that it knows the password"),
+        (b"v=" + base64.b64encode(bytes(20)), "it did not prove that it knows the password"),
+        (None, "it accepted AUTH before that was finished"),
+    ],
+)
+def test_a_server_that_does_not_know_the_password(signature: bytes | None, why: str) -> None:
+    """It could be anybody: with SCRAM it learns nothing of the password, and gets no mail."""
+    outcome, broken_off, taken = sandbox.run(deceived, signature)
+    assert (outcome.letters, broken_off, taken) == ("Z", signature is not None, 0)
+    assert f"cannot be trusted: {why}. (#4.7.5)" in outcome.report
+
+
+# Postfix with Cyrus SASL
+
+
+class AuthPostfix(Postfix):
+    """A Postfix that takes mail only from its user; `mechanisms` are those that it offers."""
+
+    def __init__(self, mechanisms: str) -> None:
+        super().__init__([RECIPIENT.partition("@")[0]], Offers(), RECIPES.pem("mx.key mx.chain"))
+        (plugins,) = {path.parent for path in CYRUS.rglob("libscram.so")}
+        self._environment["SASL_PATH"] = str(plugins)
+        self._mechanisms = mechanisms
+
+    def _tls(self) -> str:
+        SASL_HOME.mkdir()
+        settings = f"pwcheck_method: auxprop\nauxprop_plugin: sasldb\nsasldb_path: {SASL_HOME}/db\n"
+        (SASL_HOME / "smtpd.conf").write_text(f"{settings}mech_list: {self._mechanisms}\n")
+        add = [CYRUS / "usr/sbin/saslpasswd2", "-c", "-p", "-f", SASL_HOME / "db", "-u", DOMAIN, USER]
+        subprocess.run(add, input=PASSWORD, text=True, check=True, env=self._environment, capture_output=True)
+        (SASL_HOME / "db").chmod(0o644)
+        return f"""\
+{super()._tls()}smtpd_sasl_auth_enable = yes
+smtpd_sasl_local_domain = {DOMAIN}
+smtpd_tls_auth_only = yes
+smtpd_recipient_restrictions = permit_sasl_authenticated, reject
+"""
+
+
+def posted(mechanisms: str, password: str) -> tuple[Outcome, list[bytes], str]:
+    """One delivery to such a Postfix, what it stored, and the trace."""
+    trace = sandbox.SCRATCH / "trace"
+    with AuthPostfix(mechanisms) as postfix, DnsServer(ZONE) as server:
+        server.start()
+        furnish_route(password=password)
+        outcome = qremote("example.net", SENDER, RECIPIENT, variables={"QREMOTE_TRACE": str(trace)})
+        postfix.settle()
+        return outcome, postfix.stored(RECIPIENT.partition("@")[0]), trace.read_text()
+
+
+needs_postfix = pytest.mark.skipif(
+    bool(mtas.missing()) or not CYRUS.is_dir(), reason=mtas.missing() or f"no {CYRUS} (ci/fetch-mtas makes it)"
+)
+
+
+@needs_postfix
+@pytest.mark.spec("AUT-1", "AUT-3", "AUT-4", "AUT-5", "AUT-7")
+@pytest.mark.parametrize(
+    ("mechanisms", "used"),
+    [
+        ("LOGIN PLAIN SCRAM-SHA-1 SCRAM-SHA-256", "SCRAM-SHA-256"),
+        ("LOGIN PLAIN SCRAM-SHA-1", "SCRAM-SHA-1"),
+        ("LOGIN PLAIN", "PLAIN"),
+        ("LOGIN", "LOGIN"),
+    ],
+)
+def test_postfix_takes_the_mail_of_its_user(mechanisms: str, used: str) -> None:
+    """By the best mechanism; the trace names it, and shows nothing that was said by it."""
+    outcome, stored, trace = sandbox.run(posted, mechanisms, PASSWORD, all_users=True)
+    assert outcome.letters == "rK", outcome
+    assert len(stored) == 1 and stored[0].endswith(MESSAGE)
+    said = [line.split(" ", 3)[2:] for line in trace.splitlines() if " C " in line or " S " in line]
+    begin = next(number for number, (who, text) in enumerate(said) if (who, text[:5]) == ("C", "AUTH "))
+    end = next(number for number, (who, text) in enumerate(said) if (who, text[:4]) == ("S", "235 "))
+    assert said[begin][1] == f"AUTH {used}{'' if used == 'LOGIN' else ' ...'}"
+    assert {text for _, text in said[begin + 1 : end]} <= {"...", "334 ...", ""}
+
+
+@needs_postfix
+@pytest.mark.spec("AUT-6")
+@pytest.mark.parametrize("mechanism", ["SCRAM-SHA-256", "SCRAM-SHA-1", "PLAIN", "LOGIN"])
+def test_postfix_refuses_a_wrong_password(mechanism: str) -> None:
+    """For now: the administrator may put it right."""
+    outcome, stored, _ = sandbox.run(posted, mechanism, "a wrong one", all_users=True)
+    assert (outcome.letters, stored) == ("Z", [])
+    assert f" refused AUTH {mechanism}. (#4.7.8)" in outcome.report
+
+
+# What is loaded when
+
+
+def opened(user: str) -> tuple[str, str]:
+    """The letters of a delivery with or without a user, and the files that Qremote opened."""
+    log = sandbox.SCRATCH / "opened"
+    judge = Judge()
+    controller = Controller(Handler(), ADDRESS, 25, tls_context=context("mx"), authenticator=judge)
+    controller.start()
+    if user:
+        furnish_route(user)
+    try:
+        with DnsServer(ZONE) as server:
+            server.start()
+            wrapper = ("strace", "-f", "-e", "trace=openat,open", "-o", str(log))
+            outcome = qremote("example.org", SENDER, RECIPIENT, wrapper=wrapper)
+    finally:
+        controller.stop()
+    return outcome.letters, log.read_text()
+
+
+@pytest.mark.spec("AUT-8")
+def test_who_has_no_password_does_not_load_it() -> None:
+    """Even if the server offers AUTH."""
+    letters, files = sandbox.run(opened, "")
+    assert letters == "rK" and "sasl" not in files
+    letters, files = sandbox.run(opened, USER)
+    assert letters == "rK" and "libgsasl" in files
+
+
+def copy_module(directory: Path) -> None:
+    shutil.copy(default_program().with_name("qremote-sasl.so"), directory)
+
+
+def spoil_module(directory: Path) -> None:
+    (directory / "qremote-sasl.so").write_bytes(b"no module")
+
+
+def foreign_module(directory: Path) -> None:
+    source = directory / "foreign.c"
+    source.write_text("const unsigned qremote_module[16] = {4711};\n")
+    subprocess.run(["cc", "-shared", "-fPIC", "-o", directory / "qremote-sasl.so", source], check=True)
+
+
+def with_program(prepare: Callable[[Path], None]) -> Outcome:
+    """A delivery by a copy of the program in a directory of its own, which is prepared."""
+    directory = sandbox.SCRATCH / "bin"
+    directory.mkdir()
+    for name in ("Qremote", "qremote-dns.so", "qremote-tls.so"):
+        shutil.copy(default_program().with_name(name), directory)
+    prepare(directory)
+    controller = Controller(Handler(), ADDRESS, 25, tls_context=context("mx"), authenticator=Judge())
+    controller.start()
+    furnish_route()
+    try:
+        with DnsServer(ZONE) as server, open(sandbox.SCRATCH / "message", "wb+") as message:
+            server.start()
+            message.write(MESSAGE)
+            message.seek(0)
+            done = subprocess.run(
+                [directory / "Qremote", *command("example.org", SENDER, RECIPIENT)[1:]], stdin=message,
+                capture_output=True, env=environment(), check=False, timeout=PATIENCE,
+            )  # fmt: skip
+    finally:
+        controller.stop()
+    return Outcome(done.returncode, done.stdout, done.stderr)
+
+
+@pytest.mark.spec("AUT-8")
+@pytest.mark.parametrize(
+    ("prepare", "letters", "text"),
+    [
+        (copy_module, "rK", "accepted message (TLS1.3 "),
+        (lambda _: None, "Z", "Qremote cannot load its SASL module: "),
+        (spoil_module, "Z", "Qremote cannot load its SASL module: "),
+        (foreign_module, "Z", "Qremote cannot use its SASL module: "),
+    ],
+    ids=["beside", "missing", "spoilt", "of another build"],
+)
+def test_the_module(prepare: Callable[[Path], None], letters: str, text: str) -> None:
+    """Without it nothing is sent to a server that wants a password."""
+    outcome = sandbox.run(partial(with_program, prepare))
+    assert outcome.letters == letters and text in outcome.report
+    assert letters == "rK" or "(#4.3.0)" in outcome.report
