@@ -15,6 +15,7 @@ import re
 import ssl
 import tempfile
 import tomllib
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,9 @@ _FILE = "certs/recipes.toml"
 _CURVES: dict[str, ec.EllipticCurve] = {"p256": ec.SECP256R1(), "p384": ec.SECP384R1(), "p521": ec.SECP521R1()}
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 _PURPOSES = {"server": ExtendedKeyUsageOID.SERVER_AUTH, "client": ExtendedKeyUsageOID.CLIENT_AUTH}
+_HASHES: dict[int, Callable[[bytes], bytes]] = {
+    0: bytes, 1: lambda octets: hashlib.sha256(octets).digest(), 2: lambda octets: hashlib.sha512(octets).digest(),
+}  # fmt: skip
 _FIELDS: dict[str, tuple[type, ...]] = {
     "issuer": (str,), "subject": (str,), "common-name": (str,), "names": (list,), "other-names": (list,),
     "key": (str,), "owner": (str,), "from": (str, datetime.date), "to": (str, datetime.date), "ca": (bool,),
@@ -70,6 +74,22 @@ class Recipes:
             raise ValueError(f"expected NAME or NAME.chain, not {piece}")
         chain = self.credential(name).chain
         return chain if part else chain[:1]
+
+    def tlsa(self, text: str) -> str:
+        """A zone's text, with the data of TLSA records in place of `{tlsa NAME USAGE SELECTOR MATCHING}`. Raises ValueError."""
+        return re.sub(r"\{tlsa (.*?)\}", lambda found: self._association(*found[1].split()), text)
+
+    def _association(self, name: str, *fields: str) -> str:
+        """The data of a TLSA record for a certificate (RFC 6698, section 2.1)."""
+        if len(fields) != 3 or not all(field.isdecimal() for field in fields):
+            raise ValueError("expected {tlsa NAME USAGE SELECTOR MATCHING}, with three numbers")
+        usage, selector, matching = map(int, fields)
+        if selector not in (0, 1) or matching not in _HASHES:
+            raise ValueError("a selector is 0 or 1, and a matching type 0, 1 or 2")
+        (certificate,) = self.certificates(name)
+        key = x509.load_der_x509_certificate(certificate).public_key()
+        spki = key.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
+        return f"{usage} {selector} {matching} {_HASHES[matching](spki if selector else certificate).hex()}"
 
     def pem(self, pieces: str) -> bytes:
         """PEM of `NAME` (a certificate), `NAME.chain` (and those sent after it) and `NAME.key`. Raises ValueError."""

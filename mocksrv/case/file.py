@@ -310,12 +310,19 @@ class _Reader:
         for section in self._named("dns"):
             try:
                 address, port = parse_endpoint(section.argument or "127.0.0.1", DNS_PORT)
-                zone = parse_zone(enumerate(section.body, section.line + 1))
+                zone = parse_zone(self._zone_lines(section))
                 yield NameServer(str(ipaddress.ip_address(address)), port, zone)
             except ZoneError as error:
                 self._fail(error.line, error.what)
             except ValueError as error:
                 self._fail(section.line, str(error))
+
+    def _zone_lines(self, section: Section) -> Iterator[tuple[int, str]]:
+        for number, line in enumerate(section.body, section.line + 1):
+            try:
+                yield number, Recipes(self._path).tlsa(line)
+            except ValueError as error:
+                raise ZoneError(number, str(error)) from error
 
     def _dns_log(self) -> list[str] | None:
         section = self._one("dns-log")

@@ -86,8 +86,11 @@ class Zone:
         kinds = (question.rdtype, dns.rdatatype.CNAME, dns.rdatatype.ANY)
         keys = [(name, kind) for name in names for kind in kinds]
         faults = set().union(*(self.faults.get(key, ()) for key in keys))
+        authentic = all(any("ad" in self.faults.get((name, kind), ()) for kind in kinds) for name in names)
         delay = max((self.delays.get(key, 0.0) for key in keys), default=0.0)
         response = self._response(query, chain, last, faults)
+        if authentic and (query.flags & dns.flags.AD or query.ednsflags & dns.flags.DO):  # RFC 6840, section 5.8
+            response.flags |= dns.flags.AD
         foreign = not self._has(question.name)
         if "drop" in faults:
             return Answer(None, delay, foreign, "no answer")
@@ -136,8 +139,6 @@ class Zone:
             response.answer.extend(one for one in chain if not rcodes or one.rdtype == dns.rdatatype.CNAME)
             if "stop" not in faults and (rcodes or not chain or chain[-1].rdtype != asked.rdtype):
                 response.authority.append(_SOA)
-        if "ad" in faults:
-            response.flags |= dns.flags.AD
         return response
 
 

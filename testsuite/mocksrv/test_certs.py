@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: ISC
 """Certificates are what their recipes say, as OpenSSL judges them; and the errors in wrong recipes."""
 
+import hashlib
 import multiprocessing
 import os
 import re
 import ssl
+import subprocess
 import tomllib
 from datetime import datetime
 from pathlib import Path
@@ -190,6 +192,20 @@ def test_without_recipes(tmp_path: Path) -> None:
     assert Recipes(tmp_path / "a.case").pem("mx") == RECIPES.pem("mx")
     with pytest.raises(ValueError, match="expected NAME or NAME.chain, not mx.pem"):
         RECIPES.pem("mx.pem")
+
+
+@pytest.mark.parametrize("name", ["mx", "mx-rsa", "ca"])
+@pytest.mark.parametrize("selector", [0, 1])
+def test_tlsa_records(name: str, selector: int) -> None:
+    """The data are what openssl makes of the certificate."""
+    command = ["openssl", "x509", "-inform", "PEM", *(["-noout", "-pubkey"] if selector else ["-outform", "DER"])]
+    octets = subprocess.run(command, input=RECIPES.pem(name), capture_output=True, check=True).stdout
+    if selector:
+        octets = subprocess.run(["openssl", "pkey", "-pubin", "-outform", "DER"], input=octets, capture_output=True, check=True).stdout
+    hashes = [octets, hashlib.sha256(octets).digest(), hashlib.sha512(octets).digest()]
+    for matching, expected in enumerate(hashes):
+        told = RECIPES.tlsa(f"a. TLSA {{tlsa {name} 2 {selector} {matching}}} ;@ad")
+        assert told == f"a. TLSA 2 {selector} {matching} {expected.hex()} ;@ad"
 
 
 def test_processes_share_rsa_keys(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,6 +13,7 @@ import pytest
 from mocksrv.case.zone import ZoneError, parse_zone
 from mocksrv.world.nameserver import DnsServer
 
+AD = dns.flags.RD | dns.flags.AD
 ZONE = """\
 ; a comment
 a.example.      A 192.0.2.1
@@ -22,6 +23,11 @@ away.example.   CNAME elsewhere.example.
 loop.example.   CNAME loop.example.
 deep.down.example. TXT "x"
 slow.example.   A 192.0.2.3 ;@delay=0.05s ;@ad
+sure.example.   A 192.0.2.9
+sure.example.   ANY ;@ad
+surely.example. CNAME sure.example. ;@ad
+hardly.example. CNAME sure.example.
+nearly.example. CNAME a.example. ;@ad
 fail.example.   MX ;@servfail
 no.example.     ANY ;@refused
 gone.example.   A ;@nxdomain
@@ -121,10 +127,25 @@ def test_truncation(ask: Ask) -> None:
 
 def test_delay_and_ad(ask: Ask) -> None:
     for tcp in (False, True):
-        answer = ask("slow.example.", tcp=tcp)
+        answer = ask("slow.example.", tcp=tcp, flags=AD)
         assert answer.time >= 0.05
         assert answer.flags & dns.flags.AD
-    assert not ask("a.example.").flags & dns.flags.AD
+    assert not ask("a.example.", flags=AD).flags & dns.flags.AD
+
+
+def test_ad_is_for_who_asks(ask: Ask) -> None:
+    """RFC 6840, section 5.8: with AD in the question, or with DO."""
+    assert ask("sure.example.", flags=AD).flags & dns.flags.AD
+    assert ask("sure.example.", want_dnssec=True).flags & dns.flags.AD
+    assert not ask("sure.example.").flags & dns.flags.AD
+
+
+def test_ad_is_for_the_whole_way(ask: Ask) -> None:
+    """Every alias and its target must have it."""
+    assert ask("sure.example.", "AAAA", flags=AD).flags & dns.flags.AD
+    assert ask("surely.example.", flags=AD).flags & dns.flags.AD
+    assert not ask("hardly.example.", flags=AD).flags & dns.flags.AD
+    assert not ask("nearly.example.", flags=AD).flags & dns.flags.AD
 
 
 @pytest.mark.parametrize(
