@@ -35,8 +35,8 @@ LIBRARY_qremote-tls = gnutls
 LIBRARIES = $(foreach module,$(basename $(notdir $(MODULE_FILES))),$(LIBRARY_$(module)))
 # It looks for the program beside itself.
 TRY = $(BUILD)/qremote-try
-OBJECTS = $(patsubst src/%.c,$(BUILD)/obj/%.o,$(filter-out src/dns/dns.c src/dns/idn.c src/smtp/sasl.c src/tls/tls.c src/tls/verify.c, \
-	$(wildcard src/*.c src/*/*.c)))
+MODULE_SOURCES = $(addprefix src/,$(addsuffix .c,dns/dns dns/question dns/idn smtp/sasl tls/tls tls/dane tls/verify))
+OBJECTS = $(patsubst src/%.c,$(BUILD)/obj/%.o,$(filter-out $(MODULE_SOURCES),$(wildcard src/*.c src/*/*.c)))
 PURE = $(shell sed -n '/^---- pure/,$${/^[a-z]/p}' src/LAYERS)
 # The manual pages of the programs.  Those of mocksrv belong to its package: see pyproject.toml.
 MAN = man/Qremote.8 man/qremote-try.8
@@ -56,10 +56,10 @@ all: $(PROGRAM) $(MODULE_FILES) $(TRY) ## build/Qremote (the default); nothing i
 $(PROGRAM): $(OBJECTS)
 	$(call run,link) $(COMPILE) -pie -Wl,--gc-sections $(LINK) -o $@ $^
 
-$(BUILD)/qremote-dns.so: $(patsubst %,$(BUILD)/pic/%.o,dns/dns dns/answer base/address base/text base/buf)
+$(BUILD)/qremote-dns.so: $(patsubst %,$(BUILD)/pic/%.o,dns/dns dns/question dns/answer dns/tlsa base/address base/text base/buf)
 $(BUILD)/qremote-idn.so: $(patsubst %,$(BUILD)/pic/%.o,dns/idn base/text base/buf)
 $(BUILD)/qremote-sasl.so: $(patsubst %,$(BUILD)/pic/%.o,smtp/sasl base/text base/buf)
-$(BUILD)/qremote-tls.so: $(patsubst %,$(BUILD)/pic/%.o,tls/tls tls/verify base/buf)
+$(BUILD)/qremote-tls.so: $(patsubst %,$(BUILD)/pic/%.o,tls/tls tls/dane tls/verify dns/tlsa base/text base/buf)
 $(MODULE_FILES): $(BUILD)/%.so:
 	$(call run,link) $(COMPILE) -shared -Wl,-z,defs -Wl,-Bsymbolic $(LINK) -o $@ $^ $(shell pkg-config --libs $(LIBRARY_$*))
 
@@ -77,7 +77,7 @@ $(BUILD)/pic/%.o: src/%.c Makefile $(BUILD)/flags | libraries
 -include $(shell find $(BUILD)/obj $(BUILD)/pic -name '*.d' 2>/dev/null)
 
 # Only the files that need these get them; a plain `make` after `make QMAIL=/elsewhere` must compile config.c again.
-$(BUILD)/pic/dns/dns.o: FILE_FLAGS = $(shell pkg-config --cflags libcares)
+$(BUILD)/pic/dns/question.o: FILE_FLAGS = $(shell pkg-config --cflags libcares)
 $(BUILD)/pic/dns/idn.o: FILE_FLAGS = $(shell pkg-config --cflags libidn2)
 $(BUILD)/pic/smtp/sasl.o: FILE_FLAGS = $(shell pkg-config --cflags libgsasl)
 $(BUILD)/pic/tls/%.o: FILE_FLAGS = $(shell pkg-config --cflags gnutls)

@@ -2,12 +2,13 @@
 /*
  * answer - a DNS message: src/dns/answer.c
  *
- * The input is a digit, which says what was asked (1: A, 2: AAAA, else MX), the name that was looked up, the octet
- * 0xff, and the message.
+ * The input is a digit, which says what was asked (1: A, 2: AAAA, 3: TLSA, else MX), the name that was looked up, the
+ * octet 0xff, and the message.
  */
 #include "common.h"
 
 #include "dns/answer.h"
+#include "dns/tlsa.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -24,6 +25,13 @@ static void check_record(const struct answer *answer, const struct record *recor
 	MUST(record->type == type);
 	MUST(type != ns_t_a || record->length == 4);
 	MUST(type != ns_t_aaaa || record->length == 16);
+	if (type == ns_t_tlsa) {
+		struct tlsa tlsa;
+		char text[TLSA_TEXT_SIZE];
+		MUST(tlsa_read((struct span){(const char *)record->data, record->length}, &tlsa));
+		tlsa_print(&tlsa, text);
+		MUST(memchr(text, '\0', sizeof text));
+	}
 	if (type == ns_t_mx) {
 		memset(name, 'x', sizeof name);
 		answer_name(answer, record, name);
@@ -44,9 +52,9 @@ static void check_chain(const struct chain *chain)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	static const unsigned types[] = {ns_t_mx, ns_t_a, ns_t_aaaa};
+	static const unsigned types[] = {ns_t_mx, ns_t_a, ns_t_aaaa, ns_t_tlsa};
 	struct input input = input_of(data, size);
-	unsigned type = types[input_digit(&input) % 3];
+	unsigned type = types[input_digit(&input) % 4];
 	struct span name = input_octets(&input);
 	struct span message = copy_of((struct span){input.at, input.left});
 	struct chain chain = {.aliases = 0};

@@ -67,19 +67,13 @@ static void write_files(struct input *input)
 	}
 }
 
-/* `server:port`, separated by commas, as c-ares reads it. */
 static void check_servers(const struct buf *servers)
 {
-	struct span rest = {servers->data, servers->length - 1};
-	MUST(servers->data[servers->length - 1] == '\0');
-	while (rest.data) {
-		struct span port;
-		struct span server = span_split(rest, ',', &rest);
-		struct span host = name_split(server, &port);
-		struct address address;
-		unsigned long number;
-		MUST(address_parse(host, &address) || address_parse_literal(host, &address));
-		MUST(span_number(port, 1, 65535, &number));
+	const struct dns_server *list = (const struct dns_server *)(const void *)servers->data;
+	for (size_t i = 0; i < servers->length / sizeof *list; i++) {
+		MUST(list[i].address.family == AF_INET || list[i].address.family == AF_INET6);
+		MUST(list[i].port > 0);
+		MUST(list[i].trusted || !address_is_loopback(&list[i].address));
 	}
 }
 
@@ -91,8 +85,7 @@ static void check_config(const struct config *config)
 	MUST(config->sources.ipv4.family == 0 || config->sources.ipv4.family == AF_INET);
 	MUST(config->sources.ipv6.family == 0 || config->sources.ipv6.family == AF_INET6);
 	MUST(config->families.order[0] != config->families.order[1] && config->families.order[0] != 0);
-	if (config->dnsservers.length > 0)
-		check_servers(&config->dnsservers);
+	check_servers(&config->dnsservers);
 }
 
 /* Whether the line is for the host: its domain is the host, or a suffix of it that begins with a dot, or empty. */

@@ -49,7 +49,7 @@ def answer(cases: list[Case]) -> Iterator[bytes]:
     for case in cases:
         for zone in (server.zone for server in case.servers):
             for name in {name for name, _ in (*zone.records, *zone.faults)}:
-                for digit, kind in enumerate(("MX", "A", "AAAA")):
+                for digit, kind in enumerate(("MX", "A", "AAAA", "TLSA")):
                     query = dns.message.make_query(name, kind, id=0)
                     wire = zone.answer(query, tcp=True).wire
                     if wire is not None:

@@ -70,6 +70,8 @@ static void converse(const struct delivery *delivery, const struct candidate *ca
 	address_print(&candidate->address, session->address);
 	race_where(candidate, session->route->port, session->where);
 	session->name = candidate->name;
+	session->dane = candidate->dane;
+	session->whose = &delivery->destination->exchangers;
 	session->host = *session->name ? session->name : session->address;
 	stream_open(&session->stream, &conn_transport, &descriptor, delivery->config->timeout_remote);
 	if (session_open(session) && starttls_run(starttls, session, descriptor) && auth_run(session))

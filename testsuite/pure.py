@@ -174,6 +174,10 @@ class Families(Structure):  # address.h
     _fields_ = [("order", c_int * 2)]
 
 
+class DnsServer(Structure):  # address.h
+    _fields_ = [("address", Address), ("port", c_uint16), ("trusted", c_bool)]
+
+
 class Route(Structure):  # route.h
     _fields_ = [
         ("line", c_size_t), ("relay", Span), ("port", c_uint16), ("tls", c_int), ("clientcert", Span),
@@ -217,19 +221,30 @@ class Record(Structure):  # answer.h
     _fields_ = [("type", c_uint), ("owner", c_char * MAXDNAME), ("data", c_void_p), ("length", c_size_t)]
 
 
+class Tlsa(Structure):  # tlsa.h
+    _fields_ = [("usage", c_uint), ("selector", c_uint), ("matching", c_uint), ("data", Span)]
+
+
+class Dane(Structure):  # exchangers.h
+    _fields_ = [("unknown", c_bool), ("base", c_char * NAME_SIZE), ("records", Buf)]
+
+
 class Exchanger(Structure):  # exchangers.h
     _fields_ = [
         ("name", c_char * NAME_SIZE), ("preference", c_uint16), ("draw", c_uint32),
-        ("addresses", Buf), ("unknown", c_bool),
+        ("addresses", Buf), ("unknown", c_bool), ("dane", POINTER(Dane)),
     ]  # fmt: skip
 
 
 class Exchangers(Structure):  # exchangers.h
-    _fields_ = [("list", POINTER(Exchanger)), ("count", c_size_t)]
+    _fields_ = [
+        ("list", POINTER(Exchanger)), ("count", c_size_t), ("authentic", c_bool), ("domain", c_char * NAME_SIZE),
+        ("alias", c_char * NAME_SIZE),
+    ]  # fmt: skip
 
 
 class Candidate(Structure):  # exchangers.h
-    _fields_ = [("name", c_char_p), ("address", Address)]
+    _fields_ = [("name", c_char_p), ("dane", POINTER(Dane)), ("address", Address)]
 
 
 class Recipient(Structure):  # envelope.h
@@ -267,9 +282,9 @@ STRUCTS: dict[str, type[Structure]] = {
     "content_type": ContentType, "level": Level, "nest": Nest, "delimiter": Delimiter,
     "unit": Unit, "words": Words, "recoding": Recoding, "entity": Entity, "piece": Piece, "mime": Mime, "encoder": Encoder, "form": Form,
     "reply": Reply, "report": Report,
-    "capabilities": Capabilities, "address": Address, "families": Families, "sources": Sources, "route": Route, "parts": Parts, "suite": Suite,
+    "capabilities": Capabilities, "address": Address, "families": Families, "sources": Sources, "dns_server": DnsServer, "route": Route, "parts": Parts, "suite": Suite,
     "cipherlist_fault": CipherlistFault, "cipherlist": Cipherlist,
-    "ciphers": Ciphers, "chain": Chain, "answer": Answer, "record": Record, "exchanger": Exchanger,
+    "ciphers": Ciphers, "chain": Chain, "answer": Answer, "record": Record, "tlsa": Tlsa, "dane": Dane, "exchanger": Exchanger,
     "exchangers": Exchangers, "candidate": Candidate, "recipient": Recipient, "envelope": Envelope,
     "stream_transport": Transport, "stream": Stream,
 }  # fmt: skip
@@ -343,6 +358,9 @@ _PROTOTYPES: dict[str, tuple[type | None, list[type]]] = {
     "ciphers_print": (None, [_P(Ciphers), c_int, _P(Buf)]),
     "ciphers_allow": (c_bool, [_P(Ciphers), Span]),
     "answer_read": (c_int, [_P(Answer), Span, c_uint, _P(Chain)]),
+    "tlsa_add": (None, [_P(Buf), c_char_p, c_size_t]),
+    "tlsa_next": (c_bool, [_P(Span), _P(Tlsa)]),
+    "tlsa_any_usable": (c_bool, [Span]),
     "answer_next": (c_bool, [_P(Answer), c_uint, _P(Chain), _P(Record)]),
     "answer_name": (None, [_P(Answer), _P(Record), c_char_p]),
     "exchangers_order": (None, [_P(Exchangers)]),

@@ -68,13 +68,13 @@ def test_where_one_server_has_no_answer_the_next_is_asked(kinds: tuple[str, ...]
 
 
 @contextmanager
-def unbound(settings: str) -> Iterator[None]:
+def unbound(settings: str, modules: str = "iterator") -> Iterator[None]:
     """A real unbound at 127.0.0.1 port 53, which forwards unknown names to port 5353."""
     libraries = {str(path.parent) for path in UNBOUND.rglob("*.so*")}
     configuration, log = sandbox.SCRATCH / "unbound.conf", sandbox.SCRATCH / "unbound.log"
     configuration.write_text(
         "server:\ninterface: 127.0.0.1\nchroot: ''\nusername: ''\npidfile: ''\nuse-syslog: no\n"
-        f"directory: {sandbox.SCRATCH}\nmodule-config: iterator\ndo-not-query-localhost: no\n{settings}"
+        f"directory: {sandbox.SCRATCH}\nmodule-config: '{modules}'\ndo-not-query-localhost: no\n{settings}"
         "forward-zone:\nname: .\nforward-addr: 127.0.0.1@5353\nremote-control:\ncontrol-enable: no\n"
     )
     with log.open("wb") as stream:

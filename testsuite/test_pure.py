@@ -42,7 +42,7 @@ def compiler_view(directory: Path) -> dict[str, list[int]]:
             sizes += [f"offsetof(struct {tag}, {name})", f"sizeof((struct {tag} *)0)->{name}"]
         prints.append(f'printf("{tag}{" %zu" * len(sizes)}\\n", {", ".join(sizes)});')
     headers = ["encoder", "qp", "form", "ehlo", "route"]
-    headers += ["ciphers", "cipherlist", "answer", "exchangers", "envelope", "stream"]
+    headers += ["ciphers", "cipherlist", "answer", "tlsa", "exchangers", "envelope", "stream"]
     includes = "\n".join([*(f'#include "{header(name)}"' for name in headers), "#include <stdio.h>"])
     (directory / "view.c").write_text(f"{includes}\nint main(void)\n{{\n{chr(10).join(prints)}\n}}\n")
     compiler = ["cc", "-std=c11", "-D_GNU_SOURCE", "-iquote", SRC]
@@ -61,7 +61,7 @@ def test_no_member_is_missing() -> None:
     """Every struct that a header of the pure floors defines has all its members here."""
     headers = (
         "text", "buf", "lines", "header", "words", "nest", "entity", "mime", "encoder", "form", "reply",
-        "report", "ehlo", "address", "route", "suites", "cipherlist", "ciphers", "answer", "exchangers", "envelope",
+        "report", "ehlo", "address", "route", "suites", "cipherlist", "ciphers", "answer", "tlsa", "exchangers", "envelope",
     )  # fmt: skip
     text = "".join(header(name).read_text() for name in headers)
     text = re.sub(r"/\*.*?\*/", "", text, flags=re.S)

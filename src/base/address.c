@@ -101,13 +101,19 @@ bool families_parse(struct span text, struct families *families)
 	return false;
 }
 
-bool address_is_self(const struct address *address)
+bool address_is_loopback(const struct address *address)
 {
 	static const unsigned char loopback[16] = {[15] = 1};
-	static const unsigned char any[16] = {0};
 	if (address->family == AF_INET)
-		return address->octets[0] == 127 || memcmp(address->octets, any, 4) == 0;
-	return memcmp(address->octets, loopback, 16) == 0 || memcmp(address->octets, any, 16) == 0;
+		return address->octets[0] == 127;
+	return memcmp(address->octets, loopback, sizeof loopback) == 0;
+}
+
+bool address_is_self(const struct address *address)
+{
+	static const unsigned char any[16] = {0};
+	return address_is_loopback(address) ||
+	       memcmp(address->octets, any, address->family == AF_INET ? 4 : sizeof any) == 0;
 }
 
 static bool is_alphanumeric(char octet)

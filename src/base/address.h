@@ -28,6 +28,13 @@ struct families {
 /* WHERE_SIZE is room for "[ADDRESS]:PORT". */
 enum { ADDRESS_TEXT_SIZE = 46, WHERE_SIZE = ADDRESS_TEXT_SIZE + 8, NAME_SIZE = 256, MAILBOX_MAX = 4096 };
 
+/* A DNS server that is asked; `trusted`: what it says about whether an answer is authentic counts. */
+struct dns_server {
+	struct address address;
+	uint16_t port;
+	bool trusted;
+};
+
 /* Makes an address from the octets of an A (AF_INET) or AAAA (AF_INET6) record. */
 struct address address_of(int family, const void *octets);
 
@@ -51,6 +58,9 @@ bool address_is_smtp_literal(struct span text);
 
 /* Reads `ipv4`, `ipv6`, `ipv4,ipv6` or `ipv6,ipv4`; false if it is anything else. */
 bool families_parse(struct span text, struct families *families);
+
+/* Whether the address is one of this machine's loopback: 127.0.0.0/8, ::1. */
+bool address_is_loopback(const struct address *address);
 
 /* Whether the address always means this machine: 0.0.0.0, ::, 127.0.0.0/8, ::1. */
 bool address_is_self(const struct address *address);

@@ -11,7 +11,7 @@
 
 /* Increase it with every change of tls.h, dns.h, idn.h, sasl.h or trace.h, and of the structs in them, that affects
  * program and module. */
-enum { MODULE_INTERFACE = 6 };
+enum { MODULE_INTERFACE = 7 };
 
 /*
  * Loads a module, such as qremote-tls.so, from the directory of the running program, else from where it was installed.

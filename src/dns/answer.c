@@ -16,11 +16,13 @@
 enum {
 	HEADER_SIZE = 12,
 	FIXED_SIZE = 10,
+	TLSA_FIELDS = 3,
 	RESPONSE = 0x80,
 	OPCODE = 0x78,
 	AUTHORITATIVE = 0x04,
 	TRUNCATED = 0x02,
 	RECURSION = 0x80,
+	AUTHENTIC = 0x20,
 	RCODE = 0x0f
 };
 
@@ -95,6 +97,8 @@ static bool is_well_formed(const struct answer *answer, const struct record *rec
 	case ns_t_cname:
 		return record->length > offset &&
 		       expand(answer, record->data + offset, name) == (int)(record->length - offset);
+	case ns_t_tlsa:
+		return record->length >= TLSA_FIELDS;
 	default:
 		return true;
 	}
@@ -175,6 +179,11 @@ enum dns_status answer_read(struct answer *answer, struct span message, unsigned
 	}
 	rewind_to_first(answer);
 	return DNS_FOUND;
+}
+
+bool answer_is_authentic(struct span message)
+{
+	return message.length >= HEADER_SIZE && (message.data[3] & AUTHENTIC);
 }
 
 void answer_explain(struct span message, enum dns_status status, char text[ANSWER_TEXT_SIZE])

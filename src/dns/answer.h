@@ -58,6 +58,9 @@ struct record {
  */
 enum dns_status answer_read(struct answer *answer, struct span message, unsigned type, struct chain *chain);
 
+/* Whether its server says that a message, one that answer_read() could read, is authentic (RFC 4035 section 3.2.3). */
+bool answer_is_authentic(struct span message);
+
 /* Says in words what a message says: its RCODE and, unless the records tell it, what answer_read() found. */
 void answer_explain(struct span message, enum dns_status status, char text[ANSWER_TEXT_SIZE]);
 

@@ -19,10 +19,19 @@ static int compare(const void *left, const void *right)
 	return 0;
 }
 
+static void release(struct exchanger *exchanger)
+{
+	buf_free(&exchanger->addresses);
+	if (exchanger->dane)
+		buf_free(&exchanger->dane->records);
+	mem_free(exchanger->dane);
+	exchanger->dane = NULL;
+}
+
 static void truncate_to(struct exchangers *exchangers, size_t count)
 {
 	while (exchangers->count > count)
-		buf_free(&exchangers->list[--exchangers->count].addresses);
+		release(&exchangers->list[--exchangers->count]);
 }
 
 void exchangers_order(struct exchangers *exchangers)
@@ -91,7 +100,7 @@ static size_t take_by_turns(const struct exchanger *exchanger, struct families f
 		for (size_t turn = 0; turn < 2 && filled < room; turn++) {
 			const struct address *address = next_of(exchanger, families.order[turn], &places[turn]);
 			if (address)
-				candidates[filled++] = (struct candidate){exchanger->name, *address};
+				candidates[filled++] = (struct candidate){exchanger->name, exchanger->dane, *address};
 		}
 	} while (filled > before);
 	return filled;
@@ -127,7 +136,8 @@ const char *exchangers_unknown(const struct exchangers *exchangers)
 bool exchangers_failed(const struct exchangers *exchangers)
 {
 	for (size_t i = 0; i < exchangers->count; i++)
-		if (exchangers->list[i].addresses.failed)
+		if (exchangers->list[i].addresses.failed ||
+		    (exchangers->list[i].dane && exchangers->list[i].dane->records.failed))
 			return true;
 	return false;
 }

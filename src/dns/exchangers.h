@@ -12,6 +12,13 @@
 /* How many exchangers are looked up, and how many of their addresses are tried (MX-5). */
 enum { EXCHANGERS_MAX = 100, CANDIDATES_MAX = 100 };
 
+/* What the DNS says about the certificates of a host whose addresses are authentic (RFC 7672). */
+struct dane {
+	bool unknown;         /* its TLSA records cannot be looked up now */
+	char base[NAME_SIZE]; /* its TLSA base domain: the name that it goes by */
+	struct buf records;   /* authentic ones (tlsa.h); if there are none, nothing is demanded */
+};
+
 /* A host that accepts mail for a domain (RFC 5321 section 5.1). */
 struct exchanger {
 	char name[NAME_SIZE]; /* empty for an address literal */
@@ -19,16 +26,21 @@ struct exchanger {
 	uint32_t draw;        /* random: orders those of equal preference */
 	struct buf addresses; /* an array of struct address, of both families */
 	bool unknown;         /* a lookup of its addresses failed for now */
+	struct dane *dane;    /* owned; NULL where the addresses are not authentic */
 };
 
 struct exchangers {
 	struct exchanger *list; /* owned */
 	size_t count;
+	bool authentic;         /* how they were found is, as far as that was looked up */
+	char domain[NAME_SIZE]; /* whose exchangers they are, */
+	char alias[NAME_SIZE];  /* and what that is an alias for: the same if it is none */
 };
 
 /* One address to try. */
 struct candidate {
-	const char *name; /* belongs to the exchanger */
+	const char *name;        /* these two belong to the exchanger */
+	const struct dane *dane; /* NULL: the DNS demands nothing of it */
 	struct address address;
 };
 

@@ -79,7 +79,7 @@ static bool open_dns(struct search *search)
 	search->module = module_load("qremote-dns.so", "DNS", what, sizeof what);
 	if (!search->module)
 		return fail_locally(search, what);
-	search->dns = search->module->open(search->config->dnsservers.data, search->trace, &why);
+	search->dns = search->module->open(&search->config->dnsservers, search->trace, &why);
 	if (search->dns)
 		return true;
 	snprintf(what, sizeof what, "cannot query the DNS: %s.", why);
@@ -125,8 +125,12 @@ static bool use_relay(struct search *search)
 	char name[NAME_SIZE];
 	if (address_parse(relay, &address) || address_parse_literal(relay, &address))
 		return use_single(search, NULL, &address);
-	if (ulabel_copy(relay, name, &why))
+	if (ulabel_copy(relay, name, &why)) {
+		struct exchangers *exchangers = &search->destination->exchangers;
+		exchangers->authentic = true; /* the control file says so */
+		memcpy(exchangers->domain, name, sizeof name);
 		return use_single(search, name, NULL);
+	}
 	return why.local ? fail_locally(search, why.text)
 			 : fail_relay(search, "4.3.0", *why.text ? why.text : "is not a domain name.");
 }
@@ -181,6 +185,14 @@ static bool look_up_addresses(struct search *search)
 	if (named)
 		search->module->addresses(search->dns, exchangers);
 	return !exchangers_failed(exchangers) || fail_locally(search, "is out of memory.");
+}
+
+static bool look_up_tlsa(struct search *search)
+{
+	struct destination *destination = search->destination;
+	if (search->dns)
+		search->module->tlsa(search->dns, &destination->exchangers, destination->way.route.port);
+	return !exchangers_failed(&destination->exchangers) || fail_locally(search, "is out of memory.");
 }
 
 /* Drops this machine with those that are no better, and tells so of each. */
@@ -301,7 +313,7 @@ static bool run(struct search *search)
 		found = use_single(search, NULL, &search->host->address);
 	else
 		found = use_mx(search);
-	if (!found || !look_up_addresses(search) || !drop_self(search, &prospect.dropped))
+	if (!found || !look_up_addresses(search) || !drop_self(search, &prospect.dropped) || !look_up_tlsa(search))
 		return false;
 	look_around(search, &prospect);
 	return prospect.found || fail_without_address(search, &prospect);

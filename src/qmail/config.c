@@ -234,17 +234,25 @@ static bool load_smtproutes(struct load *load)
 	return !wrong || config_refuse(load->failure, "smtproutes", route.line, wrong);
 }
 
-/* An address in dnsservers: `192.0.2.53`, `2001:db8::53`, or in brackets, with or without a port after it. */
-static bool parse_server(struct span line, struct address *address, unsigned long *port)
+/* A line of dnsservers: `192.0.2.53`, `2001:db8::53`, or in brackets, with or without a port after it, and `trust-ad`;
+ * returns what is wrong with it, or NULL. */
+static const char *parse_server(struct span line, struct dns_server *server)
 {
+	static const char malformed[] = "must be an address, or an address and a port.";
 	struct span rest;
-	*port = DNS_PORT;
-	if (address_parse(line, address))
-		return true;
-	struct span host = name_split(line, &rest);
-	if (rest.data && !span_number(rest, 1, UINT16_MAX, port))
-		return false;
-	return address_parse(host, address) || address_parse_literal(host, address);
+	struct span mark;
+	unsigned long port = DNS_PORT;
+	line = span_split(line, ' ', &mark);
+	if (!address_parse(line, &server->address)) {
+		struct span host = name_split(line, &rest);
+		if (rest.data && !span_number(rest, 1, UINT16_MAX, &port))
+			return malformed;
+		if (!address_parse(host, &server->address) && !address_parse_literal(host, &server->address))
+			return malformed;
+	}
+	server->port = (uint16_t)port;
+	server->trusted = mark.data || address_is_loopback(&server->address);
+	return !mark.data || span_is(mark, "trust-ad") ? NULL : "may have nothing but trust-ad after its address.";
 }
 
 static bool load_dnsservers(struct load *load)
@@ -256,20 +264,14 @@ static bool load_dnsservers(struct load *load)
 	struct span rest = {load->contents.data, load->contents.length};
 	for (size_t number = 1; rest.length > 0; number++) {
 		struct span line = span_trim(span_split(rest, '\n', &rest));
-		struct address address;
-		unsigned long port;
-		char text[ADDRESS_TEXT_SIZE];
+		struct dns_server server = {0};
 		if (line.length == 0 || line.data[0] == '#')
 			continue;
-		if (!parse_server(line, &address, &port))
-			return config_refuse(load->failure, "dnsservers", number,
-					     "must be an address, or an address and a port.");
-		address_print(&address, text);
-		buf_format(servers, strchr(text, ':') ? "%s[%s]:%lu" : "%s%s:%lu", servers->length > 0 ? "," : "", text,
-			   port);
+		const char *wrong = parse_server(line, &server);
+		if (wrong)
+			return config_refuse(load->failure, "dnsservers", number, wrong);
+		buf_add(servers, &server, sizeof server);
 	}
-	if (servers->length > 0)
-		buf_octet(servers, '\0');
 	return !servers->failed || config_refuse(load->failure, "dnsservers", 0, "cannot be read: out of memory.");
 }
 

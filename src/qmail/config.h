@@ -22,7 +22,7 @@ struct config {
 	struct sources sources; /* where connections come from */
 	uint64_t chunk_size;    /* the largest number of octets of one BDAT; 0: no limit */
 	struct buf smtproutes;  /* the whole file; every line is well formed */
-	struct buf dnsservers;  /* `address:port`, separated by commas, as a string; no data: use resolv.conf */
+	struct buf dnsservers;  /* an array of struct dns_server; empty: those of resolv.conf are asked */
 };
 
 /*

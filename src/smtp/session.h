@@ -3,6 +3,7 @@
 #define SESSION_H
 
 #include "base/stream.h"
+#include "dns/exchangers.h"
 #include "qmail/config.h"
 #include "qmail/report.h"
 #include "qmail/route.h"
@@ -40,6 +41,8 @@ struct outcome {
 struct session {
 	const struct config *config;
 	const struct route *route;
+	const struct dane *dane;        /* what the DNS demands of the server; NULL: nothing */
+	const struct exchangers *whose; /* whose server it is */
 	struct trace *trace;
 	/* The server as reports name it. */
 	const char *name; /* empty where there is only an address */

@@ -6,13 +6,15 @@
  *
  * TLS is opportunistic: it stops passive listeners, no certificate is verified, and after a failure the delivery is
  * tried once more in the clear.  With a file for the server in control/tlshosts, nothing is sent unless the server
- * proves its name, whatever else is written.  Otherwise the route may demand the same, or TLS at least, or switch it
- * off, as a file in control/notlshosts does where nothing is demanded.
+ * proves its name, whatever else is written.  TLSA records in the DNS demand TLS, and say what the server's certificate
+ * is (RFC 7672).  Otherwise the route may demand the same, or TLS at least, or switch it off, as a file in
+ * control/notlshosts does where nothing is demanded.
  */
 #include "smtp/starttls.h"
 
 #include "base/conn.h"
 #include "base/module.h"
+#include "dns/tlsa.h"
 #include "tls/ciphers.h"
 
 #include <stdio.h>
@@ -22,8 +24,9 @@ struct attempt {
 	struct starttls *starttls;
 	struct session *session;
 	const struct tls_module *module;
-	struct tls *tls;       /* until the session takes it */
-	enum route_tls policy; /* of the route, unless a file for the server says otherwise */
+	struct tls *tls;         /* until the session takes it */
+	enum route_tls policy;   /* of the route, unless a file for the server or the DNS says otherwise */
+	const struct dane *dane; /* the server's TLSA records, which demand TLS; NULL: there are none that count */
 	char clientcert[NAME_SIZE];
 	/* Files; one that is absent has no data. */
 	struct buf trusted; /* the server's in control/tlshosts */
@@ -46,10 +49,18 @@ static bool fail_locally(struct attempt *attempt, const char *who, const char *w
 /* This server does not get the mail; the next one may. */
 static bool distrust(struct attempt *attempt, const char *why, const struct reply *reply)
 {
-	char what[220];
+	char what[260];
 	snprintf(what, sizeof what, "cannot be trusted: %s.", why);
 	session_fail(attempt->session, 'Z', "4.7.5", what, reply);
 	return false;
+}
+
+/* The same where there is no TLS: the postmaster may know nothing of these records. */
+static bool distrust_clear(struct attempt *attempt, const char *why, const struct reply *reply)
+{
+	char text[240];
+	snprintf(text, sizeof text, "%s%s", why, attempt->dane ? "; its TLSA records demand TLS" : "");
+	return distrust(attempt, text, reply);
 }
 
 /* Whether nothing may be sent in the clear. */
@@ -80,7 +91,7 @@ static bool fail_handshake(struct attempt *attempt, const char *why)
 	snprintf(text, sizeof text, "the TLS handshake failed: %s", why);
 	attempt->session->broken = true;
 	plan_another(attempt, why, false);
-	return distrust(attempt, text, NULL);
+	return distrust_clear(attempt, text, NULL);
 }
 
 static bool read_file(struct attempt *attempt, const char *file, struct buf *contents)
@@ -108,6 +119,23 @@ static bool read_refusal(struct attempt *attempt)
 	return read;
 }
 
+/* What the DNS demands; false, with a failure, if that cannot be looked up: else an attacker could forbid it. */
+static bool read_dane(struct attempt *attempt)
+{
+	const struct dane *dane = attempt->session->dane;
+	if (dane && dane->unknown) {
+		session_fail(attempt->session, 'Z', "4.4.3",
+			     "cannot be trusted: its TLSA records cannot be looked up in the DNS now.", NULL);
+		return false;
+	}
+	if (!dane || dane->records.length == 0)
+		return true;
+	attempt->dane = dane;
+	if (attempt->policy == ROUTE_TLS_MAY)
+		attempt->policy = ROUTE_TLS_MUST;
+	return true;
+}
+
 /* Reads the certificates that the server must prove itself with, if there are any, and decides what is demanded. */
 static bool read_policy(struct attempt *attempt)
 {
@@ -121,7 +149,9 @@ static bool read_policy(struct attempt *attempt)
 		return false;
 	if (attempt->trusted.data)
 		attempt->policy = ROUTE_TLS_VERIFY;
-	return attempt->policy != ROUTE_TLS_MAY || read_refusal(attempt);
+	if (attempt->policy == ROUTE_TLS_MAY && !read_refusal(attempt))
+		return false;
+	return attempt->trusted.data || attempt->policy == ROUTE_TLS_OFF || read_dane(attempt);
 }
 
 static bool fail_for_ciphers(struct attempt *attempt, const struct cipherlist_fault *fault)
@@ -176,6 +206,16 @@ static bool prepare(struct attempt *attempt)
 	return attempt->module || fail_locally(attempt, "Qremote", why);
 }
 
+static struct tls_dane demand_of(const struct attempt *attempt)
+{
+	const struct dane *dane = attempt->dane;
+	const struct exchangers *whose = attempt->session->whose;
+	if (!dane)
+		return (struct tls_dane){0};
+	return (struct tls_dane){.records = {dane->records.data, dane->records.length},
+				 .names = {dane->base, whose->domain, whose->alias}};
+}
+
 /* Opens the module's session, which checks the files. */
 static bool open_tls(struct attempt *attempt, int descriptor)
 {
@@ -185,6 +225,7 @@ static bool open_tls(struct attempt *attempt, int descriptor)
 		.host = *name ? name : NULL,
 		.certificate = {attempt->certificate.data, attempt->certificate.length},
 		.trusted = {attempt->trusted.data, attempt->trusted.length},
+		.dane = demand_of(attempt),
 		.system_trust = attempt->policy == ROUTE_TLS_VERIFY && !attempt->trusted.data,
 		.trace = attempt->session->trace,
 		.below = &conn_transport,
@@ -216,7 +257,10 @@ static void enter_tls(struct attempt *attempt)
 	attempt->tls = NULL;
 	stream_switch(&session->stream, attempt->module->transport, session->tls);
 	snprintf(session->secured, sizeof session->secured, "%s %s%s", attempt->module->version(session->tls),
-		 attempt->module->suite(session->tls), attempt->policy == ROUTE_TLS_VERIFY ? ", verified" : "");
+		 attempt->module->suite(session->tls),
+		 attempt->policy == ROUTE_TLS_VERIFY           ? ", verified"
+		 : tlsa_any_usable(demand_of(attempt).records) ? ", verified by DANE"
+							       : "");
 }
 
 /* A handshake gets the time of one reply, but no more than this: there must be time for a try in the clear. */
@@ -290,7 +334,7 @@ static bool secure(struct attempt *attempt, int descriptor)
 		return shake_hands(attempt) && greet_again(attempt);
 	if (class == 3 || session_is_closing(session))
 		return session_fail_reply(session, &starttls);
-	return !demands_tls(attempt) || distrust(attempt, "it refused STARTTLS", &session->reply);
+	return !demands_tls(attempt) || distrust_clear(attempt, "it refused STARTTLS", &session->reply);
 }
 
 /* In the clear; the report must say that TLS was tried. */
@@ -311,7 +355,7 @@ bool starttls_run(struct starttls *starttls, struct session *session, int descri
 	else if (ready && usable && attempt.policy != ROUTE_TLS_OFF)
 		ready = secure(&attempt, descriptor);
 	else if (ready && demands_tls(&attempt))
-		ready = distrust(&attempt, "it does not offer STARTTLS", NULL);
+		ready = distrust_clear(&attempt, "it does not offer STARTTLS", NULL);
 	if (ready && !session->tls)
 		note_clear(starttls, session);
 	if (attempt.tls)

@@ -11,6 +11,8 @@
 
 #include "base/buf.h"
 #include "base/module.h"
+#include "dns/tlsa.h"
+#include "tls/dane.h"
 #include "tls/verify.h"
 
 #include <gnutls/gnutls.h>
@@ -28,10 +30,11 @@ struct tls {
 	gnutls_priority_t priority;
 	const struct stream_transport *below;
 	int descriptor;
-	char host[256]; /* empty where there is only an address */
-	bool judged;    /* the server's certificate is verified */
-	size_t unsent;  /* octets in a record that GnuTLS holds and that was not completely written; 0: there is none */
-	bool more;      /* more follows this record */
+	char host[256];       /* empty where there is only an address */
+	struct tls_dane dane; /* without records, unless one is usable */
+	bool anchored;        /* the server's certificates must lead to what a file or this system trusts */
+	size_t unsent; /* octets in a record that GnuTLS holds and that was not completely written; 0: there is none */
+	bool more;     /* more follows this record */
 	unsigned status;
 };
 
@@ -56,8 +59,10 @@ static bool fail_with(struct tls_failure *failure, enum tls_trouble trouble, int
 static int judge(gnutls_session_t session)
 {
 	struct tls *tls = gnutls_session_get_ptr(session);
-	if (tls->judged)
-		tls->status = verify_server(session, tls->host);
+	if (tls->anchored)
+		tls->status = verify_server(session, (const char *const[VERIFY_NAMES_MAX]){tls->host, "", ""});
+	if (tls->status == 0 && tls->dane.records.length > 0)
+		tls->status = dane_verify(session, tls->credentials, tls->dane.records, tls->dane.names, tls->trace);
 	return tls->status == 0 ? 0 : GNUTLS_E_CERTIFICATE_ERROR;
 }
 
@@ -127,6 +132,8 @@ static ssize_t push(gnutls_transport_ptr_t context, const giovec_t *parts, int c
 
 static bool set_up(struct tls *tls, const struct tls_settings *settings, struct tls_failure *failure)
 {
+	const char *name =
+		settings->dane.records.length > 0 ? settings->dane.names[0] : tls->host; /* RFC 7672 section 8.1 */
 	int result = gnutls_certificate_allocate_credentials(&tls->credentials);
 	if (result == 0 && !load_files(tls, settings, failure))
 		return false;
@@ -138,8 +145,8 @@ static bool set_up(struct tls *tls, const struct tls_settings *settings, struct 
 		result = gnutls_priority_set(tls->session, tls->priority);
 	if (result == 0)
 		result = gnutls_credentials_set(tls->session, GNUTLS_CRD_CERTIFICATE, tls->credentials);
-	if (result == 0 && *tls->host)
-		result = gnutls_server_name_set(tls->session, GNUTLS_NAME_DNS, tls->host, strlen(tls->host));
+	if (result == 0 && *name)
+		result = gnutls_server_name_set(tls->session, GNUTLS_NAME_DNS, name, strlen(name));
 	if (result != 0)
 		return fail_with(failure, TLS_LOCAL, result);
 	gnutls_certificate_set_verify_function(tls->credentials, judge);
@@ -175,7 +182,9 @@ static struct tls *open_tls(const struct tls_settings *settings, struct tls_fail
 	tls->trace = settings->trace;
 	tls->below = settings->below;
 	tls->descriptor = settings->descriptor;
-	tls->judged = settings->trusted.data || settings->system_trust;
+	tls->anchored = settings->trusted.data || settings->system_trust;
+	if (tlsa_any_usable(settings->dane.records))
+		tls->dane = settings->dane;
 	if (settings->host)
 		snprintf(tls->host, sizeof tls->host, "%s", settings->host);
 	if (set_up(tls, settings, failure))
@@ -226,9 +235,10 @@ static bool shake_hands(struct tls *tls, int64_t deadline, struct tls_failure *f
 static bool handshake(struct tls *tls, int64_t deadline, struct tls_failure *failure)
 {
 	bool done = shake_hands(tls, deadline, failure);
+	bool judged = tls->anchored || tls->dane.records.length > 0;
 	if (trace_is_on(tls->trace))
-		verify_tell(tls->session, tls->host, tls->judged && (done || tls->status != 0) ? &tls->status : NULL,
-			    tls->trace);
+		verify_tell(tls->session, (const char *const[VERIFY_NAMES_MAX]){tls->host, "", ""},
+			    judged && (done || tls->status != 0) ? &tls->status : NULL, tls->trace);
 	return done;
 }
 

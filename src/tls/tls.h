@@ -3,6 +3,7 @@
 #define TLS_H
 
 #include "base/stream.h"
+#include "base/text.h"
 #include "trace.h"
 
 #include <stdbool.h>
@@ -17,12 +18,24 @@ struct tls_pem {
 	size_t length;
 };
 
+enum { TLS_NAMES_MAX = 3 };
+
+/* What the DNS demands of the server's certificates (RFC 7672); all of it stays in place until the handshake is done.
+ */
+struct tls_dane {
+	struct span records; /* TLSA records (dns/tlsa.h); if none is usable, nothing is demanded */
+	/* For usage DANE-TA, the server must be one of these (section 3.2.2); empty ones do not count.  The first one,
+	 * the TLSA base domain, is sent as the server name. */
+	const char *names[TLS_NAMES_MAX];
+};
+
 struct tls_settings {
 	const char *priority;       /* GnuTLS's priority string */
 	const char *host;           /* the server's name, NULL if there is only an address */
 	struct tls_pem certificate; /* ours, with its chain and its key, for a server that asks for one */
 	struct tls_pem trusted;     /* the certificates that the server's chain must lead to */
 	bool system_trust;          /* without those: the ones that this system trusts; neither: it is not verified */
+	struct tls_dane dane;       /* and this, too, if a record is usable */
 	struct trace *trace;        /* is told what the server's certificate is */
 	const struct stream_transport *below; /* what TLS runs over: a connected socket, and how to wait for it */
 	int descriptor;

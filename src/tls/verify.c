@@ -78,11 +78,23 @@ static bool is_for_servers(gnutls_x509_crt_t certificate)
 	return gnutls_x509_crt_check_key_purpose(certificate, GNUTLS_KP_TLS_WWW_SERVER, 0) != 0;
 }
 
-/* What is wrong with the certificate itself, if `host`, unless that is empty, is the server. */
-static unsigned own_status(gnutls_x509_crt_t certificate, const char *host)
+/* Whether the certificate is for one of the names, if there are any. */
+static bool is_for_any(gnutls_x509_crt_t certificate, const char *const names[VERIFY_NAMES_MAX])
+{
+	bool named = false;
+	for (size_t i = 0; i < VERIFY_NAMES_MAX; i++) {
+		if (*names[i] && is_for(certificate, names[i]))
+			return true;
+		named = named || *names[i];
+	}
+	return !named;
+}
+
+/* What is wrong with the certificate itself. */
+static unsigned own_status(gnutls_x509_crt_t certificate, const char *const names[VERIFY_NAMES_MAX])
 {
 	unsigned status = dates_status(certificate);
-	if (*host && !is_for(certificate, host))
+	if (!is_for_any(certificate, names))
 		status |= GNUTLS_CERT_UNEXPECTED_OWNER | GNUTLS_CERT_INVALID;
 	if (!is_for_servers(certificate))
 		status |= GNUTLS_CERT_PURPOSE_MISMATCH | GNUTLS_CERT_INVALID;
@@ -90,17 +102,18 @@ static unsigned own_status(gnutls_x509_crt_t certificate, const char *host)
 }
 
 /* What GnuTLS finds wrong with the chain, and what it does not check if the file holds that certificate. */
-static unsigned certificate_status(gnutls_session_t session, gnutls_x509_crt_t certificate, const char *host)
+static unsigned certificate_status(gnutls_session_t session, gnutls_x509_crt_t certificate,
+				   const char *const names[VERIFY_NAMES_MAX])
 {
 	gnutls_typed_vdata_st purpose = {.type = GNUTLS_DT_KEY_PURPOSE_OID,
 					 .data = (unsigned char *)(uintptr_t)GNUTLS_KP_TLS_WWW_SERVER};
 	unsigned status = 0;
 	if (gnutls_certificate_verify_peers(session, &purpose, 1, &status) != 0)
 		return GNUTLS_CERT_INVALID;
-	return status | own_status(certificate, host);
+	return status | own_status(certificate, names);
 }
 
-unsigned verify_server(gnutls_session_t session, const char *host)
+unsigned verify_server(gnutls_session_t session, const char *const names[VERIFY_NAMES_MAX])
 {
 	unsigned status = GNUTLS_CERT_INVALID;
 	unsigned count = 0;
@@ -109,13 +122,14 @@ unsigned verify_server(gnutls_session_t session, const char *host)
 	if (!chain || count == 0 || gnutls_x509_crt_init(&certificate) != 0)
 		return status;
 	if (gnutls_x509_crt_import(certificate, &chain[0], GNUTLS_X509_FMT_DER) == 0)
-		status = certificate_status(session, certificate, host);
+		status = certificate_status(session, certificate, names);
 	gnutls_x509_crt_deinit(certificate);
 	return status;
 }
 
 /* What is wrong with a certificate: the first that applies is reported. */
 static const struct verify_reason reasons[] = {
+	{VERIFY_NO_TLSA, GNUTLS_A_BAD_CERTIFICATE, "is none that its TLSA records allow"},
 	{GNUTLS_CERT_PURPOSE_MISMATCH, GNUTLS_A_UNSUPPORTED_CERTIFICATE, "is not for a server"},
 	{GNUTLS_CERT_SIGNER_NOT_FOUND, GNUTLS_A_UNKNOWN_CA, "has an unknown issuer"},
 	{GNUTLS_CERT_EXPIRED, GNUTLS_A_CERTIFICATE_EXPIRED, "has expired"},
@@ -189,7 +203,8 @@ static void tell_verdict(unsigned status, bool judged, struct trace *trace)
 				  : "refused");
 }
 
-void verify_tell(gnutls_session_t session, const char *host, const unsigned *verdict, struct trace *trace)
+void verify_tell(gnutls_session_t session, const char *const names[VERIFY_NAMES_MAX], const unsigned *verdict,
+		 struct trace *trace)
 {
 	unsigned status = 0;
 	unsigned count = 0;
@@ -204,7 +219,7 @@ void verify_tell(gnutls_session_t session, const char *host, const unsigned *ver
 		if (read && i == 0) {
 			tell_names(certificate, trace);
 			tell_dates(certificate, trace);
-			status = own_status(certificate, host);
+			status = own_status(certificate, names);
 		}
 		gnutls_x509_crt_deinit(certificate);
 	}
@@ -212,19 +227,16 @@ void verify_tell(gnutls_session_t session, const char *host, const unsigned *ver
 		tell_verdict(verdict ? *verdict : status, verdict, trace);
 }
 
-/* Any certificate of the file is an anchor, but for those whose purposes are others: at these, GnuTLS does not look at
- * what it trusts. */
-static void add_anchors(gnutls_x509_trust_list_t anchors, gnutls_x509_crt_t *certificates, unsigned count)
+/* GnuTLS would not look at the purposes of what it trusts. */
+void verify_add_anchor(gnutls_x509_trust_list_t anchors, gnutls_x509_crt_t certificate)
 {
-	for (unsigned i = 0; i < count; i++)
-		if (!is_for_servers(certificates[i]) ||
-		    gnutls_x509_trust_list_add_cas(anchors, &certificates[i], 1, 0) != 1)
-			gnutls_x509_crt_deinit(certificates[i]);
+	if (!is_for_servers(certificate) || gnutls_x509_trust_list_add_cas(anchors, &certificate, 1, 0) != 1)
+		gnutls_x509_crt_deinit(certificate);
 }
 
-/* An empty list of anchors for the credentials, which own it.  GnuTLS sorts anchors into buckets by their names, and
+/* GnuTLS sorts anchors into buckets by their names, and
  * looks for anchors within the presented chain only in the bucket of the last issuer's name; so there is one bucket. */
-static int make_anchors(gnutls_certificate_credentials_t credentials, gnutls_x509_trust_list_t *anchors)
+int verify_make_anchors(gnutls_certificate_credentials_t credentials, gnutls_x509_trust_list_t *anchors)
 {
 	int result = gnutls_x509_trust_list_init(anchors, 1);
 	if (result == 0)
@@ -235,7 +247,7 @@ static int make_anchors(gnutls_certificate_credentials_t credentials, gnutls_x50
 int verify_load_system(gnutls_certificate_credentials_t credentials)
 {
 	gnutls_x509_trust_list_t anchors;
-	int result = make_anchors(credentials, &anchors);
+	int result = verify_make_anchors(credentials, &anchors);
 	return result == 0 ? gnutls_x509_trust_list_add_system_trust(anchors, 0, 0) : result;
 }
 
@@ -244,12 +256,13 @@ int verify_load(gnutls_certificate_credentials_t credentials, const gnutls_datum
 	gnutls_x509_trust_list_t anchors;
 	gnutls_x509_crt_t *certificates;
 	unsigned count;
-	int result = make_anchors(credentials, &anchors);
+	int result = verify_make_anchors(credentials, &anchors);
 	if (result == 0)
 		result = gnutls_x509_crt_list_import2(&certificates, &count, pem, GNUTLS_X509_FMT_PEM, 0);
 	if (result < 0)
 		return result;
-	add_anchors(anchors, certificates, count);
+	for (unsigned i = 0; i < count; i++)
+		verify_add_anchor(anchors, certificates[i]);
 	gnutls_free(certificates);
 	return 0;
 }
