@@ -162,7 +162,7 @@ lint: deps-ci ## the style and the structure of the sources (20 s)
 	ci/check-globals
 	ci/check-purity
 	clang-format --dry-run --Werror src/*.[ch] src/*/*.[ch] bench/*.[ch] fuzz/*.[ch]
-	shellcheck .ci/run $$(grep -l '^#!/bin/sh' admin/* ci/*)
+	shellcheck .ci/run $$(grep -l '^#!/bin/sh' admin/* ci/* debian/*)
 	! grep -rL 'SPDX-License-Identifier: ISC' --include='*.[ch]' --include='*.py' --include='*.[1-8]' --include='*.js' --include='*.pl' --include='*.go' admin bench ci examples fuzz man mocksrv src testsuite | grep .
 	for page in man/*.[1-8]; do mandoc -T lint -W warning $$page || exit; done
 	mypy --python-version 3.11 --cache-dir=/dev/null --explicit-package-bases mocksrv bench fuzz testsuite/torture
@@ -240,7 +240,7 @@ ci: deps-ci ## everything that must pass before a change is accepted; the tests 
 deps:
 	@ci/install-deps
 
-deps-demo deps-ci:
+deps-demo deps-deb deps-ci:
 	@ci/install-deps $(@:deps-%=%)
 
 # Files in use are replaced by rename: qmail-rspawn bounces a mail if it finds no program.
@@ -252,6 +252,19 @@ install: $(PROGRAM) $(MODULE_FILES) $(TRY) ## into $(DESTDIR)$(PREFIX); QMAIL=/v
 	$(call put,755,$(TRY),$(PREFIX)/bin/qremote-try)
 	for page in $(MAN); do \
 		install -D -m 644 $$page '$(DESTDIR)$(PREFIX)'/share/man/man$${page##*.}/$${page##*/} || exit; done
+
+# The tarball has what the commit has, and debian/changelog, so that dpkg-buildpackage works there without git.
+TARBALL = $(BUILD)/qremote-$(VERSION).tar.gz
+dist: ## build/qremote-VERSION.tar.gz: the sources as they are committed (1 s)
+	@mkdir -p $(BUILD)/dist
+	@ci/changelog >$(BUILD)/dist/changelog
+	@git diff --quiet HEAD || echo 'make dist: what is not committed is not in it' >&2
+	git archive --format=tar.gz --prefix=qremote-$(VERSION)/debian/ --add-file=$(BUILD)/dist/changelog \
+		--prefix=qremote-$(VERSION)/ -o $(TARBALL) HEAD
+
+deb: deps-deb ## Debian packages of the sources as they are committed, in build/deb; lintian judges them (30 s)
+	@$(MAKE) dist
+	@env -u MAKEFLAGS -u MFLAGS -u MAKELEVEL ci/deb $(TARBALL)
 
 # As in admin/qmail-remote, qmail-rspawn must always find its program.
 uninstall: ## remove what install installed
@@ -279,5 +292,5 @@ help: ## this list; times are for two processors
 
 FORCE:
 .PHONY: all demo case check torture peers lint analyze bench debug compile-commands sanitize valgrind browser teeth fuzz \
-	fuzz-targets ci deps deps-demo deps-ci install uninstall replace-qmail-remote restore-qmail-remote format clean help libraries FORCE
+	fuzz-targets ci deps deps-demo deps-deb deps-ci dist deb install uninstall replace-qmail-remote restore-qmail-remote format clean help libraries FORCE
 .DELETE_ON_ERROR:
