@@ -30,9 +30,21 @@ WRAPPER = b"#!/bin/sh\n# signs, for control/timeoutremote seconds\nexec /var/qma
 KEPT = "qmail-remote.before-Qremote"
 
 
+GUIDE = (ROOT / "doc/guide.md").read_text()
+
+
 def readme(fragment: str) -> str:
     """The only command in README's section on qmail that contains a fragment, without its comment."""
-    section = (ROOT / "README.md").read_text().partition("\n## Under qmail\n")[2].partition("\n## ")[0]
+    return command((ROOT / "README.md").read_text().partition("\n## Under qmail\n")[2].partition("\n## ")[0], fragment)
+
+
+def guide(fragment: str) -> str:
+    """The same in doc/guide.md."""
+    return command(GUIDE, fragment)
+
+
+def command(section: str, fragment: str) -> str:
+    """The only command in a text that contains a fragment."""
     indented = re.sub(r"\\\n", "", "\n".join(re.findall(r"^ {4,}(?=\S)(.*)", section, re.M)))
     found = [line.partition("    #")[0].strip() for line in indented.splitlines() if fragment in line]
     assert len(found) == 1, (fragment, found)
