@@ -137,9 +137,11 @@ static void begin(struct heat *heat)
 	struct race *race = heat->race;
 	size_t place = heat->count;
 	const struct candidate *candidate = race->candidates[place];
-	char who[WHO_SIZE];
-	print_who(race, candidate, who);
-	if (timeouts_defer(race->timeouts, &candidate->address)) {
+	char who[WHO_SIZE] = "";
+	bool deferred = timeouts_defer(race->timeouts, &candidate->address);
+	if (deferred || trace_is_on(race->trace))
+		print_who(race, candidate, who);
+	if (deferred) {
 		trace_note(race->trace, '*', "not tried: %s timed out before, says queue/lock/tcpto", who);
 		report_unconnected(race, who, "4.4.1", "it timed out before, and is not tried now");
 		leave(heat, place);

@@ -82,14 +82,12 @@ static void list_files(struct config *config)
 	close(descriptor);
 }
 
-/* Whether the file may be there: true where the directory could not be listed. */
-static bool may_exist(const struct config *config, const char *file)
+bool config_may_exist(const struct config *config, const char *file)
 {
-	struct span rest;
-	struct span name = span_split(span_of(file), '/', &rest);
+	size_t length = strcspn(file, "/");
 	for (size_t at = 0; at < config->entries.length;) {
 		const struct dirent64 *entry = (const struct dirent64 *)(const void *)(config->entries.data + at);
-		if (span_equal(span_of(entry->d_name), name))
+		if (strncmp(entry->d_name, file, length) == 0 && !entry->d_name[length])
 			return true;
 		at += entry->d_reclen;
 	}
@@ -108,7 +106,7 @@ bool config_read_mode(const struct config *config, const char *file, struct buf 
 	char path[PATH_MAX];
 	char why[128];
 	struct stat status;
-	if (!may_exist(config, file))
+	if (!config_may_exist(config, file))
 		return true;
 	if (!put_path(config, file, path))
 		return config_refuse(failure, file, 0, "cannot be read: the path of the qmail home is too long.");

@@ -168,12 +168,10 @@ static bool converse(struct exchange *exchange)
 	return conclude(exchange);
 }
 
-bool auth_run(struct session *session)
+static bool authenticate(struct session *session)
 {
 	struct exchange exchange = {.session = session, .stage = {.name = "AUTH", .temporary = true}};
 	bool done = false;
-	if (session->route->user.length == 0)
-		return true;
 	session->hidden[0] = session->route->password;
 	if (!choose_mechanism(&exchange) || !open_exchange(&exchange))
 		return false;
@@ -190,4 +188,9 @@ bool auth_run(struct session *session)
 	session->hidden[1] = (struct span){NULL, 0};
 	exchange.module->close(exchange.sasl);
 	return done;
+}
+
+bool auth_run(struct session *session)
+{
+	return session->route->user.length == 0 || authenticate(session);
 }
