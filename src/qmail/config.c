@@ -82,7 +82,7 @@ static void list_files(struct config *config)
 	close(descriptor);
 }
 
-bool config_may_exist(const struct config *config, const char *file)
+bool config_may_have(const struct config *config, const char *file)
 {
 	size_t length = strcspn(file, "/");
 	for (size_t at = 0; at < config->entries.length;) {
@@ -106,7 +106,7 @@ bool config_read_mode(const struct config *config, const char *file, struct buf 
 	char path[PATH_MAX];
 	char why[128];
 	struct stat status;
-	if (!config_may_exist(config, file))
+	if (!config_may_have(config, file))
 		return true;
 	if (!put_path(config, file, path))
 		return config_refuse(failure, file, 0, "cannot be read: the path of the qmail home is too long.");

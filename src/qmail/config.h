@@ -32,7 +32,7 @@ struct config {
 bool config_load(struct config *config, const char *home, struct report *failure);
 
 /* Whether there may be such a control file, or such a directory of them: false if the list of them has no such name. */
-bool config_may_exist(const struct config *config, const char *file);
+bool config_may_have(const struct config *config, const char *file);
 
 /*
  * Reads all of the control file `file`: an absent one has no data, an empty one has, but no length.  Returns false,

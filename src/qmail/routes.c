@@ -23,7 +23,7 @@ static const char *suffix_of(const char *name)
 static bool read_file(struct way *way, const char *name, const struct config *config, mode_t *mode,
 		      struct report *failure)
 {
-	if (!config_may_exist(config, "smtproutes.d"))
+	if (!config_may_have(config, "smtproutes.d"))
 		return true;
 	do {
 		snprintf(way->file, sizeof way->file, "smtproutes.d/%s", name ? name : "default");
