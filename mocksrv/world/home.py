@@ -80,4 +80,4 @@ def _make_control(path: Path, control: Control) -> None:
             path.mkdir()
         case manner:
             path.write_bytes(control.octets)
-            path.chmod({"unreadable": 0, "private": 0o600}.get(manner, 0o644))
+            path.chmod({"unreadable": 0, "private": 0o600}.get(manner or "", 0o644))

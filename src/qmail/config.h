@@ -31,9 +31,6 @@ struct config {
  */
 bool config_load(struct config *config, const char *home, struct report *failure);
 
-/* Whether there may be such a control file, or such a directory of them: false if the list of them has no such name. */
-bool config_may_have(const struct config *config, const char *file);
-
 /*
  * Reads all of the control file `file`: an absent one has no data, an empty one has, but no length.  Returns false,
  * with Z 4.3.0 in `failure`, if it cannot be read.
@@ -43,6 +40,9 @@ bool config_read(const struct config *config, const char *file, struct buf *cont
 /* The same, and the mode of the file (stat(2)). */
 bool config_read_mode(const struct config *config, const char *file, struct buf *contents, mode_t *mode,
 		      struct report *failure);
+
+/* Whether there may be a control file, or a directory in its path: false only where that is known without a look. */
+bool config_may_have(const struct config *config, const char *file);
 
 /* Writes Z 4.3.0 about a control file, and a line of it unless that is 0: what is wrong, as a sentence without its
  * subject.  Returns false. */

@@ -54,7 +54,7 @@ bool routes_find(struct way *way, const char *host, const struct config *config,
 	} else {
 		/* Every line was checked when the file was read. */
 		route_find((struct span){config->smtproutes.data, config->smtproutes.length}, span_of(host), route);
-		snprintf(way->file, sizeof way->file, route->line > 0 ? "smtproutes" : "");
+		strcpy(way->file, route->line > 0 ? "smtproutes" : "");
 	}
 	way->families_file = route->families.order[0] ? way->file : "families";
 	if (!route->families.order[0])

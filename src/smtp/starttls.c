@@ -109,6 +109,8 @@ static bool read_refusal(struct attempt *attempt)
 	const char *name = attempt->session->name;
 	struct buf contents = {0};
 	char file[NAME_SIZE + 16];
+	if (!config_may_have(attempt->session->config, "notlshosts"))
+		return true;
 	snprintf(file, sizeof file, "notlshosts/%s", name);
 	bool read = read_file(attempt, file, &contents);
 	if (contents.data) {
