@@ -263,6 +263,13 @@ OTHERS: dict[str, tuple[int, Callable[[int], Load]]] = {
         1_400, lambda n: looked_up("example.org. MX {0} x{0}.example.org.\nx{0}.example.org. A 192.0.2.9\n", n)
     ),
     "addresses of one exchanger": (2_000, lambda n: looked_up("example.org. A 10.0.{2}.{3}\n", n)),
+    "TLSA records": (
+        600, lambda n: with_file(
+            "dnsservers", "127.0.0.1\n", arguments=("example.org", SENDER, RECIPIENT),
+            zone=f"example.org. A {ADDRESS}\nexample.org. ANY ;@ad\n_25._tcp.example.org. ANY ;@ad\n"
+            + "".join(f"_25._tcp.example.org. TLSA 3 1 1 {number:064x}\n" for number in range(n)),
+        ),
+    ),
     "a chain of aliases": (
         1_000, lambda n: looked_up("x{0}.example.org. CNAME x{1}.example.org.\n", n, "x0.example.org")
     ),

@@ -46,6 +46,10 @@ PLANTED = {
         "walk->settled = outcome.report.letter == 'K';",
         "spare/octets/*/close", 20, "another connection",
     ),
+    "records that nobody trusts": (
+        "smtp/starttls.c", "if (!dane || dane->records.length == 0)", "if (!dane || dane->records.length > 0)",
+        "dane/noise/*", 1, "switches DANE off",
+    ),
 }  # fmt: skip
 
 
@@ -64,7 +68,7 @@ def usual(tools: Tools) -> dict[str, Result]:
 @pytest.fixture(scope="module")
 def plain(tools: Tools) -> dict[str, Result]:
     """The same, in the modes that the smaller tests need."""
-    return survey(tools, ("lockstep", "spare"))
+    return survey(tools, ("lockstep", "spare", "dane"))
 
 
 def test_every_system_call_is_known(usual: dict[str, Result]) -> None:

@@ -151,9 +151,10 @@ static void tell_tlsa(const struct question *question, const struct record *reco
 /* Unusable records are taken, too, since they demand TLS. */
 static enum dns_status take_tlsa(struct question *question, struct answer *answer)
 {
+	enum { RECORDS_MAX = 100 };
 	struct exchanger *exchanger = question->context;
 	struct record record;
-	while (answer_next(answer, question->type, &question->chain, &record)) {
+	for (int i = 0; i < RECORDS_MAX && answer_next(answer, question->type, &question->chain, &record); i++) {
 		tlsa_add(&exchanger->dane->records, record.data, record.length);
 		tell_tlsa(question, &record);
 	}

@@ -252,28 +252,31 @@ static void take_answer(void *context, int status, int timeouts, unsigned char *
 		question->sibling->end = now() + TIMEOUT_SECOND_FAMILY;
 }
 
-/* The same, and asks whether the answer is authentic (RFC 6840 section 5.7): no call of c-ares 1.18 does that. */
-static bool send_authentic_query(struct question *question)
+/* Asks as well whether the answer is authentic (RFC 6840 section 5.7), as no call of c-ares 1.18 does. */
+static void send_authentic_query(struct question *question)
 {
-	enum { FLAGS = 3, AD = 0x20 }; /* RFC 6840 section 5.7 */
+	enum { FLAGS = 3, AD = 0x20 };
 	unsigned char *query = NULL;
 	int length = 0;
 	uint16_t id = (uint16_t)now();
 	if (getrandom(&id, sizeof id, GRND_NONBLOCK) < 0)
 		id ^= (uint16_t)(uintptr_t)question; /* better than no question */
-	bool made = ares_create_query(question_name(question), ns_c_in, (int)question->type, id, 1, &query, &length,
-				      0) == ARES_SUCCESS;
-	if (made) {
+	int status =
+		ares_create_query(question_name(question), ns_c_in, (int)question->type, id, 1, &query, &length, 0);
+	if (status == ARES_SUCCESS) {
 		query[FLAGS] |= AD;
 		ares_send(question->dns->channel, query, length, take_answer, question);
+	} else {
+		take_answer(question, status, 0, NULL, 0);
 	}
 	ares_free_string(query);
-	return made;
 }
 
 static void send_query(struct question *question)
 {
-	if (!question->dns->trusted || !send_authentic_query(question))
+	if (question->dns->trusted)
+		send_authentic_query(question);
+	else
 		ares_query(question->dns->channel, question_name(question), ns_c_in, (int)question->type, take_answer,
 			   question);
 }

@@ -12,6 +12,7 @@ from testsuite.torture.world import Result, Session
 # questions to a DNS server that is silent.
 DEADLINE = 240.0
 _RECORDS = re.compile(rb"(?:(?:r|[hs][^\0]+\n)\0)*[KZD][^\0]+\n\0")
+_DANE = b", verified by DANE)"
 _WARNING = "Possible duplicate!"
 
 
@@ -53,7 +54,9 @@ def _judge_reports(run: Run, result: Result, usual: Result) -> Iterator[str]:
             yield "K, but no server accepted the message (RES-7)"
         if said != wanted:
             yield f"the letters are {said}, not {wanted}"
-    elif any(_was_read(one, result) for one in accepted) and not _could_not_decrypt(run):
+        if (_DANE in usual.stdout) != (_DANE in result.stdout):
+            yield "a fault switches DANE off (DAN-6)"
+    elif any(_was_read(one, result) for one in accepted) and not _could_not_decrypt(run, result):
         yield "no K, though the server's 2xx was received"
     elif any(one.message is not None for one in result.sessions) and _WARNING not in report:
         yield "a server has the whole message, and nothing warns of a duplicate (RES-7)"
@@ -74,9 +77,10 @@ def _was_read(session: Session, result: Result) -> bool:
     return session.accepted_at is not None and result.log.received.get(session.port, 0) >= session.accepted_at
 
 
-def _could_not_decrypt(run: Run) -> bool:
+def _could_not_decrypt(run: Run, result: Result) -> bool:
     """Whether it may have received the reply without being able to read it."""
-    return run.call in ("malloc", "mmap", "brk") and MODES[run.mode].tls
+    tls = MODES[run.mode].tls or any("STARTTLS" in one.commands for one in result.sessions)
+    return run.call in ("malloc", "mmap", "brk") and tls
 
 
 def _judge_message(session: Session, usual: Result) -> Iterator[str]:
