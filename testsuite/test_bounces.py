@@ -10,7 +10,7 @@ import email
 import json
 import re
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -104,11 +104,16 @@ EVENTS = {str(event.case.relative_to(CASES).with_suffix("")): event for event in
 @cache
 def sisimai() -> dict[str, list[dict[str, str]]]:
     """What Sisimai finds in the bounce of each event."""
+    return read_by_sisimai({name: event.bounce for name, event in EVENTS.items()})
+
+
+def read_by_sisimai(bounces: Mapping[str, str]) -> dict[str, list[dict[str, str]]]:
+    """What it finds in each of them."""
     with TemporaryDirectory() as directory:
         files = {}
-        for number, (name, event) in enumerate(EVENTS.items()):
+        for number, (name, bounce) in enumerate(bounces.items()):
             files[str(path := Path(directory) / str(number))] = name
-            path.write_text(event.bounce)
+            path.write_text(bounce)
         found = subprocess.run(["perl", "-e", SISIMAI, *files], capture_output=True, check=True, timeout=120)
     return {files[file]: list(entries) for file, entries in json.loads(found.stdout).items()}
 

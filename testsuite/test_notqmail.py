@@ -26,8 +26,8 @@ import pytest
 from mocksrv.case.file import read_case
 from mocksrv.world import sandbox
 from mocksrv.world.home import default_program
-from testsuite.peer import ADDRESS, HOST, MESSAGE, PATIENCE, RECIPIENT, SENDER, Peer, furnish, qremote
-from testsuite.test_bounces import EVENTS, Event
+from testsuite.peer import ADDRESS, MESSAGE, PATIENCE, RECIPIENT, SENDER, Outcome, Peer, furnish, qremote
+from testsuite.test_bounces import EVENTS, Event, read_by_sisimai
 from testsuite.test_race import World, deliver, library  # noqa: F401
 
 SOURCE = os.environ.get("NOTQMAIL", "")
@@ -36,7 +36,7 @@ pytestmark = [
     pytest.mark.skipif(not SOURCE, reason="NOTQMAIL names no source of notqmail: see CONTRIBUTING.md"),
 ]
 
-PROGRAMS = ("qmail-send", "qmail-rspawn", "qmail-clean", "qmail-queue", "qmail-tcpto", "qmail-tcpok")
+PROGRAMS = ("qmail-send", "qmail-rspawn", "qmail-clean", "qmail-queue", "qmail-remote", "qmail-tcpto", "qmail-tcpok")
 QMAIL = Path("/var/qmail")  # hidden in the sandbox
 SPLIT = 23  # conf-split
 USERS = ("alias", "qmaild", "qmaill", "root", "qmailp", "qmailq", "qmailr", "qmails")  # conf-users; all are root here
@@ -91,7 +91,7 @@ def install(tree: Path) -> None:
     (QMAIL / "queue/lock/sendmutex").touch()
     (QMAIL / "queue/lock/tcpto").write_bytes(bytes(1024))
     os.mkfifo(QMAIL / "queue/lock/trigger")
-    furnish(QMAIL, locals="sender.example\n", timeoutconnect="60\n")
+    furnish(QMAIL, locals="sender.example\n", smtproutes=f":[{ADDRESS}]\n", timeoutconnect="60\n")
 
 
 def queue(sender: str, recipient: str) -> None:
@@ -181,6 +181,7 @@ def bounces(tree: Path, events: Mapping[int, Event]) -> dict[int, str]:
     (QMAIL / "reports").mkdir()
     for number, event in events.items():
         (QMAIL / f"reports/{number}").write_bytes(read_case(event.case).report or b"")
+    (QMAIL / "bin/qmail-remote").unlink()
     (QMAIL / "bin/qmail-remote").write_text(PLAY)
     (QMAIL / "bin/qmail-remote").chmod(0o755)
     for number in events:
@@ -216,46 +217,69 @@ def test_bounces(tree: Path) -> None:
         assert failures[1] == {RECIPIENT.encode()}, event.case
 
 
-def refused(tree: Path) -> str:
-    """The bounce of a recipient whom a server refuses, by Qremote in the place of qmail-remote."""
+REFUSALS = {"MAIL": "550 5.7.1 not yours", "RCPT": "550 5.1.1 no such user", "DATA": "554 5.7.0 no", ".": "552 5.2.2 full"}
+
+
+def refused(tree: Path, own: bool) -> dict[str, str]:
+    """The bounces of mails that a server refuses, each at another command, by qmail's own program or by Qremote."""
     install(tree)
-    (QMAIL / "bin/qmail-remote").symlink_to(default_program())
-    with Peer(replies={"RCPT": "550 5.1.1 no such user"}), running() as qmail:
-        queue(SENDER.replace("alice", "1"), f"bob@{HOST}")
-        return next(qmail.local_deliveries())[1]
+    if not own:
+        (QMAIL / "bin/qmail-remote").unlink()
+        (QMAIL / "bin/qmail-remote").symlink_to(default_program())
+    found = {}
+    with running() as qmail:
+        for command, reply in REFUSALS.items():
+            with Peer(replies={command: reply}):
+                queue(SENDER, RECIPIENT)
+                found[command] = next(qmail.local_deliveries())[1]
+    return found
 
 
 @pytest.mark.spec("RES-5", "RES-2")
-def test_a_bounce_of_a_delivery(tree: Path) -> None:
-    """From qmail-queue over Qremote to the sender."""
-    told = essence(sandbox.run(refused, tree))
-    assert f"\n<bob@{HOST}>:\n{HOST} does not like recipient. (#5.1.1)\nRemote host said: 550 5.1.1 no such user\n" in told
+def test_bounces_of_deliveries(tree: Path) -> None:
+    """The parsers find in ours what they find in those of qmail-remote: the recipient, the code and the command."""
+    bounces = {own: sandbox.run(refused, tree, own) for own in (True, False)}
+    for command, reply in REFUSALS.items():
+        both = [bounces[own][command] for own in (True, False)]
+        assert "Remote host said: " + reply in both[0] and f"(#{reply.split()[1]})" in both[1] and ADDRESS in both[1]
+        failures = [flufl.bounce.all_failures(email.message_from_string(bounce))[1] for bounce in both]
+        assert failures == [{RECIPIENT.encode()}] * 2, command
+        read = read_by_sisimai(dict(zip(("theirs", "ours"), both)))
+        found = {who: [(one["recipient"], one["code"], one["command"]) for one in read[who]] for who in read}
+        assert found["ours"] == found["theirs"] and found["ours"][0][:2] == (RECIPIENT, reply.split()[1]), command
 
 
 def qmail_tcpto() -> list[str]:
     """What it shows, without the seconds."""
-    told = subprocess.run([QMAIL / "bin/qmail-tcpto"], capture_output=True, text=True, check=True, timeout=PATIENCE).stdout
-    return re.sub(r"timed out \d+ seconds", "timed out N seconds", told).splitlines()
+    done = subprocess.run([QMAIL / "bin/qmail-tcpto"], stdout=subprocess.PIPE, text=True, check=True, timeout=PATIENCE)
+    return re.sub(r"timed out \d+ seconds", "timed out N seconds", done.stdout).splitlines()
+
+
+def both() -> list[str]:
+    """The letters of qmail-remote's reports and of Qremote's; the server would take the mail."""
+    with Peer(), (sandbox.SCRATCH / "message").open("rb") as message:
+        command = [QMAIL / "bin/qmail-remote", "example.org", SENDER, RECIPIENT]
+        reports = subprocess.run(command, stdin=message, capture_output=True, check=True, timeout=PATIENCE).stdout
+        return [Outcome(0, reports, b"").letters, qremote(variables={"QMAILHOME": str(QMAIL)}).letters]
 
 
 def table_of_qmail(tree: Path, library: Path) -> list[object]:
-    """What is shown after a timeout; after more of them, and what came of the next mail; the same after qmail-tcpok."""
+    """What is shown after one timeout and after two, and what then comes of mails; the same after qmail-tcpok."""
     install(tree)
-    told: list[object] = []
-    deliver(World(((ADDRESS,),), (ADDRESS,)), library, QMAIL)
-    told.append(qmail_tcpto())
-    often = struct.pack("<4B2I4x", 192, 0, 2, 25, 5, int(time.time())).ljust(1024, b"\0")
-    delivery = deliver(World(((ADDRESS,),), (), {ADDRESS: {}}, often), library, QMAIL)
-    told += [qmail_tcpto(), delivery.outcome.letters]
+    (sandbox.SCRATCH / "message").write_bytes(MESSAGE)
+    table, told = bytes(1024), []
+    for _ in range(2):
+        deliver(World(((ADDRESS,),), (ADDRESS,), table=table), library, QMAIL)
+        told += qmail_tcpto()
+        count = (QMAIL / "queue/lock/tcpto").read_bytes()[4]
+        table = struct.pack("<4B2I4x", 192, 0, 2, 25, count, int(time.time()) - 200).ljust(1024, b"\0")
+    told += both()
     subprocess.run([QMAIL / "bin/qmail-tcpok"], check=True, timeout=PATIENCE)
-    told.append(qmail_tcpto())
-    with Peer():
-        told.append(qremote(variables={"QMAILHOME": str(QMAIL)}).letters)
-    return told
+    return [*told, *qmail_tcpto(), *both()]
 
 
 @pytest.mark.spec("TPO-1", "TPO-2")
 def test_the_table_of_hosts_that_timed_out(tree: Path, library: Path) -> None:
-    """qmail-tcpto shows what Qremote noted; what qmail-tcpok cleared is tried again."""
+    """qmail-tcpto shows what Qremote noted, and qmail-remote believes it; what qmail-tcpok cleared is tried again."""
     line = f"{ADDRESS} timed out N seconds ago; # recent timeouts: "
-    assert sandbox.run(table_of_qmail, tree, library) == [[f"{line}1"], [f"{line}5"], "Z", [], "rK"]
+    assert sandbox.run(table_of_qmail, tree, library) == [f"{line}1", f"{line}2", "Z", "Z", "rK", "rK"]

@@ -53,6 +53,7 @@ class World:
     peers: dict[str, dict[str, str]] = field(default_factory=dict)
     table: bytes = bytes(1024)  # of hosts that timed out
     descriptors: int = 64
+    control: dict[str, str] = field(default_factory=dict)
 
     @property
     def zone(self) -> str:
@@ -75,7 +76,7 @@ class Told:
 
 def deliver(world: World, library: Path, home: Path = sandbox.SCRATCH / "qmail") -> Told:
     """One delivery."""
-    furnish(home, timeoutconnect=f"{TIMEOUT}\n")
+    furnish(home, timeoutconnect=f"{TIMEOUT}\n", **world.control)
     table, trace, log = home / "queue/lock/tcpto", sandbox.SCRATCH / "trace", sandbox.SCRATCH / "log"
     table.parent.mkdir(parents=True, exist_ok=True)
     table.write_bytes(world.table)
@@ -208,6 +209,16 @@ def test_the_other_family_is_next(library: Path) -> None:
     addresses = ("2001:db8::25", "2001:db8::26", "192.0.2.25")
     found = told(World((addresses,), addresses[:2], {addresses[2]: {}}), library)
     assert (found.outcome.letters, found.waited, len(found.trace)) == ("rK", 2, 4)
+
+
+@pytest.mark.spec("CON-2", "OUT-2")
+def test_a_source_that_is_not_ours_holds_up_nobody(library: Path) -> None:
+    """The IPv6 address beside the first one cannot be tried, so the next one is."""
+    addresses = ("192.0.2.25", "2001:db8::25", "192.0.2.26")
+    control = {"families": "ipv4,ipv6\n", "outgoingip6": "2001:db8:f::7\n"}
+    found = told(World((addresses,), addresses[:1], {addresses[2]: {}}, control=control), library)
+    assert (found.outcome.letters, found.waited, found.sessions) == ("rK", 2, 1)
+    assert "not connected to mx0.example.org[2001:db8::25]: " in "".join(found.trace)
 
 
 @pytest.mark.spec("CON-2", "SYN-2")
