@@ -162,7 +162,7 @@ lint: deps-ci ## the style and the structure of the sources (20 s)
 	ci/check-globals
 	ci/check-purity
 	clang-format --dry-run --Werror src/*.[ch] src/*/*.[ch] bench/*.[ch] fuzz/*.[ch]
-	shellcheck .ci/run $$(grep -l '^#!/bin/sh' admin/* ci/* debian/*)
+	shellcheck .ci/run $$(grep -ls '^#!/bin/sh' admin/* ci/* debian/*)
 	! grep -rL 'SPDX-License-Identifier: ISC' --include='*.[ch]' --include='*.py' --include='*.[1-8]' --include='*.js' --include='*.pl' --include='*.go' admin bench ci examples fuzz man mocksrv src testsuite | grep .
 	for page in man/*.[1-8]; do mandoc -T lint -W warning $$page || exit; done
 	mypy --python-version 3.11 --cache-dir=/dev/null --explicit-package-bases mocksrv bench fuzz testsuite/torture

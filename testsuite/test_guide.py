@@ -23,7 +23,7 @@ TABLES = GUIDE.partition("\n## How bounces read\n")[2]
 ELSEWHERE = (
     "X-MIME-Autoconverted",  # a header field
     "no such record", "only an alias", "but the aliases lead to no host", "which is no usable answer",  # the trace
-    "does not answer in time", "not used: not a host name",
+    "does not answer in time", "not used", "not a host name", "not usable",
     "a chunk", "octets of the message so far", "octets",
     "again, without TLS", "again, with fewer cipher suites", "not verified", "TLS certificate", "says RCODE",
     "to quoted-printable by",
@@ -39,6 +39,7 @@ UNPLAYED = {
     "<server> was not sent the message: Qremote is out of memory.",
     "Qremote is out of file descriptors.",
     "Qremote or a library crashed: memory may be short.",
+    "Qremote cannot use <mechanism> for AUTH: <why>.",
     "Qremote cannot query the DNS: <why>.",
     "Qremote cannot list the addresses of this machine.",
     "<number> more were not tried, since <number> seconds had passed.",
@@ -124,6 +125,7 @@ def test_there_and_back(tmp_path: Path) -> None:
 @needs_users
 def test_a_relay_for_all_mail() -> None:
     """The file that the guide writes is in force, and well formed."""
-    made = [guide("mkdir"), guide("printf"), "/usr/local/bin/Qremote example.org '' bob@example.org <NEWS"]
+    run = guide("'[]'").partition("'[]'")[0] + "example.org '' bob@example.org </etc/passwd"
+    made = [guide("mkdir"), guide("printf"), guide("chown"), run]
     report = sandbox.run(on_a_host, "\n".join(made), {}, {}, all_users=True)
     assert report.startswith("Zcontrol/smtproutes.d/default line 1 names the relay relay.example.com, which cannot be looked up now.")
