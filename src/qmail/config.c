@@ -65,20 +65,28 @@ static bool put_path(const struct config *config, const char *file, char path[PA
 	return length >= 0 && length < PATH_MAX;
 }
 
-/* Lists the directory of the control files: most of them are absent, and then need not be looked for. */
+/*
+ * Lists the directory of the control files: most of them are absent, and then need not be looked for.  A file that is
+ * renamed meanwhile may be missing, even if it takes the place of another (btrfs); such a list is worth nothing.
+ */
 static void list_files(struct config *config)
 {
 	enum { ROOM = 4096 };
 	struct buf *entries = &config->entries;
+	struct stat before;
+	struct stat after;
 	char path[PATH_MAX];
 	ssize_t length = -1;
-	int descriptor = put_path(config, "", path) ? open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
+	bool found = put_path(config, "", path) && stat(path, &before) == 0;
+	int descriptor = found ? open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
 	if (descriptor < 0)
 		return;
 	while (buf_reserve(entries, ROOM) &&
 	       (length = getdents64(descriptor, entries->data + entries->length, ROOM)) > 0)
 		entries->length += (size_t)length;
-	config->listed = length == 0;
+	config->listed = length == 0 && fstat(descriptor, &after) == 0 &&
+			 before.st_mtim.tv_sec == after.st_mtim.tv_sec &&
+			 before.st_mtim.tv_nsec == after.st_mtim.tv_nsec;
 	close(descriptor);
 }
 
