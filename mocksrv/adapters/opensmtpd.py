@@ -91,6 +91,6 @@ def _fates(log: str, recipients: tuple[str, ...]) -> list[Fate] | None:
     results = {address: Fate(letters.get(result, "D"), text) for address, result, text in found}
     folded = {address.lower(): fate for address, fate in results.items()}  # the log may differ in case
     try:
-        return [results.get(recipient) or folded[recipient.lower()] for recipient in recipients]
+        return [results.get(one) or folded[one.lower()] for one in map(quoted, recipients)]
     except KeyError as error:
         raise AdapterError(f"no result for {error}") from error

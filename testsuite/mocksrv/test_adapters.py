@@ -291,3 +291,8 @@ def test_mailboxes_that_differ_in_capitals_only() -> None:
     assert opensmtpd._fates(log, TWINS) == [Fate("K", "250 ok"), Fate("D", "550 no")]
     log = line.format("bob", "Ok", "250 ok") + line.format("carol", "Ok", "250 yes")
     assert opensmtpd._fates(log, ("Bob@example.org", "carol@example.org")) == [Fate("K", "250 ok"), Fate("K", "250 yes")]
+
+
+def test_addresses_in_opensmtpds_log_are_as_smtp_writes_them() -> None:
+    log = '1 mta delivery evpid=2 from=<a@b> to=<bob@[IPv6:2001:db8::25]> rcpt=<-> result="Ok" stat="250 ok"\n'
+    assert opensmtpd._fates(log, ("bob@[2001:db8::25]",)) == [Fate("K", "250 ok")]
