@@ -23,6 +23,11 @@ def _verbs(turns: tuple[Turn, ...]) -> list[str]:
     return [turn.verb for turn in turns if isinstance(turn, Command)]
 
 
+def _gave_up(said: bytes, awaited: Turn) -> bool:
+    """Whether the client says QUIT because a reply does not come: it may have waited long, and has to say it then."""
+    return awaited.reply is None and said.strip().upper() == b"QUIT"
+
+
 def _name(turn: Turn) -> str:
     return turn.verb if isinstance(turn, Command) else "the message" if isinstance(turn, Text) else "the line"
 
@@ -47,7 +52,7 @@ def greeting_refused(talk: Conversation) -> Iterator[Seen]:
 @rule("EHLO-WAIT", "5321#4.3.1", "The client waits for the reply to EHLO or HELO before it goes on.")
 def hello_wait(talk: Conversation) -> Iterator[Seen]:
     for command in _commands(talk):
-        if _verbs(command.ahead[-1:])[:1] in (["EHLO"], ["HELO"]):
+        if _verbs(command.ahead[-1:])[:1] in (["EHLO"], ["HELO"]) and not _gave_up(command.octets, command.ahead[-1]):
             yield seen(command, f"{command.verb} was sent before the reply to {_name(command.ahead[-1])}")
 
 
@@ -65,9 +70,7 @@ def pipe_unoffered(talk: Conversation) -> Iterator[Seen]:
     special = {"EHLO", "HELO", "STARTTLS", "QUIT"}  # whatever is offered
     for command in _commands(talk):
         ahead = _ahead(talk, command)
-        if command.verb == "QUIT" and ahead and ahead[-1].reply is None:
-            continue  # it may have waited long
-        if not ahead or special & {*_verbs(ahead)} or command.offered("PIPELINING"):
+        if not ahead or _gave_up(command.octets, ahead[-1]) or special & {*_verbs(ahead)} or command.offered("PIPELINING"):
             continue
         if not _ahead(talk, ahead[-1]):  # the rest of the burst is not reported again
             yield seen(command, f"{command.verb} was sent before the reply to {_name(ahead[-1])}")
@@ -79,9 +82,11 @@ def _ahead(talk: Conversation, turn: Turn) -> tuple[Turn, ...]:
 
 @rule("PIPE-LAST", "2920#3.1", "DATA, VRFY, EXPN, TURN, NOOP and AUTH end a group: the client waits for their reply.")
 def pipe_last(talk: Conversation) -> Iterator[Seen]:
-    yield from astray(talk, "PIPE-LAST")
+    if not any(talk.astray and _gave_up(talk.stream[talk.astray.start :], turn) for turn in [*talk.commands][-1:]):
+        yield from astray(talk, "PIPE-LAST")
     for command in _commands(talk):
-        if command.offered("PIPELINING") and command.ahead and {*_verbs(command.ahead[-1:])} & {*_LAST}:
+        ends_group = command.offered("PIPELINING") and {*_verbs(command.ahead[-1:])} & {*_LAST}
+        if ends_group and not _gave_up(command.octets, command.ahead[-1]):
             yield seen(command, f"{command.verb} was sent before the reply to {_name(command.ahead[-1])}")
 
 

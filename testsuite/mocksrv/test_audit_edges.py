@@ -90,6 +90,11 @@ EDGES = [
     ("QUIT after the message", PIPE + DATA + "C: .\n" + QUIT, ""),
     ("QUIT after the message, unoffered", PLAIN + DATA + "C: .\nC: QUIT\n" + OK + "S: 221 bye\n@hangup\n", "PIPE-UNOFFERED"),
     ("QUIT, and the reply that it may have waited for never comes", PLAIN + DATA + "C: .\n" + QUIT, ""),
+    ("EHLO is not answered in time", "S: 220 x\nC: EHLO a.b\nC: QUIT\n@hangup\n", ""),
+    ("EHLO is not answered in time, but HELO is tried", "S: 220 x\nC: EHLO a.b\nC: HELO a.b\nC: QUIT\n@hangup\n", "EHLO-WAIT"),
+    ("NOOP is not answered in time", PIPE + "C: NOOP\nC: QUIT\n@hangup\n", ""),
+    ("DATA is not answered in time", PLAIN + ENVELOPE + "C: DATA\nC: QUIT\n@hangup\n", ""),
+    ("QUIT in place of the message", PLAIN + ENVELOPE + "C: DATA\nC: QUIT\nS: 354 go\n@hangup\n", "PIPE-LAST"),
     ("RSET in a group", PIPE + MAIL + "C: RSET\n" + MAIL + RCPT + "C: DATA\n" + OK * 4 + "S: 354 go\nC: .\n" + OK
      + QUIT, ""),
     ("NOOP in a group", PIPE + "C: NOOP\n" + MAIL + OK + OK + QUIT, "PIPE-LAST"),
