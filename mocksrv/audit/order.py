@@ -175,6 +175,8 @@ def end_no_quit(talk: Conversation) -> Iterator[Seen]:
         return  # the server has broken the protocol, or announced that it hangs up
     text = next((text for text in talk.texts if not text.complete), None)
     chunked = any(command.size and command.end + command.size > command.chunk[1] for command in talk.commands)
+    if text and text.octets.strip().upper() == b"QUIT" and not (text.transaction and text.transaction.wanted):
+        return  # it says QUIT where 354 asks for a message to nobody: that is TEXT-UNWANTED
     if chunked or text is None and talk.unanswered or text and text.reply:
         return  # BDAT-CUT; or the client may have waited long for a reply; or the server had replied before the end
     where = " in the middle of the message" if text else " in the middle of a line" if talk.rest else ""

@@ -175,6 +175,8 @@ EDGES = [
     ("a reply with a TAB", PLAIN + MAIL + "S= 250\\x09ok\\r\\n\n@hangup\n", ""),
     ("a reply without a text", PLAIN + MAIL + "S: 250\n@hangup\n", ""),
     ("half a reply", PLAIN + MAIL + OK + "S= 2\n@hangup\n", ""),
+    ("QUIT after a 354 that nobody wants", PIPE + MAIL + RCPT + "C: DATA\nS: 451 no\nS: 503 no\nS: 354 go\n" + QUIT, "TEXT-UNWANTED"),
+    ("QUIT as the message", PLAIN + DATA + QUIT, "END-NO-QUIT"),
     ("in the middle of the message", PLAIN + DATA + "C: hi\n@reset\n", "END-NO-QUIT"),
     ("the server objects to the message before its end", PLAIN + DATA + "C: hi\nS: 552 x\n@hangup\n", ""),
     ("the server objects, and the client goes on", PLAIN + DATA + "C: hi\nS: 552 x\nC: .\n" + QUIT, ""),
