@@ -131,7 +131,9 @@ def lone_dot(talk: Conversation) -> Iterator[Seen]:
 @rule("TEXT-BARE-CR", "5321#2.3.8", "A message has no CR without LF after it.")
 def bare_cr(talk: Conversation) -> Iterator[Seen]:
     for message in _lines(talk):
-        unknown = message.cut and message.octets.endswith(b"\r")  # LF could have come next
+        # LF could have come next; or it did, outside of the chunk, which BDAT-OVERRUN tells.
+        open_ended = message.cut or talk.astray and talk.stream.startswith(b"\n", talk.astray.start)
+        unknown = bool(open_ended) and message.octets.endswith(b"\r")
         yield from message.find(_BARE_CR, "a CR without LF in the message", end=len(message.octets) - unknown)
 
 

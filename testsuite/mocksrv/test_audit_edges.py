@@ -149,6 +149,7 @@ EDGES = [
     ("half a chunk is enough for the server", PIPE + ENVELOPE + "C: BDAT 9 LAST\nC: hi\nS: 552 x\n@hangup\n", ""),
     ("half a chunk, so far", PIPE + ENVELOPE + "C: BDAT 9 LAST\nC: hi\n", ""),
     ("a chunk, and no reply", PIPE + ENVELOPE + "C: BDAT 4 LAST\nC: hi\n@hangup\n", ""),
+    ("the last LF is too many", PIPE + ENVELOPE + "C: BDAT 3 LAST\nC: hi\nS: 250 ok\nS: 500 x\n" + QUIT, "BDAT-OVERRUN"),
     ("DATA twice after BDAT", PIPE + ENVELOPE + "C: BDAT 0\n" + OK + "C: DATA\nS: 503 x\nC: DATA\nS: 503 x\n" + QUIT,
      "BDAT-MIXED"),
     ("half a line before 354", PLAIN + ENVELOPE + "C: DATA\nC= hi\n@hangup\n", "TEXT-EARLY"),
