@@ -109,7 +109,9 @@ def path_domain(talk: Conversation) -> Iterator[Seen]:
     for command in _mailboxes(talk):
         domain = command.envelope.domain
         if domain is not None and not _DOMAIN.fullmatch(domain) and not _is_literal(domain):
-            yield seen(command, f"{shown(domain)} is neither a domain name nor an address literal")
+            dot = _DOMAIN.fullmatch(domain.removesuffix(b"."))
+            flaw = "ends with a dot, which no domain in a path does" if dot else "is neither a domain name nor an address literal"
+            yield seen(command, f"{shown(domain)} {flaw}")
 
 
 @rule("PATH-UNQUALIFIED", "5321#2.3.5", "An address has a domain; only the recipient postmaster needs none.")

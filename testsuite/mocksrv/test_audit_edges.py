@@ -254,3 +254,9 @@ def test_the_table_of_rules() -> None:
     lines = rules_text().splitlines()
     assert [line.split()[0] for line in lines] == [*RULES]
     assert all(len(rule.sentence) <= 90 and rule.sentence.endswith(".") for rule in RULES.values())
+
+
+def test_a_dot_after_a_domain_is_named(tmp_path: Path) -> None:
+    """It is easy to overlook, and what stands before it is a domain."""
+    (finding,) = audit(_tape(tmp_path, PLAIN + "C: MAIL FROM:<a@b.example.>\n" + OK + QUIT))
+    assert finding.what == "`b.example.` ends with a dot, which no domain in a path does"
