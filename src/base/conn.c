@@ -110,8 +110,10 @@ int conn_start(const struct address *address, uint16_t port, const struct addres
 		return -1;
 	setsockopt(descriptor, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
 	setsockopt(descriptor, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &unsent, sizeof unsent);
-	if ((!source || call_with(bind, descriptor, source, 0) == 0) &&
-	    (call_with(connect, descriptor, address, port) == 0 || errno == EINPROGRESS || errno == EINTR))
+	bool bound = !source || call_with(bind, descriptor, source, 0) == 0;
+	if (!bound && errno == EINVAL)
+		errno = EADDRNOTAVAIL; /* a link-local address, which is none without its link */
+	if (bound && (call_with(connect, descriptor, address, port) == 0 || errno == EINPROGRESS || errno == EINTR))
 		return descriptor;
 	int error = errno;
 	close(descriptor);
