@@ -68,7 +68,7 @@ static void converse(const struct delivery *delivery, const struct candidate *ca
 	session->route = &delivery->destination->way.route;
 	session->trace = delivery->trace;
 	address_print(&candidate->address, session->address);
-	race_where(candidate, session->route->port, session->where);
+	race_where(session->address, session->route->port, session->where);
 	session->name = candidate->name;
 	session->dane = candidate->dane;
 	session->whose = &delivery->destination->exchangers;

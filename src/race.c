@@ -32,10 +32,8 @@ struct heat {
 	struct pollfd attempts[ABREAST_MAX];
 };
 
-void race_where(const struct candidate *candidate, uint16_t port, char where[WHERE_SIZE])
+void race_where(const char *address, uint16_t port, char where[WHERE_SIZE])
 {
-	char address[ADDRESS_TEXT_SIZE];
-	address_print(&candidate->address, address);
 	snprintf(where, WHERE_SIZE, port == SMTP_PORT ? "[%s]" : "[%s]:%u", address, port);
 }
 
@@ -62,8 +60,10 @@ static bool is_local(const struct race *race, const struct candidate *candidate,
 /* A candidate's name and address, as a text. */
 static void print_who(const struct race *race, const struct candidate *candidate, char who[WHO_SIZE])
 {
+	char address[ADDRESS_TEXT_SIZE];
 	char where[WHERE_SIZE];
-	race_where(candidate, race->route->port, where);
+	address_print(&candidate->address, address);
+	race_where(address, race->route->port, where);
 	snprintf(who, WHO_SIZE, "%s%s", candidate->name, where);
 }
 

@@ -33,7 +33,7 @@ struct race {
  */
 int race_run(struct race *race, const struct candidate **winner);
 
-/* The address as reports have it: "[ADDRESS]", with ":PORT" if that is not 25. */
-void race_where(const struct candidate *candidate, uint16_t port, char where[WHERE_SIZE]);
+/* The text of an address as reports have it: "[ADDRESS]", with ":PORT" if that is not 25. */
+void race_where(const char *address, uint16_t port, char where[WHERE_SIZE]);
 
 #endif
