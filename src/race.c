@@ -48,7 +48,7 @@ static const struct address *source_for(const struct race *race, const struct ca
 /* Whether something was short that an attempt gives back when it ends. */
 static bool is_shortage(int error)
 {
-	return error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM;
+	return error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM || error == EADDRINUSE;
 }
 
 /* Whether the trouble says nothing about the server. */

@@ -99,6 +99,18 @@ static int call_with(address_call *call, int descriptor, const struct address *a
 	return call(descriptor, (const struct sockaddr *)&v6, sizeof v6);
 }
 
+/* The port is chosen by connect(2), so that it may be one that is in use for another server. */
+static bool bind_to(int descriptor, const struct address *source)
+{
+	int one = 1;
+	setsockopt(descriptor, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &one, sizeof one);
+	if (call_with(bind, descriptor, source, 0) == 0)
+		return true;
+	if (errno == EINVAL)
+		errno = EADDRNOTAVAIL; /* a link-local address, which is none without its link */
+	return false;
+}
+
 int conn_start(const struct address *address, uint16_t port, const struct address *source)
 {
 	int one = 1;
@@ -110,12 +122,12 @@ int conn_start(const struct address *address, uint16_t port, const struct addres
 		return -1;
 	setsockopt(descriptor, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
 	setsockopt(descriptor, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &unsent, sizeof unsent);
-	bool bound = !source || call_with(bind, descriptor, source, 0) == 0;
-	if (!bound && errno == EINVAL)
-		errno = EADDRNOTAVAIL; /* a link-local address, which is none without its link */
-	if (bound && (call_with(connect, descriptor, address, port) == 0 || errno == EINPROGRESS || errno == EINTR))
+	bool bound = source && bind_to(descriptor, source);
+	if ((bound || !source) &&
+	    (call_with(connect, descriptor, address, port) == 0 || errno == EINPROGRESS || errno == EINTR))
 		return descriptor;
-	int error = errno;
+	/* The address is there, but no port is left. */
+	int error = bound && errno == EADDRNOTAVAIL ? EADDRINUSE : errno;
 	close(descriptor);
 	errno = error;
 	return -1;

@@ -14,7 +14,7 @@ extern const struct stream_transport conn_transport;
  * Begins to connect to a TCP port, with Nagle's algorithm off: a group of commands is one write, and must not wait for
  * the acknowledgement of the one before.  The connection comes from `source`, an address of the same family, or from
  * one that the kernel chooses if that is NULL.  Returns the descriptor (non-blocking, close-on-exec), or -1 with errno
- * set: EADDRNOTAVAIL if this machine has no such source.
+ * set: EADDRNOTAVAIL if this machine has no such source, EADDRINUSE if that has no port left for this server.
  */
 int conn_start(const struct address *address, uint16_t port, const struct address *source);
 
