@@ -176,9 +176,10 @@ class _Reader:
         elif verb == "STARTTLS" and code // 100 == 2:
             self._talk.handshake_due = True
 
-    @staticmethod
-    def _has_place(turn: Turn | None, code: int) -> bool:
+    def _has_place(self, turn: Turn | None, code: int) -> bool:
         """Whether a code is possible here."""
+        if turn is self._talk.greeting:
+            return code == 220 or 400 <= code < 600
         if isinstance(turn, Command) and turn.verb == "DATA":
             return code == 354 or 400 <= code < 600
         if isinstance(turn, Response) or isinstance(turn, Command) and turn.verb == "AUTH":

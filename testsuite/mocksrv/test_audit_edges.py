@@ -182,6 +182,8 @@ EDGES = [
     ("the server objects to the message before its end", PLAIN + DATA + "C: hi\nS: 552 x\n@hangup\n", ""),
     ("the server objects, and the client goes on", PLAIN + DATA + "C: hi\nS: 552 x\nC: .\n" + QUIT, ""),
     ("421 that answers nothing", PLAIN + "S: 421 x\n" + MAIL + "@close\n", ""),
+    ("no greeting of SMTP", "S: 250 x\n@hangup\n", ""),
+    ("a refusal as greeting", "S: 554 x\n@hangup\n", "END-NO-QUIT"),
     ("421 as greeting", "S: 421 x\nC: EHLO a.b\n@close\n", "END-AFTER-421"),
     ("TLS from the start", "@starttls\nS: 220 x\nC: EHLO a.b\nS: 250 x\n@hangup\n", "END-NO-QUIT"),
 ]  # fmt: skip
