@@ -10,6 +10,8 @@ from pathlib import Path
 
 recipients = environ["MOCKSRV_RECIPIENTS"].split("\n")
 message = Path(environ["MOCKSRV_MESSAGE"]).read_bytes()
+header = message.partition(b"\r\n\r\n")[0].decode(errors="ignore")  # SMTPUTF8 is for UTF-8, and for no other 8-bit text
+utf8 = not "".join([header, environ["MOCKSRV_SENDER"], *recipients]).isascii()
 status = 0
 try:
     with smtplib.SMTP(environ["MOCKSRV_HOST"], int(environ["MOCKSRV_PORT"]), environ["MOCKSRV_HELO"]) as smtp:
@@ -18,7 +20,7 @@ try:
             smtp.starttls(context=ssl._create_unverified_context())
             smtp.ehlo()
         options = ["BODY=8BITMIME"] if smtp.has_extn("8BITMIME") and not message.isascii() else []
-        options += ["SMTPUTF8"] if smtp.has_extn("SMTPUTF8") and not "".join(recipients).isascii() else []
+        options += ["SMTPUTF8"] if smtp.has_extn("SMTPUTF8") and utf8 else []
         refused = smtp.sendmail(environ["MOCKSRV_SENDER"], recipients, message, options)
 except smtplib.SMTPRecipientsRefused as error:
     refused, status = error.recipients, 1  # nobody got it, also those that it does not name

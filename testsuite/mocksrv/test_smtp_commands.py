@@ -155,6 +155,15 @@ def test_the_wrapper_of_smtplib(judge: Judge, text: str) -> None:
     assert (wrong(verdict), verdict.client and verdict.client.name) == ([], "python-smtplib")
 
 
+def test_the_wrapper_of_smtplib_declares_what_it_may(judge: Judge) -> None:
+    """The library leaves that to its caller: UTF-8 in the header or in the sender is not the library's fault."""
+    offers = case_text().replace("S: 250 mx.example.org", "S: 250-mx\nS: 250-8BITMIME\nS: 250 SMTPUTF8")
+    in_header = offers.replace("Subject: hi", "Subject: Grüße")
+    in_sender = offers.replace("''", "josé@sender.example").replace("FROM:<>", "FROM:<josé@sender.example>")
+    for text in (in_header, in_sender):
+        assert wrong(judge(text, SMTPLIB)) == []
+
+
 def test_its_output_is_shown_where_it_fails(judge: Judge) -> None:
     told = "smtp:echo 'why it failed' >&2; echo and more; exit 1"
     verdict = judge(case_text(), told)
