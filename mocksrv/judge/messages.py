@@ -44,11 +44,13 @@ def difference(given: bytes, arrived: bytes) -> Difference | None:
 
 
 def is_regular(message: bytes) -> bool:
-    """Whether there is a right way to send it: it has no NUL, no CR alone, no long line, no `From ` line in its header,
-    and no 8-bit octets where nothing can be encoded."""
+    """Whether there is a right way to send it: it has no NUL, no CR alone, no long line, no 8-bit octets where nothing
+    can be encoded; and a header, if it has a blank line, without `From ` lines and second fields of a kind."""
     if re.search(rb"\0|\r(?!\n)", message) or max(map(len, re.split(rb"\r?\n", message))) > mime.LONGEST:
         return False
-    return all(map(_is_regular, _entities(mime.read(canonical(message)))))
+    entity = mime.read(canonical(message))
+    # RFC 5322, section 3.6. Who completes an empty header may take the blank line for a part of the text.
+    return bool(entity.fields or not entity.has_blank) and all(map(_is_regular, _entities(entity)))
 
 
 def may_be_refused(message: bytes, eight_bits: bool) -> bool:
@@ -68,7 +70,8 @@ def _is_allowed(entity: Entity) -> bool:
 
 def _is_regular(entity: Entity) -> bool:
     stuck = not entity.inside and not mime.may_be_encoded(entity) and not all(map(bytes.isascii, entity.body))
-    return not stuck and not any(field.name in _FROM_LINES for field in entity.fields)
+    names = [field.name for field in entity.fields]
+    return not stuck and _FROM_LINES.isdisjoint(names) and all(names.count(one) < 2 for one in _ONCE)
 
 
 def _entities(entity: Entity) -> Iterator[Entity]:

@@ -140,7 +140,8 @@ def test_what_qremote_makes_of_a_message_is_the_same() -> None:
     ("message", "regular"),
     [
         (b"", True), (b"A: b\n\nc\r\n\xe9", True), (b"a" * 998 + b"\n", True), (b"a" * 999 + b"\r\n", False), (b"a\0", False),
-        (b"a\rb\n", False), (b"a\r", False), (b"From me\nA: b\n\nc\n", False), (STATUS.replace(b"\0", b""), False),
+        (b"a\rb\n", False), (b"a\r", False), (b"\na\n", False), (b"\n", False), (b"From: a\nFrom: b\n\nc\n", False),
+        (b"Received: a\nReceived: b\n\nc\n", True), (b"From me\nA: b\n\nc\n", False), (STATUS.replace(b"\0", b""), False),
     ],
     ids=lambda value: repr(value)[-20:],
 )  # fmt: skip
