@@ -169,7 +169,22 @@ def end_after_quit(talk: Conversation) -> Iterator[Seen]:
 
 @rule("END-NO-QUIT", "5321#4.1.1.10", "The client says QUIT before it hangs up, unless the server broke the session.")
 def end_no_quit(talk: Conversation) -> Iterator[Seen]:
+    yield from _silent_ends(talk, opened=True)
+
+
+@rule(
+    "END-UNOPENED", "5321#4.1.4", "Also if neither EHLO nor HELO was accepted, the client says QUIT before it hangs up.",
+    Grade.SHOULD,
+)  # fmt: skip
+def end_unopened(talk: Conversation) -> Iterator[Seen]:
+    yield from _silent_ends(talk, opened=False)
+
+
+def _silent_ends(talk: Conversation, opened: bool) -> Iterator[Seen]:
+    """The end without QUIT, if there is one, of a session that was opened by EHLO or HELO, or of one that was not."""
     if talk.hangup is None or talk.astray or talk.handshake_due or any(one.verb == "QUIT" for one in talk.commands):
+        return
+    if opened != any(one.verb in HELLOS and one.reply and not one.refused for one in talk.commands):
         return
     if talk.surplus or talk.half_reply or any(reply.broken or reply.code == 421 for reply in talk.replies):
         return  # the server has broken the protocol, or announced that it hangs up

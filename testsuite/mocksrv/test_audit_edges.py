@@ -64,7 +64,7 @@ EDGES = [
     ("a challenge, and no answer", HELLO + "S: 250 AUTH PLAIN\nC: AUTH PLAIN\nS: 334 x\nC: AA==\nS: 334 x\n@hangup\n",
      "END-NO-QUIT"),
     ("two CRs", PLAIN + "C= NOOP\\r\\r\\n\n" + OK + QUIT, "CMD-BARE-CR"),
-    ("only CRs", "S: 220 x\nC= EHLO client.example\\rQUIT\\r\n@hangup\n", "CMD-BARE-CR END-NO-QUIT"),
+    ("only CRs", "S: 220 x\nC= EHLO client.example\\rQUIT\\r\n@hangup\n", "CMD-BARE-CR END-UNOPENED"),
     ("an empty line", PLAIN + "C:\nS: 500 x\n" + QUIT, "CMD-UNKNOWN"),
     ("512 octets and SIZE", HELLO + "S: 250 SIZE\nC: MAIL FROM:<a@b.c> SIZE=" + "1" * 20 + " " + "X" * 478
      + "\nS: 555 x\n" + QUIT, "PARAM-UNOFFERED"),
@@ -183,7 +183,8 @@ EDGES = [
     ("the server objects, and the client goes on", PLAIN + DATA + "C: hi\nS: 552 x\nC: .\n" + QUIT, ""),
     ("421 that answers nothing", PLAIN + "S: 421 x\n" + MAIL + "@close\n", ""),
     ("no greeting of SMTP", "S: 250 x\n@hangup\n", ""),
-    ("a refusal as greeting", "S: 554 x\n@hangup\n", "END-NO-QUIT"),
+    ("HELO refused, too", "S: 220 x\nC: EHLO a.b\nS: 500 x\nC: HELO a.b\nS: 550 x\n@hangup\n", "END-UNOPENED"),
+    ("EHLO refused within TLS", HELLO + "S: 250 STARTTLS\n" + TLS + "C: EHLO a.b\nS: 550 x\n@hangup\n", "END-NO-QUIT"),
     ("421 as greeting", "S: 421 x\nC: EHLO a.b\n@close\n", "END-AFTER-421"),
     ("TLS from the start", "@starttls\nS: 220 x\nC: EHLO a.b\nS: 250 x\n@hangup\n", "END-NO-QUIT"),
 ]  # fmt: skip

@@ -265,7 +265,7 @@ def test_qremote_is_bound_to_all_of_a_case(judge: Judge, judge_other: Judge) -> 
 
 def test_an_expected_connection(judge: Judge) -> None:
     text = (HERE / "cases/next-server.case").read_text().replace("MX 60 far", "MX 5 far")
-    assert not wrong(judge(text.replace("py: END-NO-QUIT", "py: elsewhere END-NO-QUIT", 1)))
+    assert not wrong(judge(text.replace("py: END-UNOPENED", "py: elsewhere END-UNOPENED", 1)))
 
 
 def test_an_expected_breach(judge: Judge) -> None:
