@@ -184,7 +184,7 @@ def eight_bit_undeclared(talk: Conversation) -> Iterator[Seen]:
                 yield from message.find(_EIGHT_BIT, what, start=message.body)
 
 
-@rule("TEXT-HEADER-8BIT", "5321#2.3.1 6531#3.4", "A header is ASCII, unless MAIL says SMTPUTF8.")
+@rule("TEXT-HEADER-8BIT", "5321#2.3.1 5321#2.4 6531#3.4", "A header is ASCII, unless MAIL says SMTPUTF8.")
 def header_eight_bit(talk: Conversation) -> Iterator[Seen]:
     for message in _messages(talk):
         if message.mail and not message.mail.envelope.has(b"SMTPUTF8"):
