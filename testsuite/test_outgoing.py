@@ -22,7 +22,7 @@ IP_BIND_ADDRESS_NO_PORT = 24  # Python 3.11 has no name for it
 
 def seen(server: str, control: dict[str, str]) -> str:
     """Where a connection comes from to a server that has no time."""
-    sandbox.ip([f"address add {address} dev lo" for address in OURS])
+    sandbox.ip([f"address add {address} dev lo{' nodad' if ':' in address else ''}" for address in OURS])  # at once
     furnish(sandbox.SCRATCH / "qmail", **control)
     callers: list[str] = []
 

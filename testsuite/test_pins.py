@@ -74,6 +74,7 @@ def showing(chain: str) -> ssl.SSLContext:
     return made
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not shutil.which("openssl"), reason="no openssl")
 @pytest.mark.parametrize("chain", CHAINS)
 @pytest.mark.parametrize("file", FILES)

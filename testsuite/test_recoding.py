@@ -417,6 +417,7 @@ TEXTS = {
 
 
 @pytest.mark.spec("TR-8")
+@pytest.mark.slow
 def test_a_hundred_levels_are_as_much_work_as_one(counted: ctypes.CDLL) -> None:
     """Not even twice as much, whatever is in them: no level reads inner levels again."""
     labels = [b"", CTE + b"8bit\n", CTE + b"binary\n"]

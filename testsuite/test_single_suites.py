@@ -25,6 +25,7 @@ from testsuite.pure import ROOT
 from testsuite.tlstools import openssl_suites
 
 pytestmark = [
+    pytest.mark.slow,
     pytest.mark.skipif(sandbox.available() is not None, reason=f"{sandbox.available()}"),
     pytest.mark.spec("TLS-3", "TLS-5", "RES-9"),
 ]

@@ -350,7 +350,8 @@ def _local_addresses(addresses: list[str]) -> Iterator[None]:
     """Puts addresses on the loopback interface."""
     full = [f"{one}/{128 if ':' in one else 32} dev lo" for one in addresses]
     if full:
-        sandbox.ip([f"addr add {one}" for one in full])
+        # Without `nodad` the kernel takes its time until an IPv6 address can be used.
+        sandbox.ip([f"addr add {one}{' nodad' if ':' in one else ''}" for one in full])
     try:
         yield
     finally:
