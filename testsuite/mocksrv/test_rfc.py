@@ -419,9 +419,14 @@ def test_which_clients_there_are(tmp_path: Path) -> None:
 
 
 def test_every_case_of_the_corpus_can_be_played_so() -> None:
-    """What cannot says `scope: exact`. That Qremote passes is shown beside the exact level, by the pytest plugin."""
+    """What cannot says `scope: exact`. That Qremote passes is shown beside the exact level, by the pytest plugin.
+
+    A table of replies does not know an exchange for AUTH that has more than one line.
+    """
+    of_auth = ["a-long-response", "a-trace-of-login", "a-trace-of-plain", "ignore-plain", "login", "login-asks-in-other-words"]
+    of_auth += ["the-shortest-response-that-waits"]
     exact = [path.stem for path in find_cases(ROOT / "fixtures/cases") if read_case(path).scope == "exact"]
-    assert sorted(exact) == ["a-refused-chunk-and-no-more-replies", "an-empty-line-after-a-reply"]
+    assert sorted(exact) == sorted([*of_auth, "a-refused-chunk-and-no-more-replies", "an-empty-line-after-a-reply"])
 
 
 def test_what_cases_expect_of_clients_can_come_true() -> None:
