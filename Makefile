@@ -152,8 +152,19 @@ peers: deps-demo ## the corpus with Qremote, other mail clients and libraries; s
 	@$(MAKE) all
 	@ci/fetch-mtas || :
 	@ci/fetch-libraries || :
-	$(PYTHON) -m mocksrv test --out $(BUILD) $(PROGRAM) postfix exim opensmtpd msmtp curl swaks \
+	$(PYTHON) -m mocksrv test --out $(BUILD) --json $(BUILD)/peers.json $(PROGRAM) postfix exim opensmtpd msmtp curl swaks \
 		$$(printf 'smtp:%s\n' $(BUILD)/libraries/*) || [ $$? = 1 ]
+
+lessons: deps-docs ## SMTP seen on the wire, in lessons and in all cases: build/lessons/index.html (30 s)
+	@$(MAKE) all
+	@$(PYTHON) -m lessons $(BUILD)/lessons
+	@echo $(BUILD)/lessons/index.html
+
+spec: lessons ## each sentence of the manual page with its proofs: build/lessons/spec.html (30 s)
+	@echo $(BUILD)/lessons/spec.html
+
+picture: lessons deps-ci ## the picture in README, of a lesson, by Chromium: lessons/picture.png (30 s)
+	@$(PYTHON) -m lessons.photo $(BUILD)/lessons/07-pipelining.html lessons/picture.png
 
 lint: deps-ci ## the style and the structure of the sources (20 s)
 	@$(MAKE) all
@@ -163,9 +174,9 @@ lint: deps-ci ## the style and the structure of the sources (20 s)
 	ci/check-purity
 	clang-format --dry-run --Werror src/*.[ch] src/*/*.[ch] bench/*.[ch] fuzz/*.[ch]
 	shellcheck .ci/run $$(grep -ls '^#!/bin/sh' admin/* ci/* debian/*)
-	! grep -rL 'SPDX-License-Identifier: ISC' --include='*.[ch]' --include='*.py' --include='*.[1-8]' --include='*.js' --include='*.pl' --include='*.go' admin bench ci examples fuzz man mocksrv src testsuite | grep .
+	! grep -rL 'SPDX-License-Identifier: ISC' --include='*.[ch]' --include='*.py' --include='*.[1-8]' --include='*.js' --include='*.pl' --include='*.go' admin bench ci examples fuzz lessons man mocksrv src testsuite | grep .
 	for page in man/*.[1-8]; do mandoc -T lint -W warning $$page || exit; done
-	mypy --python-version 3.11 --cache-dir=/dev/null --explicit-package-bases mocksrv bench fuzz testsuite/torture
+	mypy --python-version 3.11 --cache-dir=/dev/null --explicit-package-bases mocksrv bench fuzz lessons testsuite/torture
 
 # gcc's analyzer, with the program's own warnings, finds paths through a file; the other two have rules (.clang-tidy).
 analyze: deps-ci ## gcc -fanalyzer, clang-tidy and cppcheck over the sources (1 min)
@@ -240,7 +251,7 @@ ci: deps-ci ## everything that must pass before a change is accepted; the tests 
 deps:
 	@ci/install-deps
 
-deps-demo deps-deb deps-ci:
+deps-demo deps-docs deps-deb deps-ci:
 	@ci/install-deps $(@:deps-%=%)
 
 # Files in use are replaced by rename: qmail-rspawn bounces a mail if it finds no program.
@@ -291,6 +302,6 @@ help: ## this list; times are for two processors
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-20s %s\n", $$1, $$2 }' Makefile
 
 FORCE:
-.PHONY: all demo case check torture peers lint analyze bench debug compile-commands sanitize valgrind browser teeth fuzz \
-	fuzz-targets ci deps deps-demo deps-deb deps-ci dist deb install uninstall replace-qmail-remote restore-qmail-remote format clean help libraries FORCE
+.PHONY: all demo case check torture peers lessons spec picture lint analyze bench debug compile-commands sanitize valgrind browser teeth fuzz \
+	fuzz-targets ci deps deps-demo deps-docs deps-deb deps-ci dist deb install uninstall replace-qmail-remote restore-qmail-remote format clean help libraries FORCE
 .DELETE_ON_ERROR:

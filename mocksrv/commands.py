@@ -4,7 +4,7 @@
 import argparse
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,14 +14,11 @@ from mocksrv.tell import bless, page, show, verdicts
 
 from mocksrv.audit import Grade, audit, findings_text, rules_text
 from mocksrv.case.corpus import case_named
-from mocksrv.case.file import Case, read_case
-from mocksrv.case.octets import harmless, visible
-from mocksrv.case.pattern import Facts
+from mocksrv.case.file import read_case
+from mocksrv.case.octets import harmless
 from mocksrv.case.script import CaseError
 from mocksrv.judge.clients import Client
 from mocksrv.play.tape import read_tapes
-from mocksrv.tell.flow import Row
-from mocksrv.world import home
 from mocksrv.world.home import default_program
 from mocksrv.world.run import Result, check
 from mocksrv.world.sandbox import SandboxError
@@ -153,22 +150,7 @@ def _show(options: argparse.Namespace) -> int:
 
 def _case_reading(path: Path) -> tuple[str, str]:
     case = read_case(path)
-    facts = Facts(home.helo(case), case.message)
-    parts = [*_given(case), *(page.of_dialogue(one, facts) for one in case.dialogues)]
-    parts.append(page.of_report("The reports", case.report or b"", case.run))
-    sections = ["", f"Where to read on: {', '.join(case.meta['rfc'])}"] if "rfc" in case.meta else []
-    return show.reading(case), page.page(case.title, [*case.prose, *sections], parts)
-
-
-def _given(case: Case) -> Iterator[page.Part]:
-    """The sections of a case besides the dialogues and the report."""
-    for section in case.sections:
-        if section.name != "report" and not section.name.startswith("dialogue"):
-            title = f"{section.name} {section.argument}".strip()
-            lines = section.content()
-            if section.name == "message":  # perhaps a file
-                lines = [visible(line) for line in case.message.removesuffix(b"\n").split(b"\n")]
-            yield page.Part(title, [Row("", line) for line in lines])
+    return show.reading(case), page.of_case(case)
 
 
 def _tape_reading(path: Path) -> tuple[str, str]:

@@ -35,7 +35,7 @@ _KEYWORDS = {
 }
 _PARAMETERS = {
     "SIZE": ("SIZE: the size of the message; the server can refuse it before it is sent.", "1870#6"),
-    "BODY=8BITMIME": ("BODY=8BITMIME: the message holds octets beyond ASCII.", "6152#2"),
+    "BODY=8BITMIME": ("BODY=8BITMIME: the message holds octets beyond ASCII.", "6152#3"),
     "BODY=BINARYMIME": ("BODY=BINARYMIME: the message may hold any octets.", "3030#3"),
     "SMTPUTF8": ("SMTPUTF8: an address or the header may hold characters beyond ASCII.", "6531#3.4"),
 }

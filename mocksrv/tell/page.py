@@ -2,7 +2,7 @@
 """Pages of HTML that need no other file: dialogues, with each explanation beside the line that it explains; what was
 expected beside what came; and what all pages look like."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 from itertools import zip_longest
@@ -10,6 +10,7 @@ from pathlib import Path
 
 from mocksrv.tell import flow, picture
 
+from mocksrv.case.file import Case
 from mocksrv.case.octets import first_difference, visible
 from mocksrv.case.pattern import Facts
 from mocksrv.case.steps import Dialogue
@@ -17,6 +18,7 @@ from mocksrv.play.tape import Tape
 from mocksrv.tell.flow import Fault, Row
 from mocksrv.tell.picture import linked
 from mocksrv.tell.show import explained
+from mocksrv.world import home
 
 _BEFORE, _AFTER = 60, 240  # octets shown around a difference
 # All text has a contrast of at least 4.5 to its background.
@@ -52,6 +54,7 @@ dt { color: var(--dim); }
 .pair pre { margin: .3rem 0; padding: .5rem; border: 1px solid var(--line); white-space: pre-wrap;
   overflow-wrap: anywhere; }
 mark { background: none; color: var(--wrong); text-decoration: underline; }
+@media (max-width: 50rem) { .rows, .pair { grid-template-columns: 1fr; } .beside:empty { display: none; } }
 """
 FLOW = _STYLE + picture.STYLE
 
@@ -69,8 +72,30 @@ def page(title: str, introduction: Iterable[str], parts: Iterable[Part], head: s
     """The whole page. HTML may come first (`head`) and after the introduction (`more`)."""
     paragraphs = "\n".join(introduction).strip().split("\n\n")
     prose = "".join(f"<p>{linked(escape(one))}</p>\n" for one in paragraphs if one.strip())
-    body = "".join(f"<h2>{escape(part.title)}</h2>\n{html(part)}" for part in parts)
+    told = list(parts)
+    body = "".join(f"<h2>{escape(part.title)}</h2>\n{html(part)}" for part in told)
+    body += f"<p class=dim>{picture.ASIDE}</p>\n" if any(part.drawn for part in told) else ""
     return document(title, STYLE + FLOW, f"<main>\n{head}<h1>{escape(title)}</h1>\n{prose}{more}{body}</main>\n")
+
+
+def of_case(case: Case, head: str = "", more: str = "") -> str:
+    """The page of a case that was not played; HTML may come first, and after the introduction."""
+    known = Facts(home.helo(case), case.message)
+    parts = [*_given(case), *(of_dialogue(one, known) for one in case.dialogues)]
+    parts.append(of_report("The reports", case.report or b"", case.run))
+    sections = ["", f"Where to read on: {', '.join(case.meta['rfc'])}"] if "rfc" in case.meta else []
+    return page(case.title, [*case.prose, *sections], parts, head, more)
+
+
+def _given(case: Case) -> Iterator[Part]:
+    """The sections of a case besides the dialogues and the report."""
+    for section in case.sections:
+        if section.name != "report" and not section.name.startswith("dialogue"):
+            title = f"{section.name} {section.argument}".strip()
+            lines = section.content()
+            if section.name == "message":  # perhaps a file
+                lines = [visible(line) for line in case.message.removesuffix(b"\n").split(b"\n")]
+            yield Part(title, [Row("", line) for line in lines])
 
 
 def html(part: Part) -> str:

@@ -19,11 +19,11 @@ from mocksrv.tell.flow import Flight, Row
 _RFC = re.compile(r"\b(\d{4})#([A-Z0-9]+(?:\.\d+)*)")
 _OPEN = 120  # rows of a dialogue, at most, that open to their octets: a page should not be many times as long as the mail
 _OCTETS = 256  # of a line that are shown one by one
-_NAMES = {flow.MESSAGE: "the message"}
-_ASIDE = "Each arrow is a flight: what one side says without waiting. Each line opens to its meaning and its octets."
+_NAMES = {flow.MESSAGE: "the message, and the dot that ends it"}
+ASIDE = "Each arrow is a flight: what one side says without waiting. Each line opens to its meaning and its octets."
 # The lifelines are the borders of .wire, so they have no gap: there is no space between flights.
 STYLE = """
-.flow { margin: .8rem 0; }
+.flow { margin: .8rem 0; container-type: inline-size; }
 .ends, .flight { display: grid; grid-template-columns: 4.5rem minmax(0, 7fr) minmax(0, 4fr); column-gap: .8rem; }
 .ends > div { grid-column: 2; display: flex; justify-content: space-between; font-weight: 600; font-size: .9rem; }
 .trip { font-size: .8rem; line-height: 1.2; color: var(--dim); text-align: right; padding-top: .5rem; }
@@ -51,8 +51,7 @@ STYLE = """
 .hex { white-space: pre-wrap; overflow-wrap: anywhere; font-size: 12.5px; color: var(--dim); }
 .flight > .beside { align-self: start; margin-top: .4rem; } .flight > .beside div { margin-bottom: .3rem; }
 sup { line-height: 0; }
-@media (max-width: 50rem) { .rows, .pair { grid-template-columns: 1fr; } .beside:empty { display: none; }
-  .ends, .flight { grid-template-columns: minmax(0, 1fr); } .ends > div { grid-column: 1; }
+@container (max-width: 48rem) { .beside:empty { display: none; } .ends, .flight { grid-template-columns: minmax(0, 1fr); } .ends > div { grid-column: 1; }
   .trip { text-align: left; padding: .2rem 0 .1rem .7rem; border: solid var(--c); border-width: 0 3px; border-right-color: var(--s); }
   .trip:empty { display: none; } .trip b { display: inline; font-size: .9rem; }
   .burst.C { margin-right: 5%; } .burst.S { margin-left: 5%; }
@@ -71,7 +70,7 @@ def drawn(rows: Sequence[Row]) -> str:
         parts.append(_flight(flight, len(rows) <= _OPEN, number))
         number += sum(1 for row in flight.rows if _has_notes(row))
     count = flow.trips(found)
-    total = f"<p class=dim>{count} round trip{'s' if count != 1 else ''}. {_ASIDE}</p>\n" if count else ""
+    total = f"<p class=dim>{count} round trip{'s' if count != 1 else ''}</p>\n" if count else ""
     ends = "<div class=ends><div><span class=C>client</span><span class=S>server</span></div></div>\n"
     return f"<div class=flow>\n{ends}{''.join(parts)}</div>\n{total}"
 

@@ -56,9 +56,14 @@ class Page:
         assert "exceptionDetails" not in told, told
         return told["result"].get("value")
 
-    def picture(self) -> bytes:
-        """What is seen, as PNG."""
-        return base64.b64decode(self.ask("Page.captureScreenshot")["data"])
+    def picture(self, what: str = "") -> bytes:
+        """What is seen, or the first element that a selector names, as PNG."""
+        if not what:
+            return base64.b64decode(self.ask("Page.captureScreenshot")["data"])
+        box = self.value(f"document.querySelector({json.dumps(what)}).getBoundingClientRect().toJSON()")
+        clip = {name: box[name] for name in ("x", "y", "width", "height")} | {"scale": 1}
+        told = self.ask("Page.captureScreenshot", clip=clip, captureBeyondViewport=True)
+        return base64.b64decode(told["data"])
 
     def ask(self, method: str, **params: Any) -> dict[str, Any]:
         """The result of a method of the protocol."""

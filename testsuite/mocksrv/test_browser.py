@@ -13,6 +13,9 @@ from pathlib import Path
 import pytest
 
 from bench import report
+from lessons import __main__ as command
+from lessons import text
+
 from bench.figures import Figure
 from mocksrv.judge import clients, suite
 
@@ -31,7 +34,22 @@ HERE = Path(__file__).parent
 ROOT = HERE.parent.parent
 AXE = ROOT / "build/npm/node_modules/axe-core/axe.min.js"
 LOOKS = [(width, scheme) for width in (1280, 390) for scheme in ("light", "dark")]
+MAIN = ("index", "07-pipelining", "09-chunking", "10-starttls")  # the others, in one look: they have the same parts
+OTHERS = [*(path.stem for path in text.HERE.glob("[0-9][0-9]-*.md") if path.stem not in MAIN), "spec", "topics/index",
+    "topics/tls/index", "topics/demo/a-mail-finds-its-way", "topics/to-7bit/line-100000", "Qremote.8"]  # fmt: skip
 NAMES = ("peers", "delivery", "failure", "case", "tape", "bench")
+# The lifelines have no gap, and no text leaves its bracket.
+OVERLAPS = """(() => {
+  const box = one => one.getBoundingClientRect(), found = new Set();
+  for (const flow of document.querySelectorAll(".flow")) {
+    const wide = getComputedStyle(flow.querySelector(".flight")).gridTemplateColumns.split(" ").length > 1;
+    const lines = [...flow.querySelectorAll(wide ? ".wire" : ".flight > *")].map(box).filter(one => one.height);
+    if (lines.some((one, index) => index && one.top - lines[index - 1].bottom > 1)) found.add("a gap in the lifelines");
+    for (const burst of flow.querySelectorAll(".burst")) for (const said of burst.querySelectorAll(".said"))
+      if (box(said).left < box(burst).left || box(said).right > box(burst).right + 1) found.add("text outside of its bracket");
+  }
+  return [...found];
+})()"""
 WHY = "mx.example.org: TEXT-8BIT [6152#3] an octet that is not ASCII, but 8BITMIME was not offered: " + "x" * 60
 
 
@@ -87,6 +105,14 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
+def lessons(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of the lessons."""
+    folder = tmp_path_factory.mktemp("lessons")
+    assert command.main([str(folder)]) == 0
+    return folder
+
+
+@pytest.fixture(scope="module")
 def chromium() -> Iterator[Page]:
     """A page of a browser that all tests share."""
     assert browser.PROGRAM, "no chromium (ci/install-deps ci)"
@@ -117,6 +143,36 @@ def test_everybody_can_read_it(chromium: Page, site: Path, name: str, width: int
     assert findings(chromium) == []
     hidden = chromium.value("[...document.querySelectorAll('.said')].filter(row => row.offsetHeight < 15).length")
     assert hidden == 0, "blank lines are lines"
+
+
+@pytest.mark.parametrize(
+    ("name", "width", "scheme"), [*((name, *look) for look in LOOKS for name in MAIN), *((name, 390, "dark") for name in sorted(OTHERS))]
+)
+def test_everybody_can_read_the_lessons(chromium: Page, lessons: Path, name: str, width: int, scheme: str) -> None:
+    chromium.look(width, scheme)
+    chromium.show(lessons / f"{name}.html")
+    assert findings(chromium) == []
+    assert chromium.value(OVERLAPS) == []
+
+
+def test_a_picture_that_is_torn_is_found(chromium: Page, lessons: Path) -> None:
+    chromium.look(1280, "light")
+    chromium.show(lessons / "07-pipelining.html")
+    chromium.value("document.querySelector('.wire').style.marginBottom = '9px'")
+    chromium.value("document.querySelector('.burst .said').style.marginLeft = '-20px'")
+    assert chromium.value(OVERLAPS) == ["a gap in the lifelines", "text outside of its bracket"]
+
+
+def test_a_line_opens_without_a_script(chromium: Page, lessons: Path) -> None:
+    """To its meaning and its octets, by the keyboard."""
+    chromium.look(1280, "light")
+    chromium.show(lessons / "07-pipelining.html")
+    line = "[...document.querySelectorAll('.burst summary')].find(one => one.textContent.startsWith('C: DATA'))"
+    chromium.value(f"{line}.focus()")
+    for kind in ("keyDown", "keyUp"):
+        chromium.ask("Input.dispatchKeyEvent", type=kind, key="Enter", code="Enter", windowsVirtualKeyCode=13, text="\r")
+    told = chromium.value(f"{line}.parentElement.open && {line}.parentElement.innerText")
+    assert "354 asks for it" in told and "44 41 54 41 0d 0a" in told and "RFC 5321, 4.1.1.4" in told
 
 
 @pytest.mark.parametrize(

@@ -100,7 +100,7 @@ def test_notes_find_the_lines_of_a_tape() -> None:
 @pytest.mark.parametrize(
     ("speaker", "text", "sections"),
     [
-        (CLIENT, "MAIL FROM:<> SIZE=9 BODY=8BITMIME", ["5321#4.1.1.2", "1870#6", "6152#2"]),
+        (CLIENT, "MAIL FROM:<> SIZE=9 BODY=8BITMIME", ["5321#4.1.1.2", "1870#6", "6152#3"]),
         (CLIENT, "XYZZY", []),
         (SERVER, "250-CHUNKING", ["5321#4.2.1", "3030#2"]),
         (SERVER, "550 5.1.1 no such user", ["5321#4.2.3", "3463#3.2"]),
