@@ -62,7 +62,22 @@ _SUBJECTS = (
     "something else", "an address", "the mailbox", "the mail system", "the network", "the protocol", "the content",
     "security or policy",
 )  # fmt: skip
+# What a directive of a dialogue says, for people who do not know it.
+_DIRECTIVES = {
+    "@starttls": "TLS handshake", "@close": "the server hangs up", "@reset": "the server breaks the connection",
+    "@half-close": "the server says nothing more, and listens", "@refuse": "nobody listens there",
+    "@no-answer": "nobody answers", "@stall": "the server falls silent", "@delay": "the server waits",
+    "@drip": "the server speaks slowly", "@split": "each octet of the next lines travels alone",
+    "@read": "the server reads so many octets, while the client goes on", "@key-update": "the keys change",
+    "@renegotiate": "the server asks for another handshake", "@either": "either this", "@or": "or this",
+    "@optional": "perhaps this", "@repeat": "again and again", "@end": "all the same, after that",
+}  # fmt: skip
 _ENHANCED = re.compile(r"\d{3}[ -]([245])\.(\d{1,3})\.(\d{1,3})(?:[ \t]|$)")
+
+
+def of_event(text: str) -> str:
+    """The name of an event for people; a directive that has none stays as it is."""
+    return _DIRECTIVES.get(text.partition(" ")[0], text)
 
 
 def of_row(row: Row) -> list[Meaning]:

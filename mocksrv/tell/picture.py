@@ -37,6 +37,7 @@ STYLE = """
 .arrow::after { content: ""; position: absolute; top: calc(50% - 5px); border: 6px solid transparent; }
 .arrow.C::after { right: 0; border-left: 10px solid; border-right: 0; }
 .arrow.S::after { left: 0; border-right: 10px solid; border-left: 0; }
+.event code { font-weight: 400; font-size: 12.5px; color: var(--dim); }
 .event { text-align: center; padding: .3rem .6rem .5rem; font-size: .9rem; overflow-wrap: anywhere; }
 .event.secured { font-weight: 600; border-top: 2px solid var(--s); border-bottom: 2px solid var(--s); }
 .event.cut { color: var(--wrong); font-weight: 600; border-top: 3px double var(--wrong); }
@@ -123,7 +124,9 @@ def _flight(flight: Flight, opens: bool, number: int) -> str:
 
 
 def _event(row: Row, signs: dict[int, int]) -> str:
-    return f'<div class="event {row.event or flow.OTHER}">{escape(row.text)}{_sign(row, signs)}</div>'
+    told = meaning.of_event(row.text)
+    source = "" if told == row.text else f" <code>{escape(row.text)}</code>"
+    return f'<div class="event {row.event or flow.OTHER}">{escape(told)}{source}{_sign(row, signs)}</div>'
 
 
 def _sign(row: Row, signs: dict[int, int]) -> str:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from mocksrv.case import script
 from mocksrv.tell import flow, meaning, picture, show
 
 from mocksrv.audit import Grade
@@ -111,6 +112,11 @@ def test_notes_find_the_lines_of_a_tape() -> None:
 )  # fmt: skip
 def test_what_a_line_means(speaker: str, text: str, sections: list[str]) -> None:
     assert [where for _, where in meaning.of_row(Row(speaker, text))] == sections
+
+
+def test_every_directive_has_a_name_for_people() -> None:
+    assert [name for name in script._DIRECTIVES if meaning.of_event(f"@{name} x").startswith("@")] == []
+    assert meaning.of_event("what else") == "what else"
 
 
 def test_nothing_in_a_picture_is_markup() -> None:
