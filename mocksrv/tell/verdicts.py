@@ -4,12 +4,12 @@
 from collections.abc import Iterable, Iterator
 from html import escape
 
-from mocksrv.audit import RULES, Finding, findings_text
+from mocksrv.audit import RULES, Finding
 from mocksrv.case.octets import visible
 from mocksrv.judge.rfc import Verdict
 from mocksrv.judge.suite import Record
 from mocksrv.play.tape import Tape
-from mocksrv.tell import page, picture
+from mocksrv.tell import flow, page, picture, show
 from mocksrv.tell.flow import Fault, Row
 
 _LAST = 20  # lines of other output in the text
@@ -19,12 +19,18 @@ def as_text(verdict: Verdict) -> str:
     """The whole verdict, for people."""
     lines = [verdict.case.title, "", f"$ {verdict.case.run}", ""]
     for transcript in verdict.transcripts:
-        lines += [findings_text(transcript.tape, _findings(verdict, transcript.tape)), *_remarks(transcript.tape), ""]
+        tape = transcript.tape
+        lines += [f"{tape.host} [{tape.address}] port {tape.port}", *tape_text(tape, _findings(verdict, tape)), *_remarks(tape), ""]
     lines += _reports(verdict)
     if verdict.failures:
         lines += _lines(verdict.stderr)[-_LAST:]
     lines += [f"outcome: {' '.join(verdict.outcomes)}", *wrong(verdict)]
     return "\n".join(lines)
+
+
+def tape_text(tape: Tape, findings: Iterable[Finding]) -> Iterator[str]:
+    """What was said, and below each line what was wrong with it."""
+    return show.pictured(flow.of_tape(tape, faults(findings)))
 
 
 def wrong(verdict: Verdict) -> list[str]:

@@ -92,6 +92,17 @@ def test_a_fault_at_the_end_of_what_came() -> None:
     assert flow.of_tape(tape(Event(HANGUP)), {0: [fault]})[0].wrong == (fault,)
 
 
+def test_what_is_wrong_is_shown_even_amid_a_long_message() -> None:
+    """With its grade, and the rule."""
+    text = b"DATA\r\n", b"354 go\r\n", b"".join(b"%d\r\n" % number for number in range(1000)) + b".\r\n"
+    events = [Event(kind, octets) for kind, octets in zip((CLIENT, SERVER, CLIENT), text)]
+    fault = Fault(Grade.SHOULD, "X-1: what", "[1#2] Rule.", offset=text[2].index(b"500\r"))
+    lines = list(show.pictured(flow.of_tape(tape(*events), {2: [fault]})))
+    at = lines.index("   │ C: 500")
+    assert lines[at + 1 : at + 3] == ["   │ ^ X-1: what (should)", "   │   [1#2] Rule."]
+    assert len(lines) == 2 + 21 + 3 + 21 + 1 and "   │ C: ... 480 lines ..." in lines
+
+
 def test_notes_find_the_lines_of_a_tape() -> None:
     explained = [Row(CLIENT, "a", ("one",), octets=b"a\r\n"), Row(CLIENT, "a", ("two",), octets=b"a\r\n")]
     rows = [Row(SERVER, "a", octets=b"a\r\n"), Row(CLIENT, "a", octets=b"a\r\n"), Row(CLIENT, "b", octets=b"b\r\n"), explained[1]]
