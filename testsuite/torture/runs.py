@@ -26,6 +26,7 @@ MODES = {
         *(Mode(f"{name}-tls", case, tls=True, friendly=name == "spare") for name, case in _PLAIN.items()),
         Mode("fall-back", "tls/the-server-ends-the-handshake"),
         Mode("dane", "dane/the-certificate-of-the-record"),
+        Mode("auth", "auth/in-the-clear"),
         Mode("idn", "idn/a-domain-as-people-write-it"),
         Mode("race", "connecting/a-dead-address-costs-two-seconds"),
         Mode("piped", "lockstep/one-command-at-a-time", piped=True, table=True),

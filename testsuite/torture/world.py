@@ -195,7 +195,10 @@ class World:
         (self._home / "control").mkdir(parents=True)
         files = {name: one.octets for name, one in self._case.control.items()}
         for name, octets in (CONTROL | files).items():
-            (self._home / "control" / name).write_bytes(octets)
+            path = self._home / "control" / name
+            path.parent.mkdir(exist_ok=True)
+            path.write_bytes(octets)
+            path.chmod(0o640)  # a password may be in it
         (self._home / "message").write_bytes(self._case.message)
         self._stack.enter_context(DnsServer(self._case.servers[0].zone)).start()
         for dialogue in self._case.dialogues:
