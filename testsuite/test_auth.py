@@ -3,10 +3,14 @@
 
 import base64
 import shutil
+import socket
 import subprocess
+import threading
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
+from random import Random
 
 import pytest
 from aiosmtpd.controller import Controller
@@ -14,7 +18,7 @@ from aiosmtpd.smtp import MISSING, SMTP, AuthResult, LoginPassword
 
 from mocksrv.world import sandbox
 from mocksrv.world.home import default_program
-from mocksrv.world.nameserver import DnsServer
+from mocksrv.world.nameserver import DnsServer, bound_socket
 from testsuite import mtas
 from testsuite.mtas import DOMAIN, Offers, Postfix
 from testsuite.peer import ADDRESS, MESSAGE, PATIENCE, RECIPIENT, SENDER, Outcome, command, environment, furnish, qremote
@@ -130,6 +134,78 @@ def test_a_server_that_does_not_know_the_password(signature: bytes | None, why: 
     outcome, broken_off, taken = sandbox.run(deceived, signature)
     assert (outcome.letters, broken_off, taken) == ("Z", signature is not None, 0)
     assert f"cannot be trusted: {why}. (#4.7.5)" in outcome.report
+
+
+# Servers that say anything
+
+
+def anything(random: Random, first: bytes) -> bytes:
+    """A challenge, more or less like one of SCRAM."""
+    nonce = base64.b64decode(first + b"==").partition(b"r=")[2] if len(first) > 20 and random.random() < 0.8 else b"x"
+    parts = [
+        b"r=" + nonce + random.choice([b"more", b"", b"\0", b"=2C"]),
+        b"s=" + random.choice([b"c2FsdA==", b"", b"!", base64.b64encode(bytes(random.randrange(2000)))]),
+        b"i=" + random.choice([b"1", b"4096", b"0", b"-1", b"1000001", b"9" * 40, b"", b"x"]),
+        random.choice([b"", b"m=x", b"x=y", b"v=AAAA", b"e=other-error"]),
+    ]
+    if random.random() < 0.2:
+        random.shuffle(parts)
+    octets = b",".join(part for part in parts if random.random() < 0.95)
+    text = base64.b64encode(octets if random.random() < 0.9 else random.randbytes(random.randrange(50)))
+    return text if random.random() < 0.9 else text[: random.randrange(len(text) + 1)] + random.choice([b"=", b"\xff", b" ", b"\0"])
+
+
+def talk(connection: socket.socket, random: Random) -> None:
+    """One session with somebody who answers anything to AUTH, and refuses MAIL."""
+    mechanism = random.choice([b"SCRAM-SHA-256", b"SCRAM-SHA-1", b"PLAIN", b"LOGIN"])
+    with connection, connection.makefile("rb") as lines, suppress(ConnectionError):
+        connection.sendall(b"220 mx.example.org\r\n")
+        for line in lines:
+            words = line.split()
+            if line.startswith(b"EHLO"):
+                reply = b"250-mx.example.org\r\n250 AUTH " + mechanism
+            elif line.startswith((b"MAIL", b"QUIT", b"*")):
+                reply = b"501 5.7.0 " + line.strip()
+            elif random.random() < 0.15:
+                reply = random.choice([b"235", b"235 2.7.0 ok", b"535 5.7.8 " + line.strip(), b"334-x\r\n334 x", b"3", b"334"])
+            else:
+                reply = b"334 " + anything(random, words[-1] if words else b"")
+            connection.sendall(reply + b"\r\n")
+            if reply == b"3":
+                return
+
+
+def deliver_to_anybody(count: int) -> list[Outcome]:
+    """Deliveries to such servers."""
+    outcomes = []
+    furnish_route(more="tls=off\n")
+    with bound_socket(ADDRESS, 25, socket.SOCK_STREAM) as listener, DnsServer(ZONE) as server:
+        server.start()
+        listener.listen()
+
+        def serve() -> None:
+            for seed in range(count):
+                talk(listener.accept()[0], Random(seed))
+
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        for _ in range(count):
+            outcomes.append(qremote("example.org", SENDER, RECIPIENT, variables={"QREMOTE_TRACE": str(sandbox.SCRATCH / "trace")}))
+        thread.join(PATIENCE)
+    trace = (sandbox.SCRATCH / "trace").read_text()
+    assert PASSWORD not in trace and base64.b64encode(PASSWORD.encode()).decode() not in trace
+    return outcomes
+
+
+@pytest.mark.spec("AUT-4", "AUT-5", "AUT-7")
+def test_servers_that_say_anything() -> None:
+    """None of them gets a crash, the password in a report, or a mail by SCRAM."""
+    outcomes = sandbox.run(deliver_to_anybody, 200)
+    plain = base64.b64encode(f"\0{USER}\0{PASSWORD}".encode()).decode()
+    for outcome in outcomes:
+        assert outcome.letters in ("Z", "D"), outcome  # MAIL was refused, or not said
+        assert not any(secret in outcome.report for secret in (PASSWORD, plain, plain[4:-4])), outcome
+    assert {"Z", "D"} == {outcome.letters for outcome in outcomes}
 
 
 # Postfix with Cyrus SASL
