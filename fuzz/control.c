@@ -137,7 +137,7 @@ static void check_routefile(struct span file)
 	MUST(is_within(route.relay, file) && is_within(route.clientcert, file));
 	MUST(route.relay.length == 0 || route_relay_is_valid(route.relay) || address_parse(route.relay, &address));
 	MUST(route.clientcert.length < NAME_SIZE && text_is_plain(route.clientcert));
-	MUST(!memmem(route.clientcert.data, route.clientcert.length, "..", 2));
+	MUST(route.clientcert.length == 0 || !memmem(route.clientcert.data, route.clientcert.length, "..", 2));
 	MUST(route.sources.ipv4.family == 0 || route.sources.ipv4.family == AF_INET);
 	MUST(route.sources.ipv6.family == 0 || route.sources.ipv6.family == AF_INET6);
 	MUST(!route.ignored.starttls);
