@@ -22,7 +22,7 @@ from mocksrv.play.transcript import Transcript
 
 # What may happen besides what is said.
 SECURED, PAUSE, CUT, END, OTHER = "secured", "pause", "cut", "end", "other"
-MESSAGE, CHUNK = "message", "chunk"  # what the octets of a client may be part of; the latter with its number
+MESSAGE, CHUNK = "message text", "chunk"  # what the octets of a client may be part of; the latter with its number
 _PAUSE = 0.1  # seconds; what is shorter is not told
 _BDAT = re.compile(rb"BDAT +([0-9]{1,20})(?: +LAST)?\r?\n", re.IGNORECASE)
 _ASKING = re.compile(rb"(?m)^354[^\n]*\n\Z")

@@ -18,8 +18,8 @@ from mocksrv.tell.flow import Flight, Row
 
 _RFC = re.compile(r"\b(\d{4})#([A-Z0-9]+(?:\.\d+)*)")
 _OPEN = 120  # rows of a dialogue, at most, that open to their octets: a page should not be many times as long as the mail
+_LONG, _FIRST, _LAST = 40, 15, 5  # lines of a message that are not folded, and of a longer one at both ends
 _OCTETS = 256  # of a line that are shown one by one
-_NAMES = {flow.MESSAGE: "the message, and the dot that ends it"}
 ASIDE = "Each arrow is a flight: what one side says without waiting. Each line opens to its meaning and its octets."
 # The lifelines are the borders of .wire, so they have no gap: there is no space between flights.
 STYLE = """
@@ -45,8 +45,8 @@ STYLE = """
 .wire:has(> .pause) { border-style: dotted; }
 .part { border: solid var(--dim); border-width: 1px 0 1px 3px; border-radius: 3px; margin: .15rem 0; padding-left: .5rem; }
 .part > .of { font: italic .8rem/1.4 system-ui, sans-serif; color: var(--dim); }
-.burst summary { cursor: pointer; list-style: none; } .burst summary::-webkit-details-marker { display: none; }
-.burst details > div { border-left: 2px solid var(--line); margin: .1rem 0 .5rem 4ch; padding-left: .6rem;
+.burst summary { cursor: pointer; list-style: none; color: var(--dim); font-style: italic; } .burst summary .said { font-style: normal; } .burst summary::-webkit-details-marker { display: none; }
+.burst summary + div:not(.said) { border-left: 2px solid var(--line); margin: .1rem 0 .5rem 4ch; padding-left: .6rem;
   color: var(--ink); font-size: .9rem; } .burst details p { margin: .2rem 0; }
 .burst summary:hover .said, .burst details[open] > summary { text-decoration: underline dotted 1px; }
 .hex { white-space: pre-wrap; overflow-wrap: anywhere; font-size: 12.5px; color: var(--dim); }
@@ -137,11 +137,19 @@ def _burst(flight: Flight, opens: bool, signs: dict[int, int]) -> str:
     parts = []
     for part, group in groupby(flight.rows, key=lambda row: row.part):
         rows = list(group)
-        lines = "".join(_line(row, opens, _sign(row, signs)) for row in rows)
+        told = [_line(row, opens, _sign(row, signs)) for row in rows]
+        if part and len(rows) > _LONG and not any(map(_has_notes, rows)):
+            told[_FIRST:-_LAST] = [_folded(told[_FIRST:-_LAST])]
+        lines = "".join(told)
         size = sum(len(row.octets) for row in rows)
-        name = f"{_NAMES.get(part, part)}, {size} octets"
+        dot = ", and the dot that ends it" if part == flow.MESSAGE and rows[-1].octets == b".\r\n" else ""
+        name = f"{part}{dot}: {size} octets"
         parts.append(f"<div class=part><div class=of>{name}</div>{lines}</div>" if part else lines)
     return f'<div class="burst {flight.speaker}">{"".join(parts)}</div><div class="arrow {flight.speaker}"></div>'
+
+
+def _folded(lines: list[str]) -> str:
+    return f"<details><summary>... {len(lines)} lines ...</summary>{''.join(lines)}</details>"
 
 
 def _line(row: Row, opens: bool, sign: str) -> str:

@@ -125,6 +125,15 @@ def test_what_a_line_means(speaker: str, text: str, sections: list[str]) -> None
     assert [where for _, where in meaning.of_row(Row(speaker, text))] == sections
 
 
+def test_a_long_message_is_folded_but_all_there() -> None:
+    """Not if something in it is to be seen."""
+    text = b"".join(b"%d\r\n" % number for number in range(1000)) + b".\r\n"
+    events = Event(CLIENT, b"DATA\r\n"), Event(SERVER, b"354 go\r\n"), Event(CLIENT, text)
+    drawn = picture.drawn(flow.of_tape(tape(*events), {}))
+    assert "<details><summary>... 981 lines ...</summary>" in drawn and drawn.count('class="said C"') == 1002
+    assert "lines ..." not in picture.drawn(flow.of_tape(tape(*events), {2: [Fault(Grade.MUST, "w", "r", offset=2000)]}))
+
+
 def test_every_directive_has_a_name_for_people() -> None:
     assert [name for name in script._DIRECTIVES if meaning.of_event(f"@{name} x").startswith("@")] == []
     assert meaning.of_event("what else") == "what else"
