@@ -7,6 +7,7 @@ of a handshake are not counted.
 """
 
 import re
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
@@ -200,16 +201,16 @@ def _placed(
     kind: str, lines: list[tuple[bytes, str]], numbered: list[tuple[int, Event]], wrong: Mapping[int, Sequence[Fault]]
 ) -> Iterator[Row]:
     """The lines of events that follow each other, each with its faults and its time."""
-    faults, times, start = [], [], 0
+    faults, starts, start = [], [], 0
     for index, event in numbered:
         faults += [(start + fault.offset, fault) for fault in wrong.get(index, ())]
-        times.append((start, event.at))
+        starts.append(start)
         start += len(event.octets)
     done = 0
     for line, part in lines:
         end = done + len(line)
         here = tuple(fault for at, fault in faults if done <= at < end or end == start == at)
-        at = max(time for begun, time in times if begun <= done)
+        at = numbered[bisect_right(starts, done) - 1][1].at
         plain = decode(line.removesuffix(b"\r\n"))
         text = plain if visible(line) == plain + r"\r\n" else visible(line)
         yield Row(kind, text, (), here, line, part, at=at)
@@ -231,17 +232,20 @@ class _Splitter:
     def split(self, octets: bytes) -> list[tuple[bytes, str]]:
         """Each line or part of one, and what it is part of."""
         found: list[tuple[bytes, str]] = []
-        while octets:
-            size = self._due or len(octets) if self._text else self._due or octets.find(b"\n") + 1 or len(octets)
-            piece, octets = octets[:size], octets[size:]
-            if self._text:
-                octets = self._take_text(piece, found) + octets
-            elif self._due:
+        start = 0
+        while start < len(octets):
+            if self._due:
+                piece = octets[start : start + self._due]
                 self._due -= len(piece)
                 found += [(line, f"{CHUNK} {self._chunk}") for line in split_lines(piece)]
             else:
-                self._take_command(piece)
-                found.append((piece, ""))
+                piece = octets[start : octets.find(b"\n", start) + 1 or len(octets)]
+                found.append((piece, MESSAGE if self._text else ""))
+                if self._text:
+                    self._text = piece != b".\r\n"
+                else:
+                    self._take_command(piece)
+            start += len(piece)
         return found
 
     def _take_command(self, line: bytes) -> None:
@@ -250,13 +254,3 @@ class _Splitter:
             self._chunk, self._due = self._chunk + 1, int(bdat[1])
         elif line[:4].upper() == b"MAIL":
             self._chunk = 0
-
-    def _take_text(self, octets: bytes, found: list[tuple[bytes, str]]) -> bytes:
-        """Takes lines up to the dot. Returns what is left."""
-        lines = split_lines(octets)
-        for number, line in enumerate(lines, 1):
-            found.append((line, MESSAGE))
-            if line == b".\r\n":
-                self._text = False
-                return b"".join(lines[number:])
-        return b""
