@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterator
 
 from mocksrv.play.tape import CLIENT
-from mocksrv.tell.flow import CHUNK, MESSAGE, SECURED, Row
+from mocksrv.tell.flow import CHUNK, CUT, MESSAGE, SECURED, Row
 
 Meaning = tuple[str, str]  # a sentence, and NUMBER#SECTION
 _VERBS = {
@@ -75,9 +75,10 @@ _DIRECTIVES = {
 _ENHANCED = re.compile(r"\d{3}[ -]([245])\.(\d{1,3})\.(\d{1,3})(?:[ \t]|$)")
 
 
-def of_event(text: str) -> str:
+def of_event(row: Row) -> str:
     """The name of an event for people; a directive that has none stays as it is."""
-    return _DIRECTIVES.get(text.partition(" ")[0], text)
+    told = _DIRECTIVES.get(row.text.partition(" ")[0], row.text)
+    return f"{told}, which fails" if row.event == CUT and row.text.startswith("@starttls") else told
 
 
 def of_row(row: Row) -> list[Meaning]:

@@ -31,7 +31,7 @@ STYLE = """
 * { box-sizing: border-box; }
 body { background: var(--page); color: var(--ink); font: 16px/1.5 system-ui, sans-serif; margin: 0; }
 main { margin: 1.5rem auto; padding: 0 1rem; }
-h1 { font-size: 1.5rem; line-height: 1.25; overflow-wrap: anywhere; } h2 { font-size: 1.15rem; margin-top: 2rem; }
+h1, h2, h3, h4 { overflow-wrap: anywhere; } h1 { font-size: 1.5rem; line-height: 1.25; } h2 { font-size: 1.15rem; margin-top: 2rem; }
 a { color: inherit; text-decoration-thickness: 1px; text-underline-offset: 2px; }
 :focus-visible { outline: 2px solid var(--c); outline-offset: 2px; }
 .dim { color: var(--dim); } .right { color: var(--right); } .wrong { color: var(--wrong); font-weight: 600; }

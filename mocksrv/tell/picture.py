@@ -124,7 +124,7 @@ def _flight(flight: Flight, opens: bool, number: int) -> str:
 
 
 def _event(row: Row, signs: dict[int, int]) -> str:
-    told = meaning.of_event(row.text)
+    told = meaning.of_event(row)
     source = "" if told == row.text else f" <code>{escape(row.text)}</code>"
     return f'<div class="event {row.event or flow.OTHER}">{escape(told)}{source}{_sign(row, signs)}</div>'
 

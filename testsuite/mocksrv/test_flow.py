@@ -135,8 +135,9 @@ def test_a_long_message_is_folded_but_all_there() -> None:
 
 
 def test_every_directive_has_a_name_for_people() -> None:
-    assert [name for name in script._DIRECTIVES if meaning.of_event(f"@{name} x").startswith("@")] == []
-    assert meaning.of_event("what else") == "what else"
+    assert [name for name in script._DIRECTIVES if meaning.of_event(Row("", f"@{name} x")).startswith("@")] == []
+    assert meaning.of_event(Row("", "what else")) == "what else"
+    assert meaning.of_event(Row("", "@starttls cert=x", event=flow.CUT)) == "TLS handshake, which fails"
 
 
 def test_nothing_in_a_picture_is_markup() -> None:
