@@ -37,11 +37,13 @@ def localised(case: Case) -> Case:
 
 
 def routed(case: Case, dns_port: int, smtp_port: int) -> Case:
-    """The case with control files that send the client to our ports."""
+    """The case with control files that send the client to our ports, which its reports name."""
     routes = encode(f":{case.dialogues[0].host}:{smtp_port}\n")
     servers = encode(f"{LOCALHOST}:{dns_port}\n")
     control = case.control | {"smtproutes": Control(routes), "dnsservers": Control(servers)}
-    return dataclasses.replace(case, control=control)
+    here = encode(f"[{LOCALHOST}]")
+    report = case.report and case.report.replace(here, here + encode(f":{smtp_port}"))
+    return dataclasses.replace(case, control=control, report=report)
 
 
 def addressed(case: Case, smtp_port: int) -> Case:
@@ -61,8 +63,8 @@ def _only_dialogue(case: Case) -> Dialogue:
 
 
 def _check(case: Case) -> None:
-    for name in ("smtproutes", "dnsservers"):
-        if name in case.control:
+    for name in ("smtproutes", "smtproutes.d", "dnsservers"):
+        if any(file.split("/")[0] == name for file in case.control):
             raise Unplayable(f"it has its own {name}")
     if case.meta.get("address"):
         raise Unplayable("it puts addresses on an interface")

@@ -245,7 +245,8 @@ def deliver(
         data = (body if "dots" in BAD else re.sub(rb"(?m)^\.", b"..", body)) + b".\r\n"
         session.say(data + (b"X" if "extra" in BAD else b""))
         end = session.reply()
-    reports.append(("K" if end[0] == "2" else "D") + f"{where[0]} [{where[1]}] said {end}")
+    port = f":{where[2]}" if where[2] != 25 else ""
+    reports.append(("K" if end[0] == "2" else "D") + f"{where[0]} [{where[1]}]{port} said {end}")
     if "no-quit" not in BAD:
         session.say(b"QUIT\r\n" + (b"NOOP\r\n" if "after" in BAD else b""))
     if "linger" in BAD:
