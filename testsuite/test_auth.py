@@ -29,7 +29,7 @@ pytestmark = pytest.mark.skipif(sandbox.available() is not None, reason=f"{sandb
 
 USER, PASSWORD = "alice", "correct horse, bättery=staple"
 CYRUS = Path(__file__).parent.parent / "build/mtas/cyrus-sasl"
-SASL_HOME = sandbox.SCRATCH / "mta/sasl"  # where Debian's Postfix looks
+SASL_HOME = sandbox.SCRATCH / "mta/sasl"
 
 
 def furnish_route(user: str = USER, password: str = PASSWORD, more: str = "") -> None:
@@ -230,6 +230,7 @@ class AuthPostfix(Postfix):
         return f"""\
 {super()._tls()}smtpd_sasl_auth_enable = yes
 smtpd_sasl_local_domain = {DOMAIN}
+cyrus_sasl_config_path = {SASL_HOME}
 smtpd_tls_auth_only = yes
 smtpd_recipient_restrictions = permit_sasl_authenticated, reject
 """

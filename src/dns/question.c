@@ -267,7 +267,10 @@ static void send_authentic_query(struct question *question)
 		query[FLAGS] |= AD;
 		ares_send(question->dns->channel, query, length, take_answer, question);
 	} else {
-		take_answer(question, status, 0, NULL, 0);
+		tell(question, question_name(question), ares_strerror(status));
+		question->deadline = 0;
+		question->silent = true;
+		question->status = status == ARES_ENOMEM ? DNS_NO_MEMORY : DNS_NO_ANSWER;
 	}
 	ares_free_string(query);
 }

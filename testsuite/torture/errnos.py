@@ -53,7 +53,7 @@ ERRNOS = {
     }.items()
 }
 # They cannot fail as they are used here: nothing they need can be missing.
-NEVER = {"rt_sigaction", "rt_sigprocmask", "getpid", "gettid", "getuid", "geteuid", "getgid", "getegid", "exit_group"}
+NEVER = {"rt_sigaction", "rt_sigprocmask", "getpid", "gettid", "getuid", "geteuid", "getgid", "getegid", "exit_group", "uname"}
 
 
 def numbers() -> dict[str, int]:

@@ -28,6 +28,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/random.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -106,6 +107,8 @@ int sigaction(int signal, const struct sigaction *action, struct sigaction *befo
 {
 	if (signal != SIGSYS)
 		return real_sigaction(signal, action, before);
+	if (before)
+		*before = for_sigsys;
 	if (action)
 		for_sigsys = *action;
 	return 0;
@@ -258,6 +261,10 @@ __attribute__((constructor)) static void begin(void)
 	last = strtol(fault + 1, &fault, 10);
 	number = strtol(fault + 1, NULL, 10);
 	real_sigaction = (int (*)(int, const struct sigaction *, struct sigaction *))dlsym(RTLD_NEXT, "sigaction");
+	/* From 2.41 on, glibc has random numbers made in user space.  For the first ones it maps memory while all
+	 * signals are blocked, and a filter would then end the process. */
+	if (getrandom(&reports, sizeof reports, 0) < 0)
+		_exit(111);
 	raw(SYS_fstat, 1L, &reports);
 	long log = raw(SYS_openat, (long)AT_FDCWD, file, (long)O_RDWR);
 	long access = PROT_READ | PROT_WRITE;
