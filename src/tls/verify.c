@@ -255,10 +255,11 @@ int verify_load(gnutls_certificate_credentials_t credentials, const gnutls_datum
 {
 	gnutls_x509_trust_list_t anchors;
 	gnutls_x509_crt_t *certificates;
-	unsigned count = 0;
+	unsigned count;
 	int result = verify_make_anchors(credentials, &anchors);
-	if (result == 0)
-		result = gnutls_x509_crt_list_import2(&certificates, &count, pem, GNUTLS_X509_FMT_PEM, 0);
+	if (result != 0)
+		return result;
+	result = gnutls_x509_crt_list_import2(&certificates, &count, pem, GNUTLS_X509_FMT_PEM, 0);
 	if (result < 0)
 		return result;
 	for (unsigned i = 0; i < count; i++)
