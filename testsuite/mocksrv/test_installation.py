@@ -59,9 +59,9 @@ def test_a_foreigner(tmp_path: Path) -> None:
     assert told.split() == [f"{path.parent.name}/{path.stem}" for path in find_cases(CASES)]
 
     shutil.copy(prefix / "share/doc/mocksrv/examples/python-smtplib.py", mine / "deliver.py")
-    test = (mocksrv, "test", f"smtp:{sys.executable} deliver.py", "--only", "demo,tls/half-a-reply-is-none")
+    test = (mocksrv, "test", f"smtp:{sys.executable} deliver.py", "--only", "demo,replies/another-2xx-to-the-message")
     told = run(*test, cwd=mine, status=1)
-    assert f"\n  mocksrv run -v --match rfc tls/half-a-reply-is-none -- 'smtp:{sys.executable} deliver.py'\n" in told
+    assert f"\n  mocksrv run -v --match rfc replies/another-2xx-to-the-message -- 'smtp:{sys.executable} deliver.py'\n" in told
     run(*test, "--write-baseline", "known-failures", cwd=mine)
     assert run(*test, "--baseline", "known-failures", cwd=mine).endswith(", nothing unexpected\n")
     text = (mine / "deliver.py").read_text()
