@@ -103,11 +103,14 @@ static bool is_offered(const struct audit *audit, const char *keyword)
 	return false;
 }
 
-/* A command needs the reply to the one before, unless both may be in one group. */
+/* A command needs the reply to the one before, unless both may be in one group.  QUIT need not wait for the replies to
+ * chunks that left before the first of them was refused (EXT-5). */
 static void check_turn(const struct audit *audit, enum verb verb, size_t start)
 {
+	bool refused = audit->finding.code >= 400;
 	bool grouped = (audit->last == MAIL && verb == RCPT) ||
-		       (audit->last == RCPT && (verb == RCPT || verb == DATA)) || (audit->last == BDAT && verb == BDAT);
+		       (audit->last == RCPT && (verb == RCPT || verb == DATA)) ||
+		       (audit->last == BDAT && (verb == BDAT || (verb == QUIT && refused)));
 	if (!grouped || !is_offered(audit, "PIPELINING"))
 		MUST(audit->code != 0 && audit->heard_at <= start);
 }
