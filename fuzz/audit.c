@@ -74,8 +74,10 @@ static void take_reply(struct audit *audit)
 	audit->begun_at = written_at(audit->tape, start + 1);
 	audit->heard_at = written_at(audit->tape, audit->read);
 	audit->closed = reply.state == PLAIN_MALFORMED || reply.code == 421;
-	/* Whoever is not understood, or ended the session, is told nothing more. */
-	MUST(!audit->closed || audit->tape->client.length <= audit->heard_at);
+	/* Whoever is not understood, or ended the session, is told nothing more; but what follows the reply that
+	 * refuses a chunk is read by nobody. */
+	bool unread = audit->last == BDAT && audit->finding.code >= 400;
+	MUST(!audit->closed || unread || audit->tape->client.length <= audit->heard_at);
 	if (audit->last == EHLO)
 		audit->offers = (struct span){server->data + audit->read - reply.length,
 					      audit->code / 100 == 2 ? reply.length : 0};
