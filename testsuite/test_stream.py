@@ -18,7 +18,7 @@ TIMEOUT = 1000  # milliseconds of the scripted clock
 class Wire:
     """A stream, and both ends of what is below it. Octets in `arrivals` come one element a read; b"" is the end."""
 
-    def __init__(self, arrivals: list[bytes] | None = None, takes: list[int] | None = None) -> None:
+    def __init__(self, arrivals: list[bytes] | None = None, takes: list[int] | None = None, reads_all: bool = False) -> None:
         self.arrivals = deque(arrivals or [])
         self.takes = deque(takes or [])  # what each write accepts: a number of octets, AGAIN or FAILED; then everything
         self.written: list[bytes] = []
@@ -28,7 +28,7 @@ class Wire:
         self._callbacks = (
             pure.READ(self._read), pure.WRITE(self._write), pure.WAIT(self._wait), pure.NOW(lambda _: self.clock),
         )  # fmt: skip
-        self._transport = pure.Transport(*self._callbacks)
+        self._transport = pure.Transport(*self._callbacks, reads_all)
         self.stream = pure.Stream()
         lib.stream_open(byref(self.stream), byref(self._transport), None, TIMEOUT)
 
@@ -183,3 +183,33 @@ def test_what_can_be_read_and_is_nothing_wins_no_time() -> None:
     wire.clock = TIMEOUT
     assert not wire.advance()
     assert wire.stream.error == pure.STREAM_TIMEOUT
+
+
+@pytest.mark.parametrize("reads_all", [False, True], ids=["records", "octets"])
+def test_it_looks_once_where_a_read_takes_all(reads_all: bool) -> None:
+    """A second look would find nothing, and is a system call; but a record of TLS may be followed by another one."""
+    wire = Wire([b"250 ok\r\n", b"250 more\r\n"], reads_all=reads_all)
+    assert wire.advance()
+    lib.stream_consume(byref(wire.stream), 8)
+    assert lib.stream_has_input(byref(wire.stream)) is not reads_all
+    assert wire.unread() or wire.advance()
+    assert wire.unread() == b"250 more\r\n"
+
+
+def test_it_looks_again_where_a_read_had_no_room_for_more() -> None:
+    """Nothing is known of what comes after it."""
+    wire = Wire([b"2" * pure.STREAM_IN + b"50 ok\r\n"], reads_all=True)
+    assert wire.advance()
+    lib.stream_consume(byref(wire.stream), pure.STREAM_IN)
+    assert lib.stream_has_input(byref(wire.stream)) and wire.unread() == b"50 ok\r\n"
+    lib.stream_consume(byref(wire.stream), 7)
+    assert not lib.stream_has_input(byref(wire.stream))
+
+
+def test_another_transport_is_looked_at_anew() -> None:
+    """What the one had read tells nothing of the other."""
+    wire, secured = Wire([b"220 go\r\n"], reads_all=True), Wire([b"250 ok\r\n"])
+    assert wire.advance()
+    lib.stream_consume(byref(wire.stream), 8)
+    lib.stream_switch(byref(wire.stream), secured.stream.transport, None)
+    assert lib.stream_has_input(byref(wire.stream)) and wire.unread() == b"250 ok\r\n"

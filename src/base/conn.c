@@ -83,7 +83,7 @@ static int conn_wait(void *context, int want, int64_t deadline)
 	return (got & POLLIN ? STREAM_READABLE : 0) | (got & POLLOUT ? STREAM_WRITABLE : 0);
 }
 
-const struct stream_transport conn_transport = {conn_read, conn_write, conn_wait, transport_now};
+const struct stream_transport conn_transport = {conn_read, conn_write, conn_wait, transport_now, true};
 
 /* bind(2) or connect(2). */
 typedef int address_call(int descriptor, const struct sockaddr *where, socklen_t length);

@@ -15,6 +15,7 @@ void stream_open(struct stream *stream, const struct stream_transport *transport
 	stream->context = context;
 	stream->timeout = timeout;
 	stream->error = STREAM_OK;
+	stream->drained = false;
 	stream->in_start = stream->in_end = 0;
 	stream->out_start = stream->out_end = 0;
 	stream_restart_clock(stream);
@@ -24,6 +25,7 @@ void stream_switch(struct stream *stream, const struct stream_transport *transpo
 {
 	stream->transport = transport;
 	stream->context = context;
+	stream->drained = false;
 }
 
 void stream_restart_clock(struct stream *stream)
@@ -105,6 +107,7 @@ static bool read_some(struct stream *stream)
 	if (length <= 0)
 		return false;
 	stream->in_end += (size_t)length;
+	stream->drained = stream->transport->reads_all && (size_t)length < room;
 	return true;
 }
 
@@ -146,7 +149,7 @@ void stream_consume(struct stream *stream, size_t length)
 
 bool stream_has_input(struct stream *stream)
 {
-	if (stream->in_start == stream->in_end && !stream->error)
+	if (stream->in_start == stream->in_end && !stream->error && !stream->drained)
 		read_some(stream);
 	return stream->in_start < stream->in_end;
 }

@@ -23,6 +23,7 @@ struct stream_transport {
 	 * `deadline`, and returns what is possible; 0 means that the deadline passed. */
 	int (*wait)(void *context, int want, int64_t deadline);
 	int64_t (*now)(void *context); /* a monotonic clock, in milliseconds */
+	bool reads_all;                /* read takes all that has arrived, unless there is no room for it */
 };
 
 enum stream_error { STREAM_OK, STREAM_END, STREAM_TIMEOUT, STREAM_BROKEN };
@@ -40,6 +41,7 @@ struct stream {
 	int64_t timeout;  /* milliseconds for each reply */
 	int64_t deadline; /* of the next reply */
 	enum stream_error error;
+	bool drained; /* nothing more had arrived at the last read */
 	size_t in_start, in_end;
 	size_t out_start, out_end;
 	char in[STREAM_IN];
@@ -76,7 +78,8 @@ bool stream_advance(struct stream *stream);
 const char *stream_input(const struct stream *stream, size_t *length);
 void stream_consume(struct stream *stream, size_t length);
 
-/* Checks, without waiting, whether there is unread input; also notices the end of the input. */
+/* Checks, without waiting, whether there is unread input, if only the transport has it; also notices the end of the
+ * input. What came after a read that left nothing is left to the next wait. */
 bool stream_has_input(struct stream *stream);
 
 /* Reads what the peer sent before the stream failed, as far as there is room for it; never waits. */

@@ -309,7 +309,7 @@ static int64_t tls_now(void *context)
 	return tls->below->now(&tls->descriptor);
 }
 
-static const struct stream_transport transport = {tls_read, tls_write, tls_wait, tls_now};
+static const struct stream_transport transport = {tls_read, tls_write, tls_wait, tls_now, false};
 
 const struct tls_module qremote_module = {
 	.interface = MODULE_INTERFACE,
