@@ -2,13 +2,11 @@
 """AUTH with servers that nobody here wrote: aiosmtpd, and a Postfix with the mechanisms of Cyrus SASL; what loads libgsasl."""
 
 import base64
-import shutil
 import socket
 import subprocess
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
-from functools import partial
 from pathlib import Path
 from random import Random
 
@@ -17,11 +15,10 @@ from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import MISSING, SMTP, AuthResult, LoginPassword
 
 from mocksrv.world import sandbox
-from mocksrv.world.home import default_program
 from mocksrv.world.nameserver import DnsServer, bound_socket
-from testsuite import mtas
+from testsuite import modules, mtas
 from testsuite.mtas import DOMAIN, Offers, Postfix
-from testsuite.peer import ADDRESS, MESSAGE, PATIENCE, RECIPIENT, SENDER, Outcome, command, environment, furnish, qremote
+from testsuite.peer import ADDRESS, MESSAGE, PATIENCE, RECIPIENT, SENDER, Outcome, furnish, qremote
 from testsuite.test_aiosmtpd import ZONE, Handler
 from testsuite.test_tls import RECIPES, context
 
@@ -315,57 +312,21 @@ def test_who_has_no_password_does_not_load_it() -> None:
     assert letters == "rK" and "libgsasl" in files
 
 
-def copy_module(directory: Path) -> None:
-    shutil.copy(default_program().with_name("qremote-sasl.so"), directory)
-
-
-def spoil_module(directory: Path) -> None:
-    (directory / "qremote-sasl.so").write_bytes(b"no module")
-
-
-def foreign_module(directory: Path) -> None:
-    source = directory / "foreign.c"
-    source.write_text("const unsigned qremote_module[16] = {4711};\n")
-    subprocess.run(["cc", "-shared", "-fPIC", "-o", directory / "qremote-sasl.so", source], check=True)
-
-
-def with_program(prepare: Callable[[Path], None]) -> Outcome:
-    """A delivery by a copy of the program in a directory of its own, which is prepared."""
-    directory = sandbox.SCRATCH / "bin"
-    directory.mkdir()
-    for name in ("Qremote", "qremote-dns.so", "qremote-tls.so"):
-        shutil.copy(default_program().with_name(name), directory)
-    prepare(directory)
+def with_module(state: str) -> Outcome:
+    modules.alone(dns="beside", tls="beside", sasl=state)
     controller = Controller(Handler(), ADDRESS, 25, tls_context=context("mx"), authenticator=Judge())
     controller.start()
     furnish_route()
     try:
-        with DnsServer(ZONE) as server, open(sandbox.SCRATCH / "message", "wb+") as message:
+        with DnsServer(ZONE) as server:
             server.start()
-            message.write(MESSAGE)
-            message.seek(0)
-            done = subprocess.run(
-                [directory / "Qremote", *command("example.org", SENDER, RECIPIENT)[1:]], stdin=message,
-                capture_output=True, env=environment(), check=False, timeout=PATIENCE,
-            )  # fmt: skip
+            return qremote("example.org", SENDER, RECIPIENT)
     finally:
         controller.stop()
-    return Outcome(done.returncode, done.stdout, done.stderr)
 
 
 @pytest.mark.spec("AUT-8")
-@pytest.mark.parametrize(
-    ("prepare", "letters", "text"),
-    [
-        (copy_module, "rK", "accepted message (TLS1.3 "),
-        (lambda _: None, "Z", "Qremote cannot load its SASL module: "),
-        (spoil_module, "Z", "Qremote cannot load its SASL module: "),
-        (foreign_module, "Z", "Qremote cannot use its SASL module: "),
-    ],
-    ids=["beside", "missing", "spoilt", "of another build"],
-)
-def test_the_module(prepare: Callable[[Path], None], letters: str, text: str) -> None:
+@pytest.mark.parametrize("state", modules.STATES)
+def test_the_module(state: str) -> None:
     """Without it nothing is sent to a server that wants a password."""
-    outcome = sandbox.run(partial(with_program, prepare))
-    assert outcome.letters == letters and text in outcome.report
-    assert letters == "rK" or "(#4.3.0)" in outcome.report
+    modules.judge(sandbox.run(with_module, state), "SASL", state)

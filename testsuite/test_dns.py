@@ -2,11 +2,9 @@
 """All kinds of answers to real questions: how dns.c and c-ares handle them, and a real unbound."""
 
 import ctypes
-import os
-import shutil
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -15,9 +13,9 @@ import dns.query
 import pytest
 
 from mocksrv.world import sandbox
-from mocksrv.world.home import default_program
 from mocksrv.world.nameserver import DnsServer
-from testsuite.peer import ADDRESS, PATIENCE, RECIPIENT, SENDER, Outcome, Peer, furnish, qremote
+from testsuite import modules
+from testsuite.peer import ADDRESS, PATIENCE, RECIPIENT, SENDER, Outcome, Peer, qremote
 
 pytestmark = pytest.mark.skipif(sandbox.available() is not None, reason=f"{sandbox.available()}")
 
@@ -165,49 +163,21 @@ def test_a_name_server_on_the_link() -> None:
 # The module
 
 
-def with_program(
-    prepare: Callable[[Path], None], host: str, sender: str = SENDER, recipient: str = RECIPIENT, routes: str = ""
-) -> Outcome:
-    """A delivery by a program that has this directory for itself."""
-    furnish(sandbox.SCRATCH / "qmail", smtproutes=routes)
-    directory = sandbox.SCRATCH / "bin"
-    directory.mkdir()
-    program = shutil.copy(default_program(), directory / "qmail-remote")
-    prepare(directory)
-    os.environ["QREMOTE"] = str(program)
+def with_module(state: str, host: str) -> Outcome:
+    modules.alone(dns=state)
     with DnsServer(f"example.org. MX 10 mx.example.org.\nmx.example.org. A {ADDRESS}\n") as server, Peer():
         server.start()
-        return qremote(host, sender, recipient)
-
-
-def copy_module(directory: Path) -> None:
-    shutil.copy(default_program().with_name("qremote-dns.so"), directory)
-
-
-def spoil_module(directory: Path) -> None:
-    (directory / "qremote-dns.so").write_bytes(b"no module")
-
-
-def foreign_module(directory: Path) -> None:
-    source = directory / "foreign.c"
-    source.write_text("const unsigned qremote_module[16] = {4711};\n")
-    subprocess.run(["cc", "-shared", "-fPIC", "-o", directory / "qremote-dns.so", source], check=True)
+        return qremote(host, SENDER, RECIPIENT)
 
 
 @pytest.mark.spec("MX-5")
-@pytest.mark.parametrize(
-    ("prepare", "host", "letters", "text"),
-    [
-        (copy_module, "example.org", "rK", "accepted message"),
-        (lambda _: None, f"[{ADDRESS}]", "rK", "accepted message"),
-        (lambda _: None, "example.org", "Z", "Qremote cannot load its DNS module: "),
-        (spoil_module, "example.org", "Z", "Qremote cannot load its DNS module: "),
-        (foreign_module, "example.org", "Z", "Qremote cannot use its DNS module: "),
-    ],
-    ids=["beside", "not needed", "missing", "spoilt", "of another build"],
-)
-def test_the_module(prepare: Callable[[Path], None], host: str, letters: str, text: str) -> None:
-    """It is found beside the program, whatever its name, and not searched if no name is looked up."""
-    outcome = sandbox.run(with_program, prepare, host)
-    assert outcome.letters == letters and text in outcome.report
-    assert letters == "rK" or "(#4.3.0)" in outcome.report
+@pytest.mark.parametrize("state", modules.STATES)
+def test_the_module(state: str) -> None:
+    """It is found beside the program, whatever its name."""
+    modules.judge(sandbox.run(with_module, state, "example.org"), "DNS", state)
+
+
+@pytest.mark.spec("MX-5")
+def test_who_looks_nothing_up_needs_no_module() -> None:
+    """It is not even searched."""
+    assert sandbox.run(with_module, "missing", f"[{ADDRESS}]").letters == "rK"

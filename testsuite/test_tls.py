@@ -1,10 +1,8 @@
 # SPDX-License-Identifier: ISC
 """TLS with servers that nobody here wrote: Python's ssl and Postfix (OpenSSL), Exim (GnuTLS); and what loads GnuTLS."""
 
-import shutil
 import socket
 import ssl
-import subprocess
 import tempfile
 import time
 from collections.abc import Callable
@@ -20,13 +18,10 @@ from mocksrv.play import openssl
 from mocksrv.case.certs import Recipes
 from mocksrv.case.octets import canonical
 from mocksrv.world import sandbox
-from mocksrv.world.home import default_program
 from mocksrv.world.nameserver import DnsServer
-from testsuite import mtas
+from testsuite import modules, mtas
 from testsuite.mtas import Exim, Mta, Offers, Postfix
-from testsuite.peer import (
-    ADDRESS, MESSAGE, PATIENCE, RECIPIENT, SENDER, Outcome, command, environment, furnish, qremote, serving,
-)  # fmt: skip
+from testsuite.peer import ADDRESS, MESSAGE, RECIPIENT, SENDER, Outcome, furnish, qremote, serving
 from testsuite.pure import ROOT
 from testsuite.test_aiosmtpd import ZONE, Handler
 
@@ -134,58 +129,23 @@ def test_who_needs_no_tls_does_not_load_it() -> None:
     assert "/etc/ssl/certs" not in opened
 
 
-def with_program(prepare: Callable[[Path], None], secrets: ssl.SSLContext) -> Outcome:
-    """A delivery by a copy of the program in a directory of its own, which is prepared."""
-    directory = sandbox.SCRATCH / "bin"
-    directory.mkdir()
-    program = directory / "qmail-remote"
-    shutil.copy(default_program(), program)
-    prepare(directory)
-    controller = Controller(Handler(), ADDRESS, 25, tls_context=secrets)
+def with_module(state: str) -> Outcome:
+    modules.alone(tls=state)
+    controller = Controller(Handler(), ADDRESS, 25, tls_context=context("mx"))
     controller.start()
     try:
-        with open(sandbox.SCRATCH / "message", "wb+") as message:
-            message.write(MESSAGE)
-            message.seek(0)
-            done = subprocess.run(
-                [program, *command()[1:]], stdin=message, capture_output=True, env=environment(), check=False,
-                timeout=PATIENCE,
-            )  # fmt: skip
+        return qremote()
     finally:
         controller.stop()
-    return Outcome(done.returncode, done.stdout, done.stderr)
-
-
-def copy_module(directory: Path) -> None:
-    shutil.copy(default_program().with_name("qremote-tls.so"), directory)
-
-
-def spoil_module(directory: Path) -> None:
-    (directory / "qremote-tls.so").write_bytes(b"no module")
-
-
-def foreign_module(directory: Path) -> None:
-    source = directory / "foreign.c"
-    source.write_text("const unsigned qremote_module[16] = {4711};\n")
-    subprocess.run(["cc", "-shared", "-fPIC", "-o", directory / "qremote-tls.so", source], check=True)
 
 
 @pytest.mark.spec("TLS-6")
-@pytest.mark.parametrize(
-    ("prepare", "letters", "text"),
-    [
-        (copy_module, "rK", "accepted message (TLS1.3 "),
-        (lambda _: None, "Z", "Qremote cannot load its TLS module: "),
-        (spoil_module, "Z", "Qremote cannot load its TLS module: "),
-        (foreign_module, "Z", "Qremote cannot use its TLS module: "),
-    ],
-    ids=["beside", "missing", "spoilt", "of another build"],
-)
-def test_the_module(prepare: Callable[[Path], None], letters: str, text: str) -> None:
+@pytest.mark.parametrize("state", modules.STATES)
+def test_the_module(state: str) -> None:
     """It is found beside the program, whatever its name; without it nothing is sent to a server with STARTTLS."""
-    outcome = sandbox.run(with_program, prepare, context("mx"))
-    assert outcome.letters == letters and text in outcome.report
-    assert letters == "rK" or "(#4.3.0)" in outcome.report
+    outcome = sandbox.run(with_module, state)
+    modules.judge(outcome, "TLS", state)
+    assert state != "beside" or "accepted message (TLS1.3 " in outcome.report
 
 
 def with_environment(secrets: ssl.SSLContext, variables: dict[str, str], keys: Path) -> tuple[str, bool]:
