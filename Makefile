@@ -176,6 +176,7 @@ lint: deps-ci ## the style and the structure of the sources (20 s)
 	shellcheck .ci/run $$(grep -ls '^#!/bin/sh' admin/* ci/* debian/*)
 	! grep -rL 'SPDX-License-Identifier: ISC' --include='*.[ch]' --include='*.py' --include='*.[1-8]' --include='*.js' --include='*.pl' --include='*.go' admin bench ci examples fuzz lessons man mocksrv src testsuite | grep .
 	for page in man/*.[1-8]; do mandoc -T lint -W warning $$page || exit; done
+	flake8 --select F admin bench ci examples fuzz lessons mocksrv testsuite
 	mypy --python-version 3.11 --cache-dir=/dev/null --explicit-package-bases mocksrv bench fuzz lessons testsuite/torture
 
 # gcc's analyzer, with the program's own warnings, finds paths through a file; the other two have rules (.clang-tidy).

@@ -8,7 +8,6 @@ import sys
 from pathlib import Path
 
 from lessons import site, spec, text
-
 from lessons.site import Corpus
 from lessons.text import Lesson, LessonError
 from mocksrv.case.corpus import CASES

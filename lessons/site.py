@@ -13,11 +13,10 @@ from typing import Any
 import markdown  # type: ignore
 
 from lessons import text
-from mocksrv.tell import flow, page, picture, show
-
 from lessons.text import Lesson, LessonError, Piece
 from mocksrv.case.file import Case
 from mocksrv.case.pattern import Facts
+from mocksrv.tell import flow, page, picture, show
 from mocksrv.world import home
 from mocksrv.world.run import Result
 

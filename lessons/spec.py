@@ -8,10 +8,9 @@ from collections.abc import Iterable, Iterator
 from html import escape
 from itertools import groupby
 
-from testsuite import test_spec as spec
-
 from lessons.site import Corpus, document
 from mocksrv.case.octets import harmless
+from testsuite import test_spec as spec
 
 PAGES = ("Qremote.8", "qremote-try.8", "mocksrv.1", "qremote-case.5")
 SEED = spec.ROOT.parent / "shared/seed"  # the manual page of 2008, if somebody has it there; nothing of it is ours to give away

@@ -8,17 +8,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from mocksrv.judge import clients, rfc
-
-from mocksrv.tell import bless, page, show, verdicts
-
 from mocksrv.audit import Grade, audit, findings_text, rules_text
 from mocksrv.case.corpus import case_named
 from mocksrv.case.file import read_case
 from mocksrv.case.octets import harmless
 from mocksrv.case.script import CaseError
+from mocksrv.judge import clients, rfc
 from mocksrv.judge.clients import Client
 from mocksrv.play.tape import read_tapes
+from mocksrv.tell import bless, page, show, verdicts
 from mocksrv.world.home import default_program
 from mocksrv.world.run import Result, check
 from mocksrv.world.sandbox import SandboxError

@@ -13,11 +13,10 @@ from typing import Any
 
 import pytest
 
-from mocksrv.judge import clients, rfc
-
 from mocksrv.case.file import read_case
 from mocksrv.case.script import CaseError
 from mocksrv.case.templates import TEMPLATE, made_by
+from mocksrv.judge import clients, rfc
 from mocksrv.tell import bless, show, verdicts
 from mocksrv.tell.progress import Progress
 from mocksrv.world.home import default_program

@@ -9,10 +9,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from mocksrv.judge import baseline, clients, suite
-
-from mocksrv.tell import exports, page, table, totals
-
 from mocksrv.adapters import ADAPTERS
 from mocksrv.audit import Grade
 from mocksrv.case.corpus import CASES
@@ -20,8 +16,10 @@ from mocksrv.case.file import Case, read_case
 from mocksrv.case.octets import harmless
 from mocksrv.case.script import CaseError
 from mocksrv.case.templates import find_cases
+from mocksrv.judge import baseline, clients, suite
 from mocksrv.judge.baseline import UNEXPECTED, Baseline, Run
 from mocksrv.judge.suite import Record
+from mocksrv.tell import exports, page, table, totals
 from mocksrv.tell.progress import Progress
 from mocksrv.world.home import default_program
 

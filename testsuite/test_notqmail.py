@@ -26,9 +26,10 @@ import pytest
 from mocksrv.case.file import read_case
 from mocksrv.world import sandbox
 from mocksrv.world.home import default_program
+from testsuite import test_race
 from testsuite.peer import ADDRESS, MESSAGE, PATIENCE, RECIPIENT, SENDER, Outcome, Peer, furnish, qremote
 from testsuite.test_bounces import EVENTS, Event, read_by_sisimai
-from testsuite.test_race import World, deliver, library  # noqa: F401
+from testsuite.test_race import World, deliver
 
 SOURCE = os.environ.get("NOTQMAIL", "")
 pytestmark = [
@@ -36,6 +37,7 @@ pytestmark = [
     pytest.mark.skipif(not SOURCE, reason="NOTQMAIL names no source of notqmail: see CONTRIBUTING.md"),
 ]
 
+library = test_race.library  # the fixture
 PROGRAMS = ("qmail-send", "qmail-rspawn", "qmail-clean", "qmail-queue", "qmail-remote", "qmail-tcpto", "qmail-tcpok")
 QMAIL = Path("/var/qmail")  # hidden in the sandbox
 SPLIT = 23  # conf-split

@@ -5,7 +5,6 @@ import ctypes
 import itertools
 import re
 import subprocess
-from pathlib import Path
 
 import pytest
 from hypothesis import given, settings

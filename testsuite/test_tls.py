@@ -13,10 +13,9 @@ from typing import BinaryIO
 import pytest
 from aiosmtpd.controller import Controller
 
-from mocksrv.play import openssl
-
 from mocksrv.case.certs import Recipes
 from mocksrv.case.octets import canonical
+from mocksrv.play import openssl
 from mocksrv.world import sandbox
 from mocksrv.world.nameserver import DnsServer
 from testsuite import modules, mtas

@@ -8,10 +8,8 @@ import os
 import re
 import shutil
 import signal
-import stat
 import subprocess
 from collections.abc import Mapping
-from functools import partial
 from pathlib import Path
 
 import pytest

@@ -9,9 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 
-from mocksrv.case import corpus
-
 from mocksrv.audit import RULES, Grade
+from mocksrv.case import corpus
 from mocksrv.case.certs import Recipes
 from mocksrv.case.dnslog import parse_question
 from mocksrv.case.octets import encode, unescape

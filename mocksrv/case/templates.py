@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from mocksrv.case import corpus
-
 from mocksrv.case.octets import canonical, decode
 
 TEMPLATE = "each-message.template"

@@ -16,8 +16,6 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from mocksrv.play import policy
-
 from mocksrv.audit import Finding, Grade, audit
 from mocksrv.case.file import Case, for_each, same
 from mocksrv.case.octets import decode, encode
@@ -25,6 +23,7 @@ from mocksrv.case.script import CaseError
 from mocksrv.case.steps import Dialogue
 from mocksrv.judge.clients import Client, delivery, outcomes_of_command
 from mocksrv.judge.messages import difference, is_regular, may_be_refused
+from mocksrv.play import policy
 from mocksrv.play.player import Player
 from mocksrv.play.responder import Responder
 from mocksrv.play.tape import Delivery, Tape

@@ -14,15 +14,13 @@ from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, replace
 
 from mocksrv import __version__, command
-
-from mocksrv.judge import rfc
-
 from mocksrv.audit import Grade
 from mocksrv.case.corpus import told
 from mocksrv.case.file import Case
 from mocksrv.case.octets import encode
 from mocksrv.case.script import CaseError
 from mocksrv.case.templates import case_text
+from mocksrv.judge import rfc
 from mocksrv.judge.clients import Client
 from mocksrv.judge.rfc import Verdict
 from mocksrv.play.transcript import Failure

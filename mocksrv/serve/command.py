@@ -12,13 +12,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from mocksrv.play import player
-
 from mocksrv.case.corpus import case_named
 from mocksrv.case.file import Case, read_case
 from mocksrv.case.pattern import Facts
 from mocksrv.case.script import CaseError
 from mocksrv.case.steps import Dialogue, Reset, Stall
+from mocksrv.play import player
 from mocksrv.play.policy import GREETING, Policy, Reaction, Unfit, of_dialogue
 from mocksrv.serve import oneline
 from mocksrv.serve.oneline import Line

@@ -13,7 +13,7 @@ from typing import TextIO
 
 from mocksrv.case.octets import harmless, split_lines, visible
 from mocksrv.play import player
-from mocksrv.play.tape import CLIENT, CLOSE, HANGUP, RESET, SERVER, Event, Tape, event_lines
+from mocksrv.play.tape import CLIENT, CLOSE, HANGUP, RESET, Event, Tape, event_lines
 from mocksrv.play.transport import Breach
 from mocksrv.tell.show import COLOURS
 

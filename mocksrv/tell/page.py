@@ -8,13 +8,12 @@ from html import escape
 from itertools import zip_longest
 from pathlib import Path
 
-from mocksrv.tell import flow, picture
-
 from mocksrv.case.file import Case
 from mocksrv.case.octets import first_difference, visible
 from mocksrv.case.pattern import Facts
 from mocksrv.case.steps import Dialogue
 from mocksrv.play.tape import Tape
+from mocksrv.tell import flow, picture
 from mocksrv.tell.flow import Fault, Row
 from mocksrv.tell.picture import linked
 from mocksrv.tell.show import explained

@@ -5,15 +5,13 @@ Each line opens to its meaning and its octets, without a script.
 """
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from html import escape
 from itertools import groupby
 
-from mocksrv.tell import flow, meaning
-
 from mocksrv.audit import Grade
 from mocksrv.case.octets import harmless, visible
-from mocksrv.play.tape import CLIENT
+from mocksrv.tell import flow, meaning
 from mocksrv.tell.flow import Flight, Row
 
 _RFC = re.compile(r"\b(\d{4})#([A-Z0-9]+(?:\.\d+)*)")

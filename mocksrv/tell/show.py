@@ -12,15 +12,13 @@ from itertools import groupby
 from pathlib import Path
 
 from mocksrv import command
-
-from mocksrv.tell import flow
-
 from mocksrv.case.file import Case
 from mocksrv.case.octets import decode, first_difference, visible
 from mocksrv.case.pattern import Facts
 from mocksrv.case.templates import TEMPLATE
 from mocksrv.play.tape import CLIENT, SERVER
 from mocksrv.play.transcript import Failure
+from mocksrv.tell import flow
 from mocksrv.tell.flow import Row
 from mocksrv.world import home
 from mocksrv.world.run import Result

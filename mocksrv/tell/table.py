@@ -13,12 +13,11 @@ from itertools import groupby
 from pathlib import Path
 from urllib.parse import quote
 
-from mocksrv.tell import page, picture, totals, verdicts
-
 from mocksrv.audit import RULES, Grade
 from mocksrv.case.octets import harmless
 from mocksrv.judge.rfc import Verdict
 from mocksrv.judge.suite import Record
+from mocksrv.tell import page, picture, totals, verdicts
 from mocksrv.tell.totals import Rows
 
 _TITLE = "What mail clients do with our cases"

@@ -16,9 +16,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from mocksrv.case import dnslog
-
 from mocksrv.audit import Grade
+from mocksrv.case import dnslog
 from mocksrv.case.file import Case
 from mocksrv.case.pattern import Facts
 from mocksrv.case.script import CaseError

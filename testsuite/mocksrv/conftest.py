@@ -6,9 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from mocksrv.play import player
-
 from mocksrv.case.file import Case, read_case
+from mocksrv.play import player
 from mocksrv.world import sandbox
 from mocksrv.world.run import Result, check
 

@@ -13,17 +13,14 @@ from pathlib import Path
 import pytest
 
 from bench import report
-from lessons import text
-
 from bench.figures import Figure
-from mocksrv.judge import clients, suite
-
-from mocksrv.tell import page, table, totals
-
+from lessons import text
 from mocksrv.audit import Grade
 from mocksrv.case.file import read_case
+from mocksrv.judge import clients, suite
 from mocksrv.judge.suite import Record
 from mocksrv.play.transcript import Failure
+from mocksrv.tell import page, table, totals
 from mocksrv.world import sandbox
 from testsuite.mocksrv import browser
 from testsuite.mocksrv.browser import Page

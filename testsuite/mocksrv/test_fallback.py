@@ -7,9 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from mocksrv.judge import clients, rfc
-
 from mocksrv.case.file import Case
+from mocksrv.judge import clients, rfc
 from mocksrv.world import sandbox
 from mocksrv.world.run import check
 

@@ -10,14 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from mocksrv.case import script
-from mocksrv.tell import flow, meaning, picture, show
-
 from mocksrv.audit import Grade
+from mocksrv.case import script
 from mocksrv.case.corpus import CASES
 from mocksrv.case.file import read_case
 from mocksrv.case.pattern import Facts
 from mocksrv.play.tape import CLIENT, CLOSE, HANGUP, RESET, SERVER, STARTTLS, Event, Tape
+from mocksrv.tell import flow, meaning, picture, show
 from mocksrv.tell.flow import Fault, Row
 from mocksrv.world import home
 

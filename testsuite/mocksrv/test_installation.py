@@ -11,7 +11,6 @@ from pathlib import Path
 import pytest
 
 from mocksrv import __version__
-
 from mocksrv.case.corpus import CASES
 from mocksrv.case.templates import find_cases
 from mocksrv.world import sandbox

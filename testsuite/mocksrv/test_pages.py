@@ -10,18 +10,18 @@ from pathlib import Path
 
 import pytest
 
-from mocksrv.case import script, terms, zone
-
-from mocksrv.play import responder, tape
-
-from mocksrv import commands as mocksrv_commands, testing
+from mocksrv import commands as mocksrv_commands
+from mocksrv import testing
 from mocksrv.audit import Grade
 from mocksrv.case import file as case_format
+from mocksrv.case import script, terms, zone
 from mocksrv.case.file import Case, read_case
 from mocksrv.case.script import parse_dialogue
 from mocksrv.case.templates import filled
+from mocksrv.play import responder, tape
 from mocksrv.play.tape import read_tapes
-from mocksrv.serve import command as serve, oneline, server
+from mocksrv.serve import command as serve
+from mocksrv.serve import oneline, server
 from testsuite.mocksrv.conftest import Play
 from testsuite.mocksrv.serving import ROOT, serving, talk
 

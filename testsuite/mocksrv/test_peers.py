@@ -11,14 +11,12 @@ from urllib.parse import unquote
 
 import pytest
 
-from mocksrv.judge import clients, rfc, suite
-
-from mocksrv.tell import page, table, totals, verdicts
-
 from mocksrv.audit import RULES, Grade
 from mocksrv.case.file import Case, read_case
 from mocksrv.case.pattern import Facts
+from mocksrv.judge import clients, rfc, suite
 from mocksrv.play.tape import CLIENT, SERVER, Event, Tape
+from mocksrv.tell import page, table, totals, verdicts
 from mocksrv.world import sandbox
 from testsuite.mocksrv.records import RECORDS, a_run, record
 

@@ -6,20 +6,18 @@ from pathlib import Path
 
 import pytest
 
-from mocksrv.judge import clients, rfc
-
-from mocksrv.play import player
-
-from mocksrv.tell import verdicts
-
 from mocksrv.adapters import ADAPTERS
-from mocksrv.audit import RULES, Grade
+from mocksrv.audit import Grade
 from mocksrv.case.file import Case, for_each, read_case
 from mocksrv.case.script import CaseError
 from mocksrv.case.templates import find_cases
+from mocksrv.judge import clients, rfc
 from mocksrv.judge.clients import Client, delivery
 from mocksrv.judge.rfc import Verdict, outcomes
-from mocksrv.world import run as world, sandbox
+from mocksrv.play import player
+from mocksrv.tell import verdicts
+from mocksrv.world import run as world
+from mocksrv.world import sandbox
 
 HERE = Path(__file__).parent
 CASES = sorted((HERE / "cases").glob("*.case"))

@@ -8,14 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from mocksrv.judge import clients, rfc
-
-from mocksrv.tell import verdicts
-
 from mocksrv.case.file import Case
 from mocksrv.case.script import CaseError
+from mocksrv.judge import clients, rfc
 from mocksrv.judge.clients import outcomes_of_command
 from mocksrv.judge.rfc import Verdict
+from mocksrv.tell import verdicts
 from mocksrv.world import sandbox
 from testsuite.mocksrv.records import record
 

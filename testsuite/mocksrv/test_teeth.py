@@ -5,10 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from mocksrv.judge import teeth
-
 from mocksrv.case.file import Case, read_case
 from mocksrv.case.templates import TEMPLATE, made_by
+from mocksrv.judge import teeth
 from mocksrv.world import sandbox
 from mocksrv.world.home import default_program
 from mocksrv.world.run import play

@@ -8,7 +8,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mocksrv.play import player
-
 from mocksrv.play.tape import CLIENT, CLOSE, HANGUP, RESET, SERVER, Event, event_lines
 from mocksrv.play.transport import Breach
 from mocksrv.serve import teller

@@ -13,14 +13,12 @@ from pathlib import Path
 
 import pytest
 
-from mocksrv.judge import baseline, suite
-
-from mocksrv.tell import exports
-
 from mocksrv.audit import Grade
 from mocksrv.case.file import Case, read_case
 from mocksrv.case.script import CaseError
+from mocksrv.judge import baseline, suite
 from mocksrv.judge.baseline import Baseline, Expected, Standing
+from mocksrv.tell import exports
 from mocksrv.tell.progress import Progress
 from mocksrv.world import sandbox
 from testsuite.mocksrv.records import RECORDS, a_run, record

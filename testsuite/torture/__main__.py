@@ -15,7 +15,6 @@ from pathlib import Path
 
 from mocksrv.tell.progress import Progress
 from mocksrv.world import sandbox
-
 from testsuite.torture.errnos import unknown
 from testsuite.torture.judge import violations
 from testsuite.torture.runs import MODES, Run, all_runs

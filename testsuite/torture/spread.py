@@ -14,7 +14,6 @@ from pathlib import Path
 
 from mocksrv.world import sandbox
 from mocksrv.world.home import default_program
-
 from testsuite.torture import errnos
 from testsuite.torture.judge import letters, violations
 from testsuite.torture.runs import MODES, Run
