@@ -132,7 +132,7 @@ static int64_t now(void *context)
 	return world.now;
 }
 
-const struct stream_transport conn_transport = {say, hear, wait_for, now, false};
+const struct stream_transport conn_transport = {say, hear, wait_for, now, true};
 
 int64_t conn_now(void)
 {

@@ -206,6 +206,17 @@ def test_it_looks_again_where_a_read_had_no_room_for_more() -> None:
     assert not lib.stream_has_input(byref(wire.stream))
 
 
+@pytest.mark.spec("RES-7")
+def test_it_looks_again_after_each_write() -> None:
+    """What the peer says to the first half of a message is no reply to the whole."""
+    wire = Wire([b"354 go\r\n"], reads_all=True)
+    assert wire.advance()
+    lib.stream_consume(byref(wire.stream), 8)
+    assert wire.put(b"half of a message") and wire.advance()
+    wire.arrivals.append(b"552 too much\r\n")
+    assert lib.stream_has_input(byref(wire.stream)) and wire.unread() == b"552 too much\r\n"
+
+
 def test_another_transport_is_looked_at_anew() -> None:
     """What the one had read tells nothing of the other."""
     wire, secured = Wire([b"220 go\r\n"], reads_all=True), Wire([b"250 ok\r\n"])

@@ -75,6 +75,7 @@ static bool write_some(struct stream *stream)
 		stream_fail(stream, STREAM_BROKEN);
 	if (length <= 0)
 		return false;
+	stream->drained = false; /* what the peer says to this may arrive now */
 	stream->out_start += (size_t)length;
 	if (stream->out_start == stream->out_end)
 		stream->out_start = stream->out_end = 0;

@@ -41,7 +41,7 @@ struct stream {
 	int64_t timeout;  /* milliseconds for each reply */
 	int64_t deadline; /* of the next reply */
 	enum stream_error error;
-	bool drained; /* nothing more had arrived at the last read */
+	bool drained; /* nothing more had arrived at the last read, and nothing was written since */
 	size_t in_start, in_end;
 	size_t out_start, out_end;
 	char in[STREAM_IN];
@@ -79,7 +79,7 @@ const char *stream_input(const struct stream *stream, size_t *length);
 void stream_consume(struct stream *stream, size_t length);
 
 /* Checks, without waiting, whether there is unread input, if only the transport has it; also notices the end of the
- * input. What came after a read that left nothing is left to the next wait. */
+ * input. After a read that left nothing it is only worth a look if something was written since. */
 bool stream_has_input(struct stream *stream);
 
 /* Reads what the peer sent before the stream failed, as far as there is room for it; never waits. */
