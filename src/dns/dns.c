@@ -187,7 +187,7 @@ static void ask_base_domains(struct dns *dns, struct exchangers *exchangers, uin
 		if (!dane || dane->unknown || dane->records.length > 0 ||
 		    (original && strcmp(dane->base, exchanger->name) == 0))
 			continue;
-		dane->records.failed = !questions;
+		dane->records.failed = dane->records.failed || !questions;
 		if (original)
 			memcpy(dane->base, exchanger->name, sizeof dane->base);
 		snprintf(name, sizeof name, "_%u._tcp.%s", port, dane->base);

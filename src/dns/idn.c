@@ -12,8 +12,28 @@
 #include "base/module.h"
 
 #include <idn2.h>
+#include <string.h>
 
-/* Appends what stands for one label: it may be several, since other full stops than ours separate labels, too. */
+/* Takes the first label, and the full stop after it; after the last one the name has no data. */
+static struct span take_label(struct span *name)
+{
+	/* UTS 46 maps the ideographic one, one as wide as that, and one half as wide to ours. */
+	static const char *const full_stops[] = {".", "\u3002", "\uff0e", "\uff61"};
+	const char *end = name->data + name->length;
+	struct span label = *name;
+	*name = (struct span){NULL, 0};
+	for (size_t i = 0; i < sizeof full_stops / sizeof *full_stops; i++) {
+		struct span stop = span_of(full_stops[i]);
+		const char *at = memmem(label.data, label.length, stop.data, stop.length);
+		if (!at)
+			continue;
+		label.length = (size_t)(at - label.data);
+		*name = (struct span){at + stop.length, (size_t)(end - at) - stop.length};
+	}
+	return label;
+}
+
+/* Appends what stands for one label. */
 static const char *convert(struct span label, struct buf *ascii)
 {
 	struct buf string = {0};
@@ -36,7 +56,7 @@ static const char *to_ascii(struct span name, struct buf *ascii)
 {
 	const char *wrong = NULL;
 	while (name.data && !wrong) {
-		struct span label = span_split(name, '.', &name);
+		struct span label = take_label(&name);
 		if (text_is_ascii(label))
 			buf_add(ascii, label.data, label.length);
 		else

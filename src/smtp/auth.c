@@ -16,9 +16,8 @@
 #include <string.h>
 
 enum {
-	COMMAND_MAX = 512,    /* octets of a command line, its CR LF included (RFC 5321 section 4.5.3.1.4) */
-	RESPONSE_MAX = 12288, /* octets of a response (RFC 4954 section 4); routefile.c sees to that */
-	ROUNDS_MAX = 10       /* no mechanism has more than three */
+	COMMAND_MAX = 512, /* octets of a command line, its CR LF included (RFC 5321 section 4.5.3.1.4) */
+	ROUNDS_MAX = 10    /* no mechanism has more than three */
 };
 
 /* One exchange. */
@@ -32,7 +31,6 @@ struct exchange {
 	const char *text;  /* the response to send, or why there is none */
 	bool has_response; /* that is still to be sent */
 	char refusal[64];
-	char sent[RESPONSE_MAX + 1]; /* the last response, which is shown to nobody */
 };
 
 /* This server does not get the mail; the next one may. */
@@ -84,12 +82,16 @@ static bool open_exchange(struct exchange *exchange)
 static void put_response(struct exchange *exchange, const char *before)
 {
 	struct session *session = exchange->session;
-	snprintf(exchange->sent, sizeof exchange->sent, "%s", exchange->text);
-	session->hidden[1] = span_of(exchange->sent);
+	struct span response = span_of(exchange->text);
+	/* The empty one that ends SCRAM holds no secret. */
+	if (response.length > 0) {
+		snprintf(session->response, sizeof session->response, "%s", response.data);
+		session->hidden[1] = span_of(session->response);
+	}
 	stream_put(&session->stream, before, strlen(before));
-	stream_put(&session->stream, exchange->sent, session->hidden[1].length);
+	stream_put(&session->stream, response.data, response.length);
 	stream_put(&session->stream, "\r\n", 2);
-	trace_note(session->trace, 'C', "%s%s", before, *exchange->sent ? "..." : "");
+	trace_note(session->trace, 'C', "%s%s", before, response.length > 0 ? "..." : "");
 	exchange->has_response = false;
 }
 
@@ -185,7 +187,6 @@ static bool authenticate(struct session *session)
 		conclude(&exchange);
 	else if (session_demand_silence(session, &exchange.stage))
 		done = converse(&exchange);
-	session->hidden[1] = (struct span){NULL, 0};
 	exchange.module->close(exchange.sasl);
 	return done;
 }

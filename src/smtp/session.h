@@ -37,6 +37,8 @@ struct outcome {
 	enum next next;
 };
 
+enum { RESPONSE_MAX = 12288 }; /* octets of a response of AUTH (RFC 4954 section 4); routefile.c sees to that */
+
 /* One SMTP session with one server; zeroed, it is ready for whoever opens it to fill in. */
 struct session {
 	const struct config *config;
@@ -57,7 +59,8 @@ struct session {
 	struct tls *tls;
 	char secured[200];     /* what the report says of TLS; empty where there was none to speak of */
 	struct span hidden[2]; /* secrets that are shown to nobody, though the server may repeat them; or empty */
-	struct reply reply;    /* the last one read */
+	char response[RESPONSE_MAX + 1]; /* the last of AUTH that was not empty; hidden */
+	struct reply reply;              /* the last one read */
 	struct stream stream;
 };
 
