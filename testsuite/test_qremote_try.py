@@ -51,7 +51,7 @@ class Said:
         return self.out.rstrip().splitlines()[-1]
 
 
-def run(arguments: tuple[str, ...], home: str = "", **variables: str) -> Said:
+def run(arguments: tuple[str, ...], home: str = "", wrapper: tuple[str, ...] = (), **variables: str) -> Said:
     """With the program that is tested on PATH, and nothing of it beside the script."""
     temporary = sandbox.SCRATCH / "tmp"
     temporary.mkdir(exist_ok=True)
@@ -61,19 +61,23 @@ def run(arguments: tuple[str, ...], home: str = "", **variables: str) -> Said:
         (programs / "Qremote").symlink_to(default_program())
     path = f"{programs}:{os.environ['PATH']}"
     done = subprocess.run(
-        [TRY, *arguments], capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=PATIENCE, check=False,
+        [*wrapper, TRY, *arguments], capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=PATIENCE, check=False,
         env={"PATH": path, "TMPDIR": str(temporary), "QMAILHOME": home or "/nowhere", **variables},
     )  # fmt: skip
     return Said(done.returncode, done.stdout, done.stderr, left=os.listdir(temporary))
 
 
 def tried(
-    *arguments: str, offers: tuple[str, ...] = ("PIPELINING", "SIZE"), replies: dict[str, str] = REFUSING, **how: str
+    *arguments: str,
+    offers: tuple[str, ...] = ("PIPELINING", "SIZE"),
+    replies: dict[str, str] = REFUSING,
+    wrapper: tuple[str, ...] = (),
+    **how: str,
 ) -> Said:
     """Against one server, which refuses some."""
     with DnsServer(ZONE) as dns, Peer(offers=offers, replies=replies) as peer:
         dns.start()
-        said = run(arguments, **how)
+        said = run(arguments, wrapper=wrapper, **how)
     heard = [session.commands for session in peer.sessions]
     return Said(said.status, said.out, said.errors, heard, [one.message for one in peer.accepted], said.left)
 
@@ -154,13 +158,28 @@ def with_control_files(**files: str) -> Said:
     return tried("bob@example.org", home=str(home))
 
 
+def with_secret_control_files() -> Said:
+    home = furnish(sandbox.SCRATCH / "home", smtproutes="example.org:[192.0.2.99]\n")
+    (home / "control/smtproutes").chmod(0)
+    return tried("bob@example.org", home=str(home), wrapper=("setpriv", "--bounding-set", "-dac_override,-dac_read_search"))
+
+
 def test_the_control_files_of_qmail() -> None:
-    """They count if they are in order; otherwise a warning names the fault, and Qremote has none."""
+    """They count if they are in order. If they are not, all mail waits, and nobody needs to be asked why."""
     said = sandbox.run(partial(with_control_files, smtproutes="example.org:[192.0.2.25]\n"))
     assert said.out.splitlines()[1] == "  control/smtproutes line 1 applies: relay [192.0.2.25], port 25"
     assert (said.errors, said.commands[0][0]) == ("", "EHLO client.example")
-    said = sandbox.run(partial(with_control_files, smtproutes="no colon\n"))
-    assert said.errors.startswith("without the control files of qmail: control/smtproutes line 1 ")
+    said = sandbox.run(partial(with_control_files, smtproutes="no domain:\n"))
+    assert (said.status, said.errors, said.commands) == (1, "", [])
+    assert said.last == "All mail would wait: control/smtproutes line 1 is malformed: its domain is not a domain name. (#4.3.0)"
+
+
+def test_control_files_that_may_not_be_read() -> None:
+    """Whoever is not allowed to read them is warned, and Qremote has none."""
+    said = sandbox.run(with_secret_control_files)
+    warning = "without the control files of qmail: control/smtproutes cannot be read: Permission denied. (#4.3.0)\n"
+    assert said.errors.startswith(warning)
+    assert said.last == f"{MX}, without TLS. Nothing was sent."
     assert said.status == 0 and said.commands[0][0] != "EHLO client.example"
 
 
