@@ -2,7 +2,6 @@
 """The commands that play single cases and read transcripts: run, audit, show. The others have files of their own."""
 
 import argparse
-import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -64,7 +63,7 @@ def complaint(error: Exception) -> str:
 
 def _tell(text: str) -> None:
     """Prints lines that may hold any octets; on a terminal, those of a dialogue have colours."""
-    coloured = sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+    coloured = show.wants_colours(sys.stdout)
     lines = [harmless(line.expandtabs()) for line in text.removesuffix("\n").split("\n")]
     print("\n".join(show.coloured(line) if coloured else line for line in lines))
 

@@ -15,7 +15,7 @@ from mocksrv.case.octets import harmless, split_lines, visible
 from mocksrv.play import player
 from mocksrv.play.tape import CLIENT, CLOSE, HANGUP, RESET, Event, Tape, event_lines
 from mocksrv.play.transport import Breach
-from mocksrv.tell.show import COLOURS
+from mocksrv.tell.show import COLOURS, wants_colours
 
 REMARK, FINDING = "remark", "finding"
 MOST_OCTETS = 1 << 28  # of a client, in one session
@@ -32,7 +32,7 @@ class Teller:
         self._stream, self._quiet = stream, quiet
         self._broken: Callable[[], None] = lambda: None
         self._lock = threading.Lock()
-        self._coloured = stream.isatty() and not os.environ.get("NO_COLOR")
+        self._coloured = wants_colours(stream)
 
     def on_broken(self, react: Callable[[], None]) -> None:
         """Sets what to do when nobody reads the output any more."""

@@ -10,6 +10,7 @@ from dataclasses import replace
 from difflib import SequenceMatcher
 from itertools import groupby
 from pathlib import Path
+from typing import TextIO
 
 from mocksrv import command
 from mocksrv.case.file import Case
@@ -169,6 +170,11 @@ def pictured(rows: Sequence[Row]) -> Iterator[str]:
                 yield from (f"   {after} ^ {fault.what}{fault.grade.remark}", f"   {after}   {fault.rule}")
     if trips := flow.trips(found):
         yield f"   {trips} round trip{'s' if trips > 1 else ''}"
+
+
+def wants_colours(stream: TextIO) -> bool:
+    """Whether a stream is a terminal that shows colours, and nobody said that they are not wanted."""
+    return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
 
 def coloured(line: str) -> str:

@@ -180,10 +180,10 @@ def test_what_is_long_is_abbreviated() -> None:
 
 
 def test_colours() -> None:
-    """Only on a terminal, and not with NO_COLOR."""
-    for environment, coloured in (({}, True), ({"NO_COLOR": "1"}, False)):
+    """Only on a terminal that has them, and not with NO_COLOR."""
+    for environment, coloured in (({}, True), ({"NO_COLOR": "1"}, False), ({"TERM": "dumb"}, False)):
         ours, theirs = pty.openpty()
-        environment = {"NO_COLOR": "", **environment}
+        environment = {"NO_COLOR": "", "TERM": "xterm", **environment}
         command = [*COMMAND, "--listen", "0", "--connections", "1"]
         with subprocess.Popen(command, stdout=theirs, cwd=ROOT, env=ENVIRONMENT | environment) as process:
             os.close(theirs)
