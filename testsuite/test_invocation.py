@@ -457,6 +457,16 @@ def test_what_a_delivery_costs() -> None:
 
 
 @needs_strace
+@pytest.mark.spec("EXT-8", "RES-7")
+def test_it_looks_again_after_long_work() -> None:
+    """What is recoded takes as long as a reply, and a server that spoke meanwhile did not answer what follows."""
+    outcome, calls = sandbox.run(traced, ("PIPELINING",), MESSAGE + b"\xe4\n")
+    talk = [call for call in calls if call.startswith(("sendto(", "recvfrom(")) and "NETLINK" not in call]
+    kinds = "".join("s" if call.startswith("sendto(") else "-" if "EAGAIN" in call else "r" for call in talk)
+    assert outcome.letters == "rrK" and re.fullmatch("r+sr+-sr+-sr+s", kinds), "\n".join(talk)
+
+
+@needs_strace
 def test_many_names_need_one_filter() -> None:
     """Filters of system calls add up, but what forbids other ends is set once, however often a module is asked for."""
     outcome, calls = sandbox.run(traced, ("PIPELINING",), MESSAGE, "dora@b\u00fccher.example", "eve@b\u00fccher.example")

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 pytest.register_assert_rewrite("testsuite.mimecheck")
 
 from mocksrv.case.octets import canonical
+from mocksrv.judge import mime
 from mocksrv.judge.mime import is_base64
 from testsuite import mimetrees, pure
 from testsuite.mimecheck import REFUSED, SERVERS, check, described, result_of, run
@@ -247,6 +248,26 @@ def test_examples(message: bytes, end: bytes) -> None:
     """Every promise holds for them."""
     for server in SERVERS:
         check(message.replace(b"\n", end), server)
+
+
+ASKING = MIXED.replace(b"=b", b'="b?"') + b"MIME-Version: 1.0\n\n"
+
+
+@pytest.mark.spec("TR-8")
+@pytest.mark.parametrize(
+    "message",
+    [
+        ASKING + b"--b\xe9\n--b?\n\nx\n--b?--\n",
+        ASKING + b"--b\0--\n--b?\n\nx\n--b?--\n",
+        MIXED + b"\n--b" + b" " * 1000 + b"x\n--b\n\nx\n--b--\n",
+        ASKING + b"--b?\nContent-Type: message/delivery-status\n\nA: b\n--b\xe9--\n--b?\n\nx\n--b?--\n",
+        ASKING + b"--b?\n" + CTE + b"base64\n\nAAAA\n--b\0 \n--b?\n\nx\n--b?--\n",
+    ],
+)
+def test_text_that_cannot_be_encoded_becomes_no_delimiter(message: bytes) -> None:
+    """Neither by an octet that becomes `?` nor where a line is cut."""
+    parts = [len(mime.read(octets).inside) for octets in (canonical(message), result_of(run(message, Server(False, False))))]
+    assert parts[0] == parts[1]
 
 
 @pytest.mark.spec("TR-8")

@@ -173,11 +173,20 @@ def test_the_environment_gives_no_orders(tmp_path: Path) -> None:
 # Servers with behaviour that no dialogue can express
 
 
+def wait_until_stuck(connection: socket.socket) -> None:
+    """Until nothing more arrives, since there is no room for it."""
+    octets, still = -1, 0
+    while still < 20:
+        time.sleep(0.005)
+        before, octets = octets, len(connection.recv(1 << 24, socket.MSG_PEEK))
+        still = still + 1 if octets == before else 0
+
+
 class Secured:
     """The server's side of a TLS session, over memory: its user decides what is sent together."""
 
     def __init__(self, connection: socket.socket, stream: BinaryIO, secrets: ssl.SSLContext) -> None:
-        self._connection, self._stream = connection, stream
+        self.connection, self._stream = connection, stream
         self._incoming, self.outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
         self.tls = secrets.wrap_bio(self._incoming, self.outgoing, server_side=True)
         while True:
@@ -190,7 +199,7 @@ class Secured:
 
     def flush(self, more: bytes = b"") -> None:
         """Sends everything that was written, and then data that is not TLS."""
-        self._connection.sendall(self.outgoing.read() + more)
+        self.connection.sendall(self.outgoing.read() + more)
 
     def line(self) -> bytes:
         """The client's next line."""
@@ -199,14 +208,6 @@ class Secured:
                 return self.tls.read(1 << 16)
             except ssl.SSLWantReadError:
                 self._incoming.write(self._stream.read1(1 << 16))  # type: ignore[attr-defined]
-
-    def wait_until_it_is_stuck(self) -> None:
-        """Until nothing more arrives, since there is no room for it."""
-        octets, still = -1, 0
-        while still < 20:
-            time.sleep(0.005)
-            before, octets = octets, len(self._connection.recv(1 << 24, socket.MSG_PEEK))
-            still = still + 1 if octets == before else 0
 
     def write_ticket(self) -> None:
         """A record without data for the client."""
@@ -278,7 +279,7 @@ def ask_for_keys_amid_the_message(session: Secured) -> None:
         session.line()
         session.tls.write(reply)
         session.flush()
-    session.wait_until_it_is_stuck()
+    wait_until_stuck(session.connection)
     openssl.key_update(session.tls, True)
     openssl._library.SSL_do_handshake(openssl._pointer(session.tls))
     session.flush()

@@ -169,6 +169,11 @@ def test_addresses_read_as_before(field: str, boxes: list[tuple[str, str, str]],
         ("To: a@b,c@d, (ü)", ["To: a@b, c@d, (=?utf-8?Q?=C3=BC?=)"]),
         ('To: J."Ö"M <j@x>', ["To: =?utf-8?Q?J=2E=C3=96M?= <j@x>"]),
         ("To: (=?utf-8?q?a?= Ö) <j@x>", ["To: (=?utf-8?q?a?= =?utf-8?Q?_=C3=96?=) <j@x>"]),
+        ("To: j@x (Ö =?utf-8?q?a?=)", ["To: j@x (=?utf-8?Q?=C3=96_?= =?utf-8?q?a?=)"]),
+        ("Date: 7 Mar (ü =?utf-8?q?a?= b)", ["Date: 7 Mar (=?utf-8?Q?=C3=BC_?= =?utf-8?q?a?= b)"]),
+        ("To: Jörg (j@home, <x>) <j@x>", ["To: =?utf-8?Q?J=C3=B6rg?= (j@home, <x>) <j@x>"]),
+        ("To: j@x (ü\\\n  x)", ["To: j@x (=?utf-8?Q?=C3=BC?=  x)"]),
+        ("Keywords: ü\\", ["Keywords: =?utf-8?Q?=C3=BC?="]),
         ("In-Reply-To: Jörgs Brief <a@b>", ["In-Reply-To: =?utf-8?Q?J=C3=B6rgs?= Brief <a@b>"]),
     ],
 )
@@ -184,6 +189,7 @@ def test_examples(field: str, lines: list[str]) -> None:
     [
         "To: jörg@x", "To: <jörg@x>", "To: J <j@ü>", 'To: "jörg"@x', "To: a@b, jörg@x;", "To: T: a@b, ü@x;",
         "To: jörg (x) @y", "To: a@[ü]", "To: ü@x, J <j@x>", "To: ü@x; <j@x>", "To: B <b@x> ü@x",
+        "To: ü@x (J <j>)", "To: ü (<) @x", "To: a@b, ü@x (a, (b) <c)",
     ],
 )  # fmt: skip
 def test_an_address_stays_refused(field: str) -> None:

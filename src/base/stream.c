@@ -155,6 +155,11 @@ bool stream_has_input(struct stream *stream)
 	return stream->in_start < stream->in_end;
 }
 
+void stream_look_again(struct stream *stream)
+{
+	stream->drained = false;
+}
+
 void stream_salvage(struct stream *stream)
 {
 	while (read_some(stream))

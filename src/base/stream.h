@@ -82,6 +82,9 @@ void stream_consume(struct stream *stream, size_t length);
  * input. After a read that left nothing it is only worth a look if something was written since. */
 bool stream_has_input(struct stream *stream);
 
+/* Says that time has passed since the last read: recoding a large message takes as long as a reply. */
+void stream_look_again(struct stream *stream);
+
 /* Reads what the peer sent before the stream failed, as far as there is room for it; never waits. */
 void stream_salvage(struct stream *stream);
 

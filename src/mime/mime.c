@@ -109,6 +109,9 @@ static bool next_cut(struct mime *mime, struct piece *piece)
 		bool legal = *line->data != '\0' && (!(*line->data & 0x80) || mime->recoding->eightbitmime);
 		*out++ = legal ? *line->data : '?';
 	}
+	/* It may have become a delimiter: a boundary may have a `?`, and white space may follow it. */
+	if (is_delimiter(mime, (struct span){mime->text, (size_t)(out - mime->text)}))
+		mime->text[0] = '?';
 	*out++ = '\r';
 	*out++ = '\n';
 	*piece = (struct piece){{mime->text, (size_t)(out - mime->text)}, MANNER_COPY};

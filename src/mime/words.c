@@ -103,15 +103,37 @@ static struct span take_item(struct words *words)
 	return (struct span){rest.data, length};
 }
 
+/* The comment at the start of the text; without an end, all. */
+static size_t comment_length(struct span text)
+{
+	size_t at = 0;
+	size_t depth = 0;
+	do {
+		depth += text.data[at] == '(';
+		depth -= text.data[at] == ')';
+		at += text.data[at] == '\\' && at + 1 < text.length ? 2 : 1;
+	} while (depth > 0 && at < text.length);
+	return at;
+}
+
+/* The length of the text before one of the octets, which `(` is one of, but not before a comment. */
+static size_t length_beyond_comments(const struct words *words, struct span text, const char *ends)
+{
+	size_t at = 0;
+	while ((at += length_before(words, drop(text, at), ends)) < text.length && text.data[at] == '(')
+		at += comment_length(drop(text, at));
+	return at;
+}
+
 /* Looks at the mailbox that goes on here: without brackets, all up to its last `@` is an address. */
 static void look_at_mailbox(struct words *words, const char *here)
 {
 	struct span text = {here, (size_t)(words->rest.data + words->rest.length - here)};
-	size_t length = length_before(words, text, "<,;:");
+	size_t length = length_beyond_comments(words, text, "(<,;:");
 	bool named = length < text.length && text.data[length] == '<';
 	words->mailbox_end = here + length;
 	words->address_end = here;
-	for (text.length = named ? 0 : length; (length = length_before(words, text, "@")) < text.length;) {
+	for (text.length = named ? 0 : length; (length = length_beyond_comments(words, text, "(@")) < text.length;) {
 		text = drop(text, length + 1);
 		words->address_end = text.data;
 	}
@@ -212,7 +234,7 @@ static bool take_unit(struct words *words)
 		take_encoded(words);
 	if (unit->plain.length == 0)
 		move_white(words, ends_with_old_word(last.plain));
-	else if (unit->white.length == 0 && !in_comment)
+	else if (unit->white.length == 0 && (!in_comment || begins_with_old_word(unit->plain)))
 		unit->white = span_of(" ");
 	return !words->trouble;
 }
@@ -232,7 +254,9 @@ static struct span take_character(const struct words *words, struct span *text)
 	while (text->length > 0 && is_one_of(in_phrase(words) ? "\r\n\"" : "\r\n", *text->data))
 		*text = drop(*text, 1);
 	if (words->grammar != FREE_TEXT && text->length > 1 && *text->data == '\\')
-		*text = drop(*text, 1);
+		do
+			*text = drop(*text, 1);
+		while (text->length > 0 && is_one_of("\r\n", *text->data));
 	size_t length = words->utf8 ? text_utf8_length(*text) : text->length > 0;
 	struct span character = {text->data, length};
 	*text = drop(*text, length);

@@ -54,11 +54,8 @@ static bool begin_chunk(struct content *content)
  */
 static bool is_done(struct content *content)
 {
-	struct stream *stream = &content->session->stream;
-	size_t unread;
-	stream_input(stream, &unread);
-	if (content->last && unread == 0)
-		stream_try_write(stream);
+	if (content->last && !session_look_for_input(content->session))
+		stream_try_write(&content->session->stream);
 	content->in_chunk = content->last && !session_end_has_left(content->session);
 	return !content->in_chunk;
 }
@@ -77,6 +74,8 @@ bool content_put(struct content *content)
 		room = (size_t)content->chunk_left;
 	size_t length = encoder_write(&content->encoder, space, room);
 	content->chunk_left -= length;
+	if (content->form.recoded)
+		stream_look_again(stream);
 	bool done = encoder_is_done(&content->encoder);
 	bool whole = done || content->chunk_left == 0;
 	if (whole && (done || content->last) && has_changed(content)) {

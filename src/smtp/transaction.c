@@ -300,6 +300,8 @@ static bool choose_form(struct transaction *transaction, const struct message *m
 			 offers->size_limit, form->size);
 		session_fail(session, 'D', "5.3.4", what, NULL);
 	}
+	if (!lines_are_legal(&message->facts, offers->eightbitmime))
+		stream_look_again(&session->stream); /* a large message takes long to survey */
 	return !session_has_failed(session);
 }
 

@@ -33,6 +33,7 @@ struct tls {
 	char host[256];       /* empty where there is only an address */
 	struct tls_dane dane; /* without records, unless one is usable */
 	bool anchored;        /* the server's certificates must lead to what a file or this system trusts */
+	size_t full;   /* octets of a full record, once one was sent: the server may want small ones (RFC 8449); or 0 */
 	size_t unsent; /* octets in a record that GnuTLS holds and that was not completely written; 0: there is none */
 	bool more;     /* more follows this record */
 	unsigned status;
@@ -284,14 +285,16 @@ static ssize_t tls_write(void *context, const char *data, size_t length)
 	tls->more = length > RECORD_MAX;
 	ssize_t result = gnutls_record_send(tls->session, tls->unsent ? NULL : data, tls->unsent ? 0 : length);
 	tls->more = false; /* alerts, and replies to key updates, wait for nothing */
+	if (result > 0 && (size_t)result < (tls->unsent > 0 ? tls->unsent : length))
+		tls->full = (size_t)result;
 	/* If the server asked for new keys meanwhile, the record was sent before them, and GnuTLS no longer holds
-	 * any. */
+	 * any.  How long it was is only known if a full one was sent before. */
 	if (tls->unsent > 0 && result == GNUTLS_E_INVALID_REQUEST)
-		result = (ssize_t)tls->unsent;
+		result = tls->full > 0 ? (ssize_t)tls->unsent : GNUTLS_E_PUSH_ERROR;
 	if (result != GNUTLS_E_AGAIN && result != GNUTLS_E_INTERRUPTED)
 		tls->unsent = 0;
 	else if (tls->unsent == 0)
-		tls->unsent = length < RECORD_MAX ? length : RECORD_MAX;
+		tls->unsent = tls->full > 0 && tls->full < length ? tls->full : length;
 	return outcome(result);
 }
 
