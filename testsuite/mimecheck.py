@@ -107,7 +107,8 @@ def check_entity(source: Entity, result: Entity, server: Server, recoded: Recode
         assert result.body == source.body
     elif source.kind == "leaf":
         check_leaf(source, result, server)
-    assert result.outside == [mimerules.masked(text, server) for text in source.outside]
+    boundaries = [(*source.around, source.boundary), source.around]  # for the preamble, and for the epilogue
+    assert result.outside == [mimerules.masked(text, server, known) for text, known in zip(source.outside, boundaries)]
     assert result.delimiters == source.delimiters
     for one, other in zip(source.inside, result.inside):
         check_entity(one, other, server, recoded)
@@ -116,10 +117,10 @@ def check_entity(source: Entity, result: Entity, server: Server, recoded: Recode
 def check_leaf(source: Entity, result: Entity, server: Server) -> None:
     """A changed body still means the same, as far as it can be encoded."""
     if source.encoding == "base64":
-        assert result.body == mimerules.wrapped(source.body, server)
+        assert result.body == mimerules.wrapped(source.body, server, source.around)
         return
     if mimerules.is_masked(source):
-        assert result.body == mimerules.masked(source.body, server)
+        assert result.body == mimerules.masked(source.body, server, source.around)
         return
     assert mime.content(result) == mime.content(source)
     assert result.encoding == "quoted-printable"

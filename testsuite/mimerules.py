@@ -7,9 +7,10 @@ messages: lines that end with CR LF.
 
 import re
 from bisect import bisect_left
+from collections.abc import Iterable
 from dataclasses import dataclass
 
-from mocksrv.judge.mime import IDENTITY, LONGEST, Entity, Field, is_base64, may_be_encoded
+from mocksrv.judge.mime import IDENTITY, LONGEST, Entity, Field, delimiter, is_base64, may_be_encoded
 
 SHORT = 76
 UNFOLDABLE = "has a line of more than 998 octets that cannot be folded"
@@ -120,23 +121,26 @@ def _body_troubles(entity: Entity, server: Server) -> set[str]:
     return set()
 
 
-def masked(lines: list[bytes], server: Server) -> list[bytes]:
-    """The new form of text that cannot be encoded: the same, if the server accepts it."""
+def masked(lines: list[bytes], server: Server, boundaries: Iterable[bytes]) -> list[bytes]:
+    """The new form of text that cannot be encoded: the same, if the server accepts it. No line becomes a delimiter."""
     illegal = b"\0" if server.eightbitmime else bytes([0, *range(0x80, 0x100)])
+    delimiters = [delimiter(boundary) for boundary in boundaries]
     found = []
     for line in lines:
         line = line.translate(bytes.maketrans(illegal, b"?" * len(illegal)))
-        rest = line[LONGEST:]
-        found += [line[:LONGEST], *(b" " + rest[at : at + LONGEST - 1] for at in range(0, len(rest), LONGEST - 1))]
+        first, rest = line[:LONGEST], line[LONGEST:]
+        if any(pattern.fullmatch(first) for pattern in delimiters):
+            first = b"?" + first[1:]
+        found += [first, *(b" " + rest[at : at + LONGEST - 1] for at in range(0, len(rest), LONGEST - 1))]
     return found
 
 
-def wrapped(lines: list[bytes], server: Server) -> list[bytes]:
+def wrapped(lines: list[bytes], server: Server, boundaries: Iterable[bytes]) -> list[bytes]:
     """The same in a base64 body, where lines that are base64 are short."""
     found = []
     for line in lines:
         pieces = [line[at : at + SHORT] for at in range(0, len(line), SHORT)] or [line]
-        found += pieces if is_base64(line) else masked([line], server)
+        found += pieces if is_base64(line) else masked([line], server, boundaries)
     return found
 
 

@@ -75,7 +75,7 @@ WILD_TYPES = TYPES | st.sampled_from(
     ]
 )  # fmt: skip
 # Some are beginnings of others, and look like close delimiters of others.
-WILD_BOUNDARIES = st.sampled_from([b"b", b"bb", b"b--", b"b-", b"=_b", b"a b", b"b:"])
+WILD_BOUNDARIES = st.sampled_from([b"b", b"bb", b"b--", b"b-", b"=_b", b"a b", b"b:", b"b?"])
 # No text looks like these: `email` takes consecutive delimiters for one.
 BOUNDARIES = st.sampled_from([b"=_b", b"=_bb", b"a b", b"=_b-"])
 # In the wild ones a CR and the LF of an empty line may come together.

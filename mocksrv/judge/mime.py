@@ -68,6 +68,7 @@ class Entity:
     inside: list["Entity"] = field(default_factory=list)
     delimiters: list[bytes] = field(default_factory=list)
     outside: list[list[bytes]] = field(default_factory=list)  # preamble, epilogue
+    around: tuple[bytes, ...] = ()  # the boundaries of the multiparts that it is in
 
     @property
     def place(self) -> str:
@@ -122,7 +123,7 @@ def _read_entity(lines: list[bytes], entity: Entity, in_digest: bool) -> Entity:
         _read_parts(entity)
     elif entity.depth < DEEPEST and kind[:2] == ("message", "rfc822") and entity.encoding in IDENTITY:
         entity.kind = "message"
-        embedded = Entity(entity.numbers, entity.depth + 1, True)
+        embedded = Entity(entity.numbers, entity.depth + 1, True, around=entity.around)
         entity.inside = [_read_entity(entity.body, embedded, False)]
     return entity
 
@@ -143,13 +144,18 @@ def _read_header(lines: list[bytes], entity: Entity) -> None:
     entity.body = lines[at + entity.has_blank :]
 
 
+def delimiter(boundary: bytes) -> re.Pattern[bytes]:
+    """The lines that are delimiters of this boundary; the last one has the group."""
+    return re.compile(rb"--" + re.escape(boundary) + rb"(--)?[ \t]*")
+
+
 def _read_parts(entity: Entity) -> None:
     """Cuts a body at the delimiters. Those of inner multiparts do not count, so outer ones are tested first."""
-    delimiter = re.compile(rb"--" + re.escape(entity.boundary) + rb"(--)?[ \t]*")
+    pattern = delimiter(entity.boundary)
     pieces: list[list[bytes]] = [[]]
     closed = False
     for line in entity.body:
-        found = None if closed else delimiter.fullmatch(line)
+        found = None if closed else pattern.fullmatch(line)
         if not found:
             pieces[-1].append(line)
             continue
@@ -160,7 +166,7 @@ def _read_parts(entity: Entity) -> None:
     entity.outside = [pieces[0], *epilogue]
     is_digest = entity.subtype == "digest"
     for number, piece in enumerate(pieces[1:], 1):
-        part = Entity((*entity.numbers, number), entity.depth + 1, False)
+        part = Entity((*entity.numbers, number), entity.depth + 1, False, around=(*entity.around, entity.boundary))
         entity.inside.append(_read_entity(piece, part, is_digest))
 
 
