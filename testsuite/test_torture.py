@@ -50,6 +50,20 @@ PLANTED = {
         "smtp/starttls.c", "if (!dane || dane->records.length == 0)", "if (!dane || dane->records.length > 0)",
         "dane/noise/*", 1, "switches DANE off",
     ),
+    "an issuer that is trusted where memory is short": (
+        "tls/verify.c", "&purpose, 1, &status) != 0)\n\t\treturn GNUTLS_CERT_INVALID;",
+        "&purpose, 1, &status) != 0)\n\t\treturn own_status(certificate, names);",
+        "impostor/malloc/*/ENOMEM", 1500, "cannot be trusted",
+    ),
+    "no AUTH where memory is short": (
+        "smtp/auth.c", "session->hidden[0] = session->route->password;",
+        "struct buf room = {0};\n\tif (!buf_reserve(&room, 1))\n\t\treturn true;",
+        "auth/malloc/*/ENOMEM", 1500, "without AUTH",
+    ),
+    "a table that is not locked": (
+        "qmail/timeouts.c", "file >= 0 && flock(file, LOCK_EX) == 0", "flock(file, LOCK_EX), file >= 0",
+        "piped/flock/*", 4, "was not locked",
+    ),
 }  # fmt: skip
 
 
@@ -68,7 +82,7 @@ def usual(tools: Tools) -> dict[str, Result]:
 @pytest.fixture(scope="module")
 def plain(tools: Tools) -> dict[str, Result]:
     """The same, in the modes that the smaller tests need."""
-    return survey(tools, ("lockstep", "spare", "dane"))
+    return survey(tools, ("lockstep", "spare", "dane", "impostor", "auth", "piped"))
 
 
 def test_every_system_call_is_known(usual: dict[str, Result]) -> None:

@@ -6,14 +6,14 @@ from collections.abc import Iterator
 
 from testsuite.torture.errnos import is_harmless
 from testsuite.torture.runs import MODES, Run
-from testsuite.torture.world import Result, Session
+from testsuite.torture.world import TIMED_OUT, Result, Session
 
 # By the clock of the program: two connections to each of two servers, each with one wait of 30 seconds, and three
 # questions to a DNS server that is silent.
 DEADLINE = 240.0
 _RECORDS = re.compile(rb"(?:(?:r|[hs][^\0]+\n)\0)*[KZD][^\0]+\n\0")
 _DANE = b", verified by DANE)"
-_NO_FILE = ("openat", "ENOENT"), ("openat", "ENAMETOOLONG")  # of control/dnsservers: then no server is trusted
+_DEMANDING = ("dane", "impostor", "other-name")  # here a control file demands something of the server
 _WARNING = "Possible duplicate!"
 
 
@@ -29,8 +29,20 @@ def violations(run: Run, result: Result, usual: Result) -> Iterator[str]:
         yield f"it took {result.seconds:.0f} seconds"
     if _RECORDS.fullmatch(result.stdout) is None:
         yield "not some recipient reports and one message report (RES-1)"
-    else:
+    elif not _lacks_a_file(run, result):
         yield from _judge_reports(run, result, usual)
+        yield from _judge_envelopes(result, usual)
+    if result.table is not None:
+        yield from _judge_table(run, result, result.table)
+
+
+def _lacks_a_file(run: Run, result: Result) -> bool:
+    """Whether the fault took a control file away, and with it what that demands: then K is right.
+
+    The dynamic loader, which opens files as well, makes its system calls itself.
+    """
+    absent = run.mode in _DEMANDING and run.call == "openat" and run.what in ("ENOENT", "ENAMETOOLONG")
+    return absent and result.log.origin == "libc.so.6" and letters(result)[-1] == "K"
 
 
 def letters(result: Result) -> str:
@@ -55,7 +67,7 @@ def _judge_reports(run: Run, result: Result, usual: Result) -> Iterator[str]:
             yield "K, but no server accepted the message (RES-7)"
         if said != wanted:
             yield f"the letters are {said}, not {wanted}"
-        if (_DANE in usual.stdout) != (_DANE in result.stdout) and (run.call, run.what) not in _NO_FILE:
+        if (_DANE in usual.stdout) != (_DANE in result.stdout):
             yield "a fault switches DANE off (DAN-6)"
     elif any(_was_read(one, result) for one in accepted) and not _could_not_decrypt(run, result):
         yield "no K, though the server's 2xx was received"
@@ -84,7 +96,25 @@ def _could_not_decrypt(run: Run, result: Result) -> bool:
     return run.call in ("malloc", "mmap", "brk") and tls
 
 
+def _judge_envelopes(result: Result, usual: Result) -> Iterator[str]:
+    """Whether all that comes before MAIL was done."""
+    known = [one.commands for one in usual.sessions if "MAIL" in one.commands]
+    for commands in (one.commands for one in result.sessions if "MAIL" in one.commands):
+        if not known:
+            yield "MAIL to a server that cannot be trusted (TLS-4, DAN-4)"
+        elif "AUTH" in known[0] and "AUTH" not in commands:
+            yield "MAIL without AUTH (AUT-1)"
+
+
+def _judge_table(run: Run, result: Result, table: bytes) -> Iterator[str]:
+    """Whether nothing but the count and the time of its first entry has changed, and nothing without a lock."""
+    if (table[:4], table[16:]) != (TIMED_OUT[:4], TIMED_OUT[16:]):
+        yield "the table of hosts that timed out is damaged (TPO-2)"
+    if run.call == "flock" and result.log.failed and table != TIMED_OUT:
+        yield "the table of hosts that timed out was not locked, and is written (TPO-3)"
+
+
 def _judge_message(session: Session, usual: Result) -> Iterator[str]:
-    known = next(one for one in usual.sessions if one.message is not None)
-    if (session.message, session.people) != (known.message, known.people):
+    known = next((one for one in usual.sessions if one.message is not None), None)
+    if known and (session.message, session.people) != (known.message, known.people):
         yield f"the server accepted another message: {session.message!r} for {session.people!r}"

@@ -72,8 +72,11 @@ class Findings:
 
 
 def survey(tools: Tools, modes: Iterable[str] = MODES) -> dict[str, Result]:
-    """What happens in these modes without a fault."""
-    return sandbox.run(lambda: dict(zip(modes, tools.play([Run(name, "all", 0, "") for name in modes]))))
+    """What happens in these modes without a fault. Fails if one of them is not what it is for."""
+    usual = sandbox.run(lambda: dict(zip(modes, tools.play([Run(name, "all", 0, "") for name in modes]))))
+    for name, result in usual.items():
+        assert MODES[name].told in result.stdout.decode(), f"{name}: {result.stdout!r}"
+    return usual
 
 
 def torture(

@@ -37,7 +37,7 @@ _BARRIER = "127.0.0.2"  # where connections come from that only wait for those b
 _WITHIN_TLS = ["EHLO", "STARTTLS", "EHLO"]
 _CALLS, _CONNECTIONS = 512, 32
 _LOG = struct.Struct(f"{_CALLS}Q3Q{2 * _CONNECTIONS}Q128s")  # as in faults.c
-_TIMED_OUT = bytes([192, 0, 2, 25, 1]).ljust(1024, b"\0")  # the table of qmail: once, in 1970
+TIMED_OUT = bytes([192, 0, 2, 25, 1]).ljust(1024, b"\0")  # the table of qmail: once, in 1970
 
 
 @dataclass(frozen=True)
@@ -51,6 +51,8 @@ class Mode:
     traced: bool = False  # with QREMOTE_TRACE
     piped: bool = False  # the message comes through a pipe
     table: bool = False  # the server is in qmail's table of hosts that timed out
+    told: str = "accepted message"  # what the reports hold if nothing fails; without it, the mode proves nothing
+    alike: int | None = 2  # after so many of the commands of a session within TLS it differs from other modes; None: at once
 
 
 @dataclass(frozen=True)
@@ -115,7 +117,8 @@ class Result:
     log: Log
     sessions: list[Session]
     spoken: int  # octets that the servers sent
-    early: Point | None  # without TLS: None
+    early: Point | None  # where it differs from the start: None
+    table: bytes | None  # of hosts that timed out, if there is one
 
 
 class _Cut(Exception):
@@ -228,21 +231,23 @@ class World:
         self._sessions: list[Session] = []
         self._claims = LooseClaims(self._case)
         (self._home / "log").write_bytes(bytes(_LOG.size))
+        table = self._home / "queue/lock/tcpto"
         if self._mode.table:
-            (self._home / "queue/lock").mkdir(parents=True, exist_ok=True)
-            (self._home / "queue/lock/tcpto").write_bytes(_TIMED_OUT)
+            table.parent.mkdir(parents=True, exist_ok=True)
+            table.write_bytes(TIMED_OUT)
         begun = time.monotonic()
         status, stdout, stderr = self._run(fault)
         seconds = time.monotonic() - begun
         self._wait_for_sessions()
         log = self._log()
         return Result(
-            status, stdout, stderr, seconds + log.skipped, log, self._sessions, self.spoken, self._early
-        )
+            status, stdout, stderr, seconds + log.skipped, log, self._sessions, self.spoken, self._early,
+            table.read_bytes() if self._mode.table else None,
+        )  # fmt: skip
 
     def on_command(self, session: Session) -> None:
-        """The program waits for the reply. Up to a certain command all modes within TLS are alike."""
-        if session.commands == (_WITHIN_TLS if self._mode.tls else _WITHIN_TLS[:2]):
+        """The program waits for the reply. Up to a certain command modes within TLS are alike."""
+        if self._mode.alike is not None and session.commands == _WITHIN_TLS[: self._mode.alike]:
             self._early = self._early or Point(self._log(), self.spoken)
 
     def _log(self) -> Log:
