@@ -85,6 +85,23 @@ def test_aiosmtpd_refuses_a_wrong_password(excluded: list[str]) -> None:
     assert " refused AUTH " in outcome.report and "(#4.7.8)" in outcome.report and "wrong" not in outcome.report
 
 
+def with_mode(mode: int) -> Outcome:
+    """A delivery with a password in a file of this mode; nobody listens."""
+    furnish_route()
+    (sandbox.SCRATCH / "qmail/control/smtproutes.d/default").chmod(mode)
+    with DnsServer(ZONE) as server:
+        server.start()
+        return qremote("example.net", SENDER, RECIPIENT)
+
+
+@pytest.mark.spec("AUT-1")
+@pytest.mark.parametrize(("mode", "kept"), [(0o400, True), (0o670, True), (0o604, False), (0o602, False), (0o601, False)], ids=oct)
+def test_a_file_that_others_may_use(mode: int, kept: bool) -> None:
+    """Whoever may write to it can send our mail elsewhere; the group is qmail."""
+    outcome = sandbox.run(with_mode, mode)
+    assert outcome.letters == "Z" and ("its mode does not keep others out" in outcome.report) != kept, outcome
+
+
 class Liar(Handler):
     """Says SCRAM-SHA-256 as far as anybody can who does not know the password, and then accepts what came."""
 
