@@ -147,6 +147,7 @@ static void check_mail(struct audit *audit, struct span argument)
 {
 	bool refused_tls = audit->last == STARTTLS && class(audit) >= 4 && !audit->secure;
 	MUST(refused_tls || ((audit->last == EHLO || audit->last == HELO) && class(audit) == 2));
+	MUST(!audit->order->in_tls || audit->secure);
 	MUST(starts_with(argument, audit->order->sender));
 	argument.data += audit->order->sender.length;
 	argument.length -= audit->order->sender.length;
@@ -180,6 +181,7 @@ static void check_command(struct audit *audit, enum verb verb, struct span argum
 		break;
 	case STARTTLS:
 		MUST(audit->last == EHLO && !audit->secure && is_offered(audit, "STARTTLS") && argument.length == 0);
+		MUST(!audit->order->in_clear);
 		break;
 	case MAIL:
 		check_mail(audit, argument);

@@ -31,6 +31,8 @@ struct order {
 	struct span recipients[RECIPIENTS];
 	size_t count;
 	struct span message;
+	bool in_tls;   /* nothing may be sent in the clear */
+	bool in_clear; /* STARTTLS may not be used */
 };
 
 /* What a connection came to. */

@@ -120,8 +120,8 @@ def spoken(step: Step) -> bytes:
 
 
 def session(cases: list[Case]) -> Iterator[bytes]:
-    """The dialogues; also with a file that changes, with servers that are slow to connect, and with some that say the
-    last thing before they heard all.
+    """The dialogues; also with a route that demands TLS or switches it off, with a file that changes, with servers that
+    are slow to connect, and with some that say the last thing before they heard all.
     """
     for case in cases:
         if len(case.message) <= MESSAGE_MOST and case.dialogues:
@@ -129,6 +129,8 @@ def session(cases: list[Case]) -> Iterator[bytes]:
             digits = b"0%c" % (48 + max(0, len(arguments(case)) - 3)) + (chunk if len(chunk) == 1 else b"0")
             servers = [server(one) for one in case.dialogues]
             yield digits + b"000" + END + NEXT.join(servers) + END + case.message
+            for tls in (b"3", b"6", b"9") if b"STARTTLS" in b"".join(servers) else ():
+                yield tls + digits[1:] + b"000" + END + NEXT.join(servers) + END + case.message
             yield digits + b"001" + END + NEXT.join(servers) + END + case.message
             yield digits + b"000" + END + SLOW + (NEXT + SLOW + SLOW).join(servers) + END + case.message
             yield digits + b"900" + END + NEXT.join(map(interrupting, servers)) + END + case.message

@@ -4,9 +4,9 @@
  *
  * This file stands in place of src/base/conn.c and src/base/module.c: connections are memory, time passes only when the
  * client waits, and TLS sends clear text.  The input is a line of digits, the octet 0xff, what the servers say, the
- * octet 0xff, and the message.  The digits are, one each: the sender; the number of recipients; the chunk size; how
- * many octets a server takes before it pauses (0: all); how often the message is repeated; 1 if its file changes
- * meanwhile. What the servers say holds some octets with a meaning, see `enum cue`.
+ * octet 0xff, and the message.  The digits are, one each: the sender, plus 3 times what the route says of TLS; the
+ * number of recipients; the chunk size; how many octets a server takes before it pauses (0: all); how often the message
+ * is repeated; 1 if its file changes meanwhile. What the servers say holds some octets with a meaning, see `enum cue`.
  */
 #include "audit.h"
 #include "common.h"
@@ -180,6 +180,7 @@ size_t conn_await(struct pollfd *attempts, size_t count, int64_t deadline, int *
 
 struct tls {
 	bool open;
+	bool verifies;
 };
 
 static struct tls tls;
@@ -188,7 +189,7 @@ static struct tls *open_tls(const struct tls_settings *settings, struct tls_fail
 {
 	(void)failure;
 	MUST(settings->descriptor == world.descriptor && !tls.open);
-	tls.open = true;
+	tls = (struct tls){true, settings->system_trust};
 	return &tls;
 }
 
@@ -199,15 +200,11 @@ static bool handshake(struct tls *session, int64_t deadline, struct tls_failure 
 	tape->in_clear = tape->server.length;
 	if (cue() != CUE_NO_TLS)
 		return true;
-	*failure = (struct tls_failure){TLS_HANDSHAKE, "it was not to be"};
+	*failure = (struct tls_failure){session->verifies ? TLS_UNTRUSTED : TLS_HANDSHAKE, "it was not to be"};
 	return false;
 }
 
-static const char *version(const struct tls *session)
-{
-	return session->open ? "TLS1.3" : NULL;
-}
-
+/* And the version, which is only told. */
 static const char *suite(const struct tls *session)
 {
 	return session->open ? "TLS_AES_256_GCM_SHA384" : NULL;
@@ -222,18 +219,19 @@ static void close_tls(struct tls *session, bool politely)
 
 const void *module_load(const char *file, const char *name, char *why, size_t room)
 {
-	static const struct tls_module module = {MODULE_INTERFACE, open_tls,       handshake, version, suite,
+	static const struct tls_module module = {MODULE_INTERFACE, open_tls,       handshake, suite, suite,
 						 close_tls,        &conn_transport};
 	(void)file, (void)name, (void)why, (void)room;
 	return &module;
 }
 
 /* Two servers with a name and one without, each with two addresses. */
-static void make_destination(struct destination *destination)
+static void make_destination(struct destination *destination, enum route_tls tls_of_route)
 {
 	static const char *const names[] = {"mx.example.org", "mx2.example.org", ""};
 	struct exchangers *exchangers = &destination->exchangers;
-	*destination = (struct destination){.way.route = {.port = SMTP_PORT, .families = {{AF_INET6, AF_INET}}}};
+	*destination = (struct destination){
+		.way.route = {.port = SMTP_PORT, .families = {{AF_INET6, AF_INET}}, .tls = tls_of_route}};
 	exchangers->list = mem_array(3, sizeof *exchangers->list);
 	MUST(exchangers->list);
 	for (; exchangers->count < 3; exchangers->count++) {
@@ -310,6 +308,7 @@ static void check_findings(const struct envelope *envelope, const struct report 
 		MUST(letter || !accepted);
 		MUST(letter != 'r' || class == 2 || !last->end_left); /* a server may answer half a command */
 		MUST(class != 2 || letter == 'r' || ended);
+		MUST(!letter || class < 4 || letter == (class == 5 && last->recipient[i] != 552 ? 'h' : 's'));
 		ended = ended || !letter;
 	}
 }
@@ -317,12 +316,15 @@ static void check_findings(const struct envelope *envelope, const struct report 
 static void check(const struct delivery *delivery, const struct report *result)
 {
 	struct envelope *envelope = delivery->envelope;
+	const struct route *route = &delivery->destination->way.route;
 	struct finding findings[CONNECTIONS_MOST] = {{0}};
 	struct order order = {
 		.helohost = delivery->config->helohost,
 		.sender = {envelope->sender.data, envelope->sender.length},
 		.count = envelope->count,
 		.message = delivery->message->octets,
+		.in_tls = route->tls == ROUTE_TLS_MUST || route->tls == ROUTE_TLS_VERIFY,
+		.in_clear = route->tls == ROUTE_TLS_OFF,
 	};
 	for (size_t i = 0; i < envelope->count; i++)
 		order.recipients[i] =
@@ -337,12 +339,13 @@ static void check(const struct delivery *delivery, const struct report *result)
 }
 
 /* Delivers, and looks at all that was said. */
-static void run(struct envelope *envelope, const struct config *config, const struct message *message)
+static void run(struct envelope *envelope, const struct config *config, const struct message *message,
+		enum route_tls tls_of_route)
 {
 	struct destination destination;
 	struct trace trace = {.descriptor = -1};
 	struct report result = {0};
-	make_destination(&destination);
+	make_destination(&destination, tls_of_route);
 	struct tcpto timeouts = {0};
 	struct delivery delivery = {config, &trace, &destination, message, &timeouts, envelope, world.now};
 	deliver(&delivery, &result);
@@ -369,7 +372,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 				.helohost = "client.example",
 				.timeout_connect = 60000,
 				.timeout_remote = 1200000};
-	const char *sender = senders[input_digit(&input) % 3];
+	unsigned first = input_digit(&input);
+	const char *sender = senders[first % 3];
 	size_t count = 1 + input_digit(&input) % RECIPIENTS;
 	config.chunk_size = input_digit(&input);
 	world.pause = input_digit(&input);
@@ -386,7 +390,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	world.between = true;
 	envelope_build(&envelope, sender, recipients, count);
 	if (envelope_check(&envelope, sender, &failure))
-		run(&envelope, &config, &message);
+		run(&envelope, &config, &message, (enum route_tls)(first / 3 % 4));
 	report_free(&failure);
 	envelope_free(&envelope);
 	forget();
