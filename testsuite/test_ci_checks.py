@@ -1,10 +1,15 @@
 # SPDX-License-Identifier: ISC
-"""The checks of ci/ have teeth: each accepts a correct little source tree, and refuses it with one fault."""
+"""The checks of ci/ have teeth: each accepts a correct little source tree, and refuses it with one fault.
+
+And `make ci` has them: what it needs is there.
+"""
 
 import subprocess
 from pathlib import Path
 
 import pytest
+
+from mocksrv.world import sandbox
 
 CI = Path(__file__).parent.parent / "ci"
 
@@ -175,3 +180,9 @@ def test_functions_accept(tmp_path, file, text):
 )
 def test_functions_refuse(tmp_path, file, text, complaint):
     refuses(run("check-functions", write(tmp_path / "src", {file: text})), complaint)
+
+
+@pytest.mark.slow
+def test_ci_has_sandboxes():
+    """Without them most tests are skipped, and a run that proves next to nothing looks like one in which all is well."""
+    assert sandbox.available() is None
