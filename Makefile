@@ -144,7 +144,7 @@ check: deps ## all tests but the slowest, JOBS at a time (4 min)
 	@$(PYTHON) -m pytest -n $(JOBS) -q $(if $(MARKS),-m '$(MARKS)')
 
 # RUN is MODE/CALL/N/WHAT, as the summary prints it.
-torture: deps ## everything fails, one thing at a time: 69,000 deliveries; RUN=... plays one again (12 min)
+torture: deps ## everything fails, one thing at a time: 69,000 deliveries; RUN=... plays one again (10 min)
 	@$(MAKE) all
 	@$(PYTHON) -m testsuite.torture $(RUN)
 
@@ -239,7 +239,7 @@ teeth: deps ## every case must fail with any one of its C lines changed; make ch
 	@$(PYTHON) -m pytest -n $(JOBS) -q -m teeth testsuite/mocksrv/test_teeth.py
 
 ci: export WERROR = 1
-ci: deps-ci ## everything that must pass before a change is accepted; the tests come last (12 min)
+ci: deps-ci ## everything that must pass before a change is accepted; the tests come last (10 min)
 	@$(MAKE) lint
 	@$(MAKE) analyze
 	@$(MAKE) BUILD=build/clang CC=clang

@@ -13,7 +13,7 @@ from testsuite.torture.world import TIMED_OUT, Result, Session
 DEADLINE = 240.0
 _RECORDS = re.compile(rb"(?:(?:r|[hs][^\0]+\n)\0)*[KZD][^\0]+\n\0")
 _DANE = b", verified by DANE)"
-_DEMANDING = ("dane", "impostor", "other-name")  # here a control file demands something of the server
+_DEMANDING = ("dane", "impostor", "other-name", "auth")  # here a control file demands something
 _WARNING = "Possible duplicate!"
 
 
