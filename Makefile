@@ -239,7 +239,7 @@ teeth: deps ## every case must fail with any one of its C lines changed; make ch
 	@$(PYTHON) -m pytest -n $(JOBS) -q -m teeth testsuite/mocksrv/test_teeth.py
 
 ci: export WERROR = 1
-ci: deps-ci ## everything that must pass before a change is accepted; the tests come last (10 min)
+ci: deps-ci ## everything that must pass before a change is accepted; the tests come last (11 min)
 	@$(MAKE) lint
 	@$(MAKE) analyze
 	@$(MAKE) BUILD=build/clang CC=clang

@@ -272,8 +272,8 @@ class Transport(Structure):  # stream.h
 class Stream(Structure):  # stream.h
     _fields_ = [
         ("transport", POINTER(Transport)), ("context", c_void_p), ("timeout", c_int64), ("deadline", c_int64),
-        ("error", c_int), ("drained", c_bool), ("in_start", c_size_t), ("in_end", c_size_t), ("out_start", c_size_t), ("out_end", c_size_t),
-        ("in", c_char * STREAM_IN), ("out", c_char * STREAM_OUT),
+        ("error", c_int), ("drained", c_bool), ("in_start", c_size_t), ("in_end", c_size_t),
+        ("out_start", c_size_t), ("out_end", c_size_t), ("in", c_char * STREAM_IN), ("out", c_char * STREAM_OUT),
     ]  # fmt: skip
 
 

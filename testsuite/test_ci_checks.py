@@ -183,6 +183,6 @@ def test_functions_refuse(tmp_path, file, text, complaint):
 
 
 @pytest.mark.slow
-def test_ci_has_sandboxes():
+def test_ci_has_sandboxes() -> None:
     """Without them most tests are skipped, and a run that proves next to nothing looks like one in which all is well."""
     assert sandbox.available() is None
