@@ -2,23 +2,32 @@
 /*
  * sink - the other side of each delivery, and the least that a client within TLS can do
  *
- * usage: sink [-h | -d MILLISECONDS] [-l MILLISECONDS] ADDRESS PORT [EXTENSION...]   a server that accepts every mail
- * and keeps none sink -w OCTETS ADDRESS PORT                    a mail of that many octets within TLS; 0: only the
- * handshake
+ * usage: sink [-h | -d MILLISECONDS] [-l MILLISECONDS] ADDRESS PORT [EXTENSION...]
+ *
+ * is a server that accepts every mail and keeps none.
+ *
+ * usage: sink -w OCTETS ADDRESS PORT
+ *
+ * sends a mail of that many octets within TLS; 0 is only the handshake.
  *
  * The server offers these extensions; it knows STARTTLS and CHUNKING.  Port 0 is one that the kernel chooses.  Before
  * it replies to a message it waits that long (-d), or says that it holds one and reads an octet from descriptor 0 (-h).
- * All replies are late by -l: what comes meanwhile was sent without waiting for them.
+ * All replies are late by -l: what comes meanwhile was sent without waiting for them.  The greeting tells how many
+ * connections there were before.
+ *
  * It has a thread for each connection, and only looks for the end of a message, so that the measured time is that of
  * the client.  On descriptor 1 it says {"port": PORT}, {"held": 1} and, at the end of each connection, one line of
  * JSON:
  *
- *   messages  that were accepted
- *   octets    of them, as they came, without the dot that ends DATA
- *   recipients
- *   turns     writes of replies for which the client waited; each is a round trip, besides those of the handshake and
- * of QUIT begun, ended  CLOCK_MONOTONIC, in seconds seconds   from the consent to a message to its last octet suite of
- * TLS; empty in the clear records, full  of TLS since the handshake, and those with 16384 octets
+ * - messages: those that were accepted;
+ * - octets: of them, as they came, without the dot that ends DATA;
+ * - recipients;
+ * - turns: writes of replies for which the client waited; each is a round trip, besides those of the handshake and of
+ *   QUIT;
+ * - begun, ended: CLOCK_MONOTONIC, in seconds;
+ * - seconds: from the consent to a message to its last octet;
+ * - suite: of TLS; empty in the clear;
+ * - records, full: of TLS since the handshake, and those with 16384 octets.
  */
 #include "wire.h"
 
@@ -56,6 +65,7 @@ struct peer {
 	const struct sink *sink;
 	struct wire wire;
 	double begun, consent, seconds;
+	size_t before; /* connections */
 	size_t messages, octets, recipients, turns, records, full;
 	size_t start, end, replied;
 	char suite[80];
@@ -237,7 +247,10 @@ static bool answer(struct peer *peer, const char *line)
 static void *serve(void *context)
 {
 	struct peer *peer = context;
-	bool going = say(peer, "220 sink ESMTP\r\n") && flush(peer);
+	char greeting[64];
+	/* Of one length, since each octet costs the client instructions, and these are compared. */
+	snprintf(greeting, sizeof greeting, "220 sink ESMTP %06zu\r\n", peer->before);
+	bool going = say(peer, greeting) && flush(peer);
 	while (going) {
 		char *line = peer->in + peer->start;
 		char *line_end = memchr(line, '\n', peer->end - peer->start);
@@ -277,11 +290,12 @@ static int serve_all(const struct sink *sink, struct sockaddr_in address)
 	    getsockname(listener, (struct sockaddr *)&address, &size) != 0)
 		return 1;
 	dprintf(1, "{\"port\": %d}\n", ntohs(address.sin_port));
-	for (;;) {
+	for (size_t before = 0;; before++) {
 		struct peer *peer = calloc(1, sizeof *peer);
 		if (!peer)
 			return 1;
 		peer->sink = sink;
+		peer->before = before;
 		peer->wire.connection = accept(listener, NULL, NULL);
 		peer->begun = now();
 		setsockopt(peer->wire.connection, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);

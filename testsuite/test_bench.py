@@ -25,6 +25,12 @@ text = sys.stdin.read()
 to = sys.argv[3]
 """
 K = 'print("r\\0Kok\\n\\0", end="")'
+# A child whose connection is there before the client ends, and ends with the sink.
+LINGER = """other = socket.create_connection((route[1], int(route[2])))
+if os.fork() == 0:
+    while other.recv(4096):
+        pass
+    os._exit(0)"""
 CHEATS = {
     "has no report": ("mail(text, to)", "its report is not a K: b''"),
     "reports a delay": ('mail(text, to)\nprint("r\\0Zno\\n\\0", end="")', "its report is not a K"),
@@ -32,7 +38,8 @@ CHEATS = {
     "delivers nothing": (K, "nothing came to the sink"),
     "delivers half of it": (f"mail(text[:1000].rpartition('\\n')[0] + '\\n', to)\n{K}", "messages of .* octets arrived"),
     "adds a recipient": (f"mail(text, to, to)\n{K}", "2 recipients, not 1"),
-    "delivers twice": (f"mail(text, to)\nmail(text, to)\n{K}", "more than 1 connections"),
+    "delivers twice": (f"mail(text, to)\nmail(text, to)\n{K}", "2 connections, not 1"),
+    "goes on after its end": (f"mail(text, to)\n{LINGER}\n{K}", "2 connections, not 1"),
 }
 
 
