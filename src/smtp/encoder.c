@@ -74,7 +74,9 @@ static char *copy_line(struct encoder *encoder, char *out, char *limit)
 	if (!whole)
 		return out;
 	*out++ = '\r';
-	encoder->owes_lf = true;
+	encoder->owes_lf = out == limit;
+	if (!encoder->owes_lf)
+		*out++ = '\n';
 	encoder->in_line = false;
 	lines_skip(rest);
 	return out;
@@ -105,7 +107,7 @@ static char *write_quoted(struct encoder *encoder, char *out)
 		encoder->size--;
 	}
 	*out++ = '\r';
-	encoder->owes_lf = true;
+	*out++ = '\n';
 	encoder->in_line = rest->at < encoder->text_end;
 	if (!encoder->in_line)
 		lines_skip(rest);
@@ -116,12 +118,11 @@ size_t encoder_write(struct encoder *encoder, char *out, size_t room)
 {
 	char *const start = out;
 	char *const limit = out + room;
-	while (out < limit || !encoder->owes_lf) {
-		if (encoder->owes_lf) {
-			*out++ = '\n';
-			encoder->owes_lf = false;
-			continue;
-		}
+	if (encoder->owes_lf && room > 0) {
+		*out++ = '\n';
+		encoder->owes_lf = false;
+	}
+	while (!encoder->owes_lf) {
 		encoder->done = !has_piece(encoder);
 		if (encoder->done || out == limit)
 			break;

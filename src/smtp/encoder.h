@@ -19,7 +19,7 @@ struct encoder {
 	bool dots;            /* double a dot that begins a line */
 	bool in_line;         /* some of the line, or the dot added to it, was written */
 	const char *text_end; /* of the current line, without trailing white space that has no meaning */
-	bool owes_lf;         /* the last octet written is a CR whose LF must follow, whatever the message has */
+	bool owes_lf;         /* the room ended between a CR and its LF */
 	bool done;            /* there are no more pieces */
 	uint64_t size;        /* octets written so far, doubled dots not counted */
 };
