@@ -15,10 +15,10 @@
 #include <strings.h>
 
 /* What the client said last. */
-enum verb { CONNECTED, EHLO, HELO, STARTTLS, MAIL, RCPT, DATA, BDAT, QUIT, VERBS };
+enum verb { CONNECTED, EHLO, HELO, STARTTLS, AUTH, MAIL, RCPT, DATA, BDAT, QUIT, VERBS };
 
 static const char *const verbs[] = {
-	[EHLO] = "EHLO ",    [HELO] = "HELO ", [STARTTLS] = "STARTTLS", [MAIL] = "MAIL FROM:",
+	[EHLO] = "EHLO ",    [HELO] = "HELO ", [STARTTLS] = "STARTTLS", [AUTH] = "AUTH ", [MAIL] = "MAIL FROM:",
 	[RCPT] = "RCPT TO:", [DATA] = "DATA",  [BDAT] = "BDAT ",        [QUIT] = "QUIT",
 };
 
@@ -35,6 +35,7 @@ struct audit {
 	enum verb last;
 	struct span offers; /* the reply to EHLO */
 	bool secure;
+	bool scram;
 	bool mail_accepted;
 	size_t recipient;   /* the one to come */
 	size_t accepted;    /* how many were */
@@ -138,6 +139,18 @@ static void check_parameters(struct audit *audit, struct span text)
 	}
 }
 
+/* Only for a route with a password, and only once. */
+static void check_auth(struct audit *audit, struct span argument)
+{
+	struct span response;
+	struct span mechanism = span_split(argument, ' ', &response);
+	MUST(audit->order->authenticated && (audit->secure || audit->order->in_clear));
+	MUST(audit->last == EHLO && class(audit) == 2 && is_offered(audit, "AUTH"));
+	MUST(strlen("AUTH ") + argument.length + strlen("\r\n") <= 512);
+	audit->scram = find(mechanism, "SCRAM-") != NULL;
+	audit->finding.response = response;
+}
+
 static bool starts_with(struct span text, struct span start)
 {
 	return text.length >= start.length && is_same((struct span){text.data, start.length}, start);
@@ -146,7 +159,10 @@ static bool starts_with(struct span text, struct span start)
 static void check_mail(struct audit *audit, struct span argument)
 {
 	bool refused_tls = audit->last == STARTTLS && class(audit) >= 4 && !audit->secure;
-	MUST(refused_tls || ((audit->last == EHLO || audit->last == HELO) && class(audit) == 2));
+	bool greeted = (audit->last == EHLO || audit->last == HELO) && class(audit) == 2;
+	/* In SCRAM no server of ours can prove that it knows the password. */
+	bool authenticated = audit->last == AUTH && class(audit) == 2 && !audit->scram;
+	MUST(audit->order->authenticated ? authenticated : greeted || refused_tls);
 	MUST(!audit->order->in_tls || audit->secure);
 	MUST(starts_with(argument, audit->order->sender));
 	argument.data += audit->order->sender.length;
@@ -182,6 +198,9 @@ static void check_command(struct audit *audit, enum verb verb, struct span argum
 	case STARTTLS:
 		MUST(audit->last == EHLO && !audit->secure && is_offered(audit, "STARTTLS") && argument.length == 0);
 		MUST(!audit->order->in_clear);
+		break;
+	case AUTH:
+		check_auth(audit, argument);
 		break;
 	case MAIL:
 		check_mail(audit, argument);
@@ -309,17 +328,26 @@ static void take_chunk(struct audit *audit, struct span argument)
 	audit->finding.end_left = whole && word.length > 0;
 }
 
-/* Takes a command line; VERBS if the connection ended before the line did. */
-static enum verb take_command(struct audit *audit, struct span *argument)
+/* Takes a line without its end; false if the connection ended before the line did. */
+static bool take_line(struct audit *audit, struct span *line)
 {
 	struct span rest;
-	struct span line = span_split(left(audit), '\n', &rest);
-	audit->written += line.length + (rest.data != NULL);
+	*line = span_split(left(audit), '\n', &rest);
+	audit->written += line->length + (rest.data != NULL);
 	if (!rest.data)
+		return false;
+	MUST(line->length > 0 && line->data[line->length - 1] == '\r');
+	line->length--;
+	MUST(is_printable(*line) && line->length < 5000);
+	return true;
+}
+
+/* Takes a command line; VERBS if it has no end. */
+static enum verb take_command(struct audit *audit, struct span *argument)
+{
+	struct span line;
+	if (!take_line(audit, &line))
 		return VERBS;
-	MUST(line.length > 0 && line.data[line.length - 1] == '\r');
-	line.length--;
-	MUST(is_printable(line) && line.length < 5000);
 	for (enum verb verb = EHLO; verb < VERBS; verb++) {
 		size_t length = strlen(verbs[verb]);
 		*argument = (struct span){line.data + length, line.length - length};
@@ -327,6 +355,21 @@ static enum verb take_command(struct audit *audit, struct span *argument)
 			return verb;
 	}
 	broken(__FILE__, __LINE__, "every line is a command");
+}
+
+/* The exchange of AUTH: a response for each 334, until the client gives up. */
+static void take_responses(struct audit *audit)
+{
+	struct span line = {NULL, 0};
+	while (audit->code == 334 && !span_is(line, "*") && left(audit).length > 0) {
+		MUST(audit->heard_at <= audit->written);
+		if (!take_line(audit, &line))
+			return;
+		MUST(line.length == 1 ? *line.data == '*' : line.length % 4 == 0);
+		if (line.length > 1)
+			audit->finding.response = line;
+		take_reply(audit);
+	}
 }
 
 /* Notes what the reply to a command says, and goes through what follows it. */
@@ -343,6 +386,8 @@ static void judge(struct audit *audit)
 		take_message(audit);
 	if (audit->last == BDAT)
 		judge_end(audit);
+	if (audit->last == AUTH)
+		take_responses(audit);
 }
 
 struct finding audit(const struct tape *tape, const struct order *order)

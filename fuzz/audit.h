@@ -31,19 +31,21 @@ struct order {
 	struct span recipients[RECIPIENTS];
 	size_t count;
 	struct span message;
-	bool in_tls;   /* nothing may be sent in the clear */
-	bool in_clear; /* STARTTLS may not be used */
+	bool in_tls;        /* nothing may be sent in the clear */
+	bool in_clear;      /* STARTTLS may not be used */
+	bool authenticated; /* AUTH comes before MAIL */
 };
 
 /* What a connection came to. */
 struct finding {
 	bool end_left;             /* the server has the whole message, for at least one recipient */
 	bool empty_taken;          /* the server accepted an end without a message */
+	struct span response;      /* the last of AUTH that was not empty; part of the tape */
 	int code;                  /* its reply to the end of the message; 0 if none was read */
 	int recipient[RECIPIENTS]; /* its replies to RCPT in an accepted transaction; 0 if none was read */
 };
 
-/* Ends the process where the client broke a rule of SMTP (RFC 5321, RFC 2920, RFC 3030, RFC 3207). */
+/* Ends the process where the client broke a rule of SMTP (RFC 5321, RFC 2920, RFC 3030, RFC 3207, RFC 4954). */
 struct finding audit(const struct tape *tape, const struct order *order);
 
 #endif

@@ -128,7 +128,8 @@ def session(cases: list[Case]) -> Iterator[bytes]:
             chunk = case.control["chunksizeremote"].octets.strip() if "chunksizeremote" in case.control else b""
             digits = b"0%c" % (48 + max(0, len(arguments(case)) - 3)) + (chunk if len(chunk) == 1 else b"0")
             servers = [server(one) for one in case.dialogues]
-            yield digits + b"000" + END + NEXT.join(servers) + END + case.message
+            last = b"2" if any(b"\npassword=" in control.octets for control in case.control.values()) else b"0"
+            yield digits + b"00" + last + END + NEXT.join(servers) + END + case.message
             for tls in (b"3", b"6", b"9") if b"STARTTLS" in b"".join(servers) else ():
                 yield tls + digits[1:] + b"000" + END + NEXT.join(servers) + END + case.message
             yield digits + b"001" + END + NEXT.join(servers) + END + case.message

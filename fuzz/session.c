@@ -6,7 +6,8 @@
  * client waits, and TLS sends clear text.  The input is a line of digits, the octet 0xff, what the servers say, the
  * octet 0xff, and the message.  The digits are, one each: the sender, plus 3 times what the route says of TLS; the
  * number of recipients; the chunk size; how many octets a server takes before it pauses (0: all); how often the message
- * is repeated; 1 if its file changes meanwhile. What the servers say holds some octets with a meaning, see `enum cue`.
+ * is repeated; 1 if its file changes meanwhile, plus 2 if the route has a password.  What the servers say holds some
+ * octets with a meaning, see `enum cue`.
  */
 #include "audit.h"
 #include "common.h"
@@ -14,6 +15,7 @@
 #include "base/conn.h"
 #include "base/module.h"
 #include "deliver.h"
+#include "smtp/sasl.h"
 #include "tls/tls.h"
 
 #include <errno.h>
@@ -55,6 +57,8 @@ static struct world {
 	int descriptor; /* of the connection */
 	bool between;   /* what they say next is the beginning of a connection */
 } world;
+
+#define PASSWORD "correct horse"
 
 static const char *const senders[] = {"alice@sender.example", "", "m\303\274ller@sender.example"};
 static char *const recipients[RECIPIENTS] = {
@@ -217,21 +221,22 @@ static void close_tls(struct tls *session, bool politely)
 	session->open = false;
 }
 
+extern const struct sasl_module qremote_module; /* the real one: no server can tell */
+
 const void *module_load(const char *file, const char *name, char *why, size_t room)
 {
 	static const struct tls_module module = {MODULE_INTERFACE, open_tls,       handshake, suite, suite,
 						 close_tls,        &conn_transport};
-	(void)file, (void)name, (void)why, (void)room;
-	return &module;
+	(void)name, (void)why, (void)room;
+	return strcmp(file, "qremote-sasl.so") == 0 ? (const void *)&qremote_module : &module;
 }
 
 /* Two servers with a name and one without, each with two addresses. */
-static void make_destination(struct destination *destination, enum route_tls tls_of_route)
+static void make_destination(struct destination *destination, const struct route *route)
 {
 	static const char *const names[] = {"mx.example.org", "mx2.example.org", ""};
 	struct exchangers *exchangers = &destination->exchangers;
-	*destination = (struct destination){
-		.way.route = {.port = SMTP_PORT, .families = {{AF_INET6, AF_INET}}, .tls = tls_of_route}};
+	*destination = (struct destination){.way.route = *route};
 	exchangers->list = mem_array(3, sizeof *exchangers->list);
 	MUST(exchangers->list);
 	for (; exchangers->count < 3; exchangers->count++) {
@@ -289,12 +294,27 @@ static void check_results(const struct envelope *envelope, const struct report *
 	MUST(decided == 0);
 }
 
+/* No report has the password, which servers may repeat once they were told, nor the last response, if only one knows
+ * it. */
+static void check_secrets(const struct envelope *envelope, const struct finding *findings)
+{
+	const struct span reports = {envelope->results.data, envelope->results.length};
+	bool told = true;
+	for (size_t i = 0; i < world.connections; i++)
+		told = told && findings[i].response.length > 0;
+	MUST(!told || world.connections == 0 || !find(reports, PASSWORD));
+	const struct span response = findings->response;
+	if (told && world.connections == 1)
+		MUST(!memmem(reports.data, reports.length, response.data, response.length));
+}
+
 /* Nothing follows a connection on which the message left; the reports say what the servers said. */
 static void check_findings(const struct envelope *envelope, const struct report *result, const struct finding *findings)
 {
 	const struct finding *last = world.connections > 0 ? &findings[world.connections - 1] : findings;
 	for (size_t i = 0; i + 1 < world.connections; i++)
 		MUST(!findings[i].end_left && !findings[i].empty_taken);
+	check_secrets(envelope, findings);
 	bool accepted = last->end_left && last->code / 100 == 2;
 	bool unsure = last->end_left && !accepted && last->code < 400; /* no reply, or one that says nothing */
 	struct span reply;                                             /* and whatever else follows the first line */
@@ -325,6 +345,7 @@ static void check(const struct delivery *delivery, const struct report *result)
 		.message = delivery->message->octets,
 		.in_tls = route->tls == ROUTE_TLS_MUST || route->tls == ROUTE_TLS_VERIFY,
 		.in_clear = route->tls == ROUTE_TLS_OFF,
+		.authenticated = route->password.length > 0,
 	};
 	for (size_t i = 0; i < envelope->count; i++)
 		order.recipients[i] =
@@ -340,12 +361,12 @@ static void check(const struct delivery *delivery, const struct report *result)
 
 /* Delivers, and looks at all that was said. */
 static void run(struct envelope *envelope, const struct config *config, const struct message *message,
-		enum route_tls tls_of_route)
+		const struct route *route)
 {
 	struct destination destination;
 	struct trace trace = {.descriptor = -1};
 	struct report result = {0};
-	make_destination(&destination, tls_of_route);
+	make_destination(&destination, route);
 	struct tcpto timeouts = {0};
 	struct delivery delivery = {config, &trace, &destination, message, &timeouts, envelope, world.now};
 	deliver(&delivery, &result);
@@ -378,11 +399,17 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	config.chunk_size = input_digit(&input);
 	world.pause = input_digit(&input);
 	size_t times = 1 + input_digit(&input);
-	bool changes = input_digit(&input) == 1;
+	unsigned last = input_digit(&input);
+	struct route route = {.port = SMTP_PORT, .families = {{AF_INET6, AF_INET}}, .tls = first / 3 % 4};
+	if (last & 2) {
+		route.user = span_of("alice");
+		route.password = span_of(PASSWORD);
+		route.tls = route.tls == ROUTE_TLS_MAY ? ROUTE_TLS_MUST : route.tls; /* as routefile.c has it */
+	}
 	free((void *)input_octets(&input).data);
 	struct span servers = input_octets(&input);
 	struct span octets = repeated((struct span){input.at, input.left}, times);
-	struct message message = make_message(octets, changes);
+	struct message message = make_message(octets, last & 1);
 	struct report failure = {0};
 	struct envelope envelope;
 	world.at = servers.data;
@@ -390,7 +417,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	world.between = true;
 	envelope_build(&envelope, sender, recipients, count);
 	if (envelope_check(&envelope, sender, &failure))
-		run(&envelope, &config, &message, (enum route_tls)(first / 3 % 4));
+		run(&envelope, &config, &message, &route);
 	report_free(&failure);
 	envelope_free(&envelope);
 	forget();
