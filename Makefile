@@ -121,7 +121,7 @@ $(BUILD)/src.a: $(filter-out $(BUILD)/obj/main.o,$(OBJECTS))
 	@rm -f $@
 	$(call run,archive) $(AR) rcs $@ $^
 
-$(BUILD)/fuzz-%: fuzz/%.c fuzz/common.c fuzz/audit.c fuzz/replay.c $(wildcard fuzz/*.h) $(BUILD)/pic/smtp/sasl.o $(BUILD)/src.a $(HEADERS) | libraries
+$(BUILD)/fuzz-%: fuzz/%.c fuzz/common.c fuzz/audit.c fuzz/world.c fuzz/replay.c $(wildcard fuzz/*.h) $(BUILD)/pic/smtp/sasl.o $(BUILD)/src.a $(HEADERS) | libraries
 	$(call run,link) $(COMPILE) -fPIE -pie -Wl,--gc-sections $(FUZZER) -o $@ $(filter-out fuzz/replay.c,$(filter %.c %.o %.a,$^)) \
 		$(shell pkg-config --cflags --libs $(LIBRARIES))
 

@@ -151,11 +151,6 @@ static void check_auth(struct audit *audit, struct span argument)
 	audit->finding.response = response;
 }
 
-static bool starts_with(struct span text, struct span start)
-{
-	return text.length >= start.length && is_same((struct span){text.data, start.length}, start);
-}
-
 static void check_mail(struct audit *audit, struct span argument)
 {
 	bool refused_tls = audit->last == STARTTLS && class(audit) >= 4 && !audit->secure;
@@ -223,40 +218,29 @@ static void check_command(struct audit *audit, enum verb verb, struct span argum
 /* Whether the message may go as it is. */
 static bool is_legal(const struct audit *audit, struct span line)
 {
-	bool eightbit = is_offered(audit, "8BITMIME");
 	return line.length <= 998 && (line.length == 0 || !memchr(line.data, '\0', line.length)) &&
-	       (eightbit || text_is_ascii(line));
+	       (is_offered(audit, "8BITMIME") || text_is_ascii(line));
 }
 
-/* The message with CR LF at each line end; whether all of its lines are legal. */
-static bool make_canonical(const struct audit *audit, struct buf *canonical)
+/* Whether all lines of octets with CR LF are legal. */
+static bool are_legal(const struct audit *audit, struct span rest)
 {
-	bool legal = true;
-	struct span rest = audit->order->message;
 	while (rest.length > 0) {
-		size_t length = 0;
-		while (length < rest.length && rest.data[length] != '\r' && rest.data[length] != '\n')
-			length++;
-		legal = is_legal(audit, (struct span){rest.data, length}) && legal;
-		buf_add(canonical, rest.data, length);
-		buf_string(canonical, "\r\n");
-		length += length < rest.length && rest.data[length] == '\r' && length + 1 < rest.length &&
-			  rest.data[length + 1] == '\n';
-		length += length < rest.length;
-		rest.data += length;
-		rest.length -= length;
+		struct span line = span_split(rest, '\n', &rest);
+		if (!is_legal(audit, (struct span){line.data, line.length - 1}))
+			return false;
 	}
-	return legal;
+	return true;
 }
 
 /* What arrived, perhaps not all of it, is the message; or it was recoded, and is legal now. */
 static void check_content(const struct audit *audit)
 {
-	struct buf canonical = {0};
-	bool unchanged = make_canonical(audit, &canonical) || is_offered(audit, "CHUNKING");
+	struct span canonical = plain_canonical(audit->order->message);
+	bool unchanged = are_legal(audit, canonical) || is_offered(audit, "CHUNKING");
 	struct span rest = {audit->arrived.data, audit->arrived.length};
 	if (unchanged)
-		MUST(starts_with((struct span){canonical.data, canonical.length}, rest));
+		MUST(starts_with(canonical, rest));
 	while (!unchanged && rest.data && rest.length > 0) {
 		struct span line = span_split(rest, '\n', &rest);
 		MUST(rest.data || line.length <= 999);
@@ -270,7 +254,7 @@ static void check_content(const struct audit *audit)
 		MUST(!unchanged || audit->arrived.length == canonical.length);
 		MUST(audit->size == 0 || audit->arrived.length == audit->size);
 	}
-	buf_free(&canonical);
+	free((void *)canonical.data);
 }
 
 /* The reply to the end of a message, or to a chunk that is not the last. */

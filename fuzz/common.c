@@ -51,6 +51,11 @@ bool is_same(struct span a, struct span b)
 	return a.length == b.length && (a.length == 0 || memcmp(a.data, b.data, a.length) == 0);
 }
 
+bool starts_with(struct span octets, struct span start)
+{
+	return octets.length >= start.length && is_same((struct span){octets.data, start.length}, start);
+}
+
 const char *find(struct span octets, const char *text)
 {
 	return octets.length > 0 ? memmem(octets.data, octets.length, text, strlen(text)) : NULL;
@@ -131,4 +136,22 @@ struct plain_reply plain_reply_read(struct span octets)
 		reply.length += lf ? (size_t)(lf + 1 - line) : length;
 	}
 	return reply;
+}
+
+struct span plain_canonical(struct span message)
+{
+	char *canonical = malloc(2 * message.length + 3);
+	size_t length = 0;
+	MUST(canonical);
+	for (size_t i = 0; i < message.length; i++) {
+		bool pair = i > 0 && message.data[i - 1] == '\r' && message.data[i] == '\n';
+		bool end = message.data[i] == '\r' || message.data[i] == '\n';
+		if (end && !pair)
+			length += (size_t)sprintf(canonical + length, "\r\n");
+		else if (!end)
+			canonical[length++] = message.data[i];
+	}
+	if (length > 0 && canonical[length - 1] != '\n')
+		length += (size_t)sprintf(canonical + length, "\r\n");
+	return (struct span){canonical, length};
 }

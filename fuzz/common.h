@@ -38,6 +38,9 @@ struct span copy_of(struct span octets);
 /* Whether the octets are the same. */
 bool is_same(struct span a, struct span b);
 
+/* Whether octets start with others. */
+bool starts_with(struct span octets, struct span start);
+
 /* The first place of a text within octets; NULL if there is none. */
 const char *find(struct span octets, const char *text);
 
@@ -53,5 +56,9 @@ struct plain_reply {
 
 /* Reads the reply that the octets begin with. */
 struct plain_reply plain_reply_read(struct span octets);
+
+/* The message with CR LF for each CR, LF or CR LF, and at its end, as another reader than src/base/lines.c has it; the
+ * caller frees its data. */
+struct span plain_canonical(struct span message);
 
 #endif

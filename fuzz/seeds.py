@@ -15,7 +15,7 @@ from mocksrv.case.templates import find_cases
 ROOT = Path(__file__).parent.parent
 FOUND = ROOT / "fuzz/found"
 END = b"\xff"
-WAIT, SPLIT, INTERRUPT, HANG_UP, RESET = b"\0", b"\1", b"\2", b"\3", b"\4"  # fuzz/session.c: enum cue
+WAIT, SPLIT, INTERRUPT, HANG_UP, RESET = b"\0", b"\1", b"\2", b"\3", b"\4"  # fuzz/world.c: enum cue
 NEXT, NO_TLS, SLOW = b"\6", b"\7", b"\b"
 MESSAGE_MOST = 5000
 CONTROLS = (
