@@ -18,6 +18,7 @@ static size_t feed(struct reply *reply, struct span octets, size_t piece, enum r
 {
 	size_t total = 0;
 	size_t there = 0;
+	reply->skipped = false; /* none came before */
 	reply_begin(reply);
 	do {
 		size_t used;

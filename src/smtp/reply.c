@@ -17,7 +17,6 @@ void reply_begin(struct reply *reply)
 {
 	reply->code = 0;
 	reply->lines = 0;
-	reply->skipped = false;
 	reply->length = 0;
 }
 
@@ -101,6 +100,7 @@ enum reply_state reply_feed(struct reply *reply, struct span input, size_t *used
 			reply->skipped = true;
 		input = rest;
 	}
+	reply->skipped = reply->skipped && state != REPLY_COMPLETE;
 	return state;
 }
 

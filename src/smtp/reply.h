@@ -12,7 +12,7 @@ enum { REPLY_LINE_MAX = 4096, REPLY_LINES_MAX = 1000, REPLY_MAX = 65536, REPLY_E
 struct reply {
 	int code; /* 200 to 599 once a line was read, else 0 */
 	size_t lines;
-	bool skipped; /* an empty line before the first */
+	bool skipped; /* an empty line, after the last complete reply */
 	size_t length;
 	char text[REPLY_MAX];
 };
@@ -23,16 +23,16 @@ enum reply_state { REPLY_INCOMPLETE, REPLY_COMPLETE, REPLY_MALFORMED };
  * after a reply; 0 if there is none. */
 size_t reply_empty_line(struct span input);
 
-/* Makes the struct ready for the next reply. */
+/* Makes the struct, which was zeroed first, ready for the next reply. */
 void reply_begin(struct reply *reply);
 
 /*
  * Takes whole lines from the octets that came, up to the end of the reply, and says in `used` how many octets these
  * were: what follows belongs to the next reply.  A line ends with LF, with up to two CRs before it; one
- * empty line before the first is skipped, and a TAB after the code is taken for a blank.  Malformed are a line that
- * does not begin with a code, changes it, or is longer than REPLY_LINE_MAX octets (its end not counted), and a reply of
- * more than REPLY_LINES_MAX lines or REPLY_MAX octets.  The text of a malformed reply ends with the beginning of the
- * line that is wrong.
+ * empty line before the first is skipped, unless `skipped` says that one was, and a TAB after the code is taken for a
+ * blank.  Malformed are a line that does not begin with a code, changes it, or is longer than REPLY_LINE_MAX octets
+ * (its end not counted), and a reply of more than REPLY_LINES_MAX lines or REPLY_MAX octets.  The text of a malformed
+ * reply ends with the beginning of the line that is wrong.
  */
 enum reply_state reply_feed(struct reply *reply, struct span input, size_t *used);
 

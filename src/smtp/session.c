@@ -113,10 +113,11 @@ bool session_look_for_input(struct session *session)
 	if (!stream_has_input(stream))
 		return false;
 	input.data = stream_input(stream, &input.length);
-	size_t empty = reply_empty_line(input);
+	size_t empty = session->reply.skipped ? 0 : reply_empty_line(input);
 	if (empty == input.length && input.data[empty - 1] == '\r')
 		return false; /* the rest of it is on the way */
 	stream_consume(stream, empty);
+	session->reply.skipped = session->reply.skipped || empty > 0;
 	return stream_has_input(stream);
 }
 

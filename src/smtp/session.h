@@ -90,7 +90,7 @@ bool session_demand_silence(struct session *session, const struct stage *next);
  * comes in time or what comes is no reply; a 421 is a reply. */
 bool session_read_reply(struct session *session, const struct stage *stage);
 
-/* Whether the server has sent something that is unread; an empty line does not count, and is skipped. */
+/* Whether the server has sent something that is unread; one empty line does not count, and is skipped. */
 bool session_look_for_input(struct session *session);
 
 /* Whether the server ended the session with this reply (RFC 5321 section 3.8). */
