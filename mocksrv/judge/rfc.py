@@ -129,7 +129,7 @@ class RfcWorld(World):
         if what not in self._intrusions:
             self._intrusions.append(what)
 
-    def _gave_up(self) -> None:
+    def _gave_up(self, at: float) -> None:
         """Other clients have other timeouts than the case."""
         self._hanging = None
 

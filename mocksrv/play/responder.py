@@ -380,7 +380,7 @@ class Responder(Player):
         self._tls = True
         self._begin()
 
-    def _check_time(self, seconds: float, step: Step) -> None:
+    def _check_time(self, since: float, step: Step) -> None:
         """Other clients have other timeouts than the case."""
 
     def _refuse_to_go_on(self, octets: bytes, why: str) -> None:

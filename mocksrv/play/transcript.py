@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: ISC
 """The result of a dialogue: which lines were played, what went wrong, and the tape."""
 
+import time
 from collections import Counter
 from dataclasses import dataclass, field
 
@@ -39,6 +40,7 @@ class Transcript:
 
     dialogue: Dialogue
     address: str
+    begun: float = field(default_factory=time.monotonic)  # when the client began to connect, as far as is known
     done: Counter[int] = field(default_factory=Counter)
     passed_over: set[int] = field(default_factory=set)
     edits: dict[tuple[int, int], list[str]] = field(default_factory=dict)

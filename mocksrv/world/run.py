@@ -222,7 +222,7 @@ class World:
     def _on_exit(self, pidfd: int) -> None:
         self._selector.unregister(pidfd)
         self._on_attempts()
-        self._gave_up()
+        self._gave_up(time.monotonic())
         self._exited = time.monotonic()
         status = self._client.wait()
         self._result.status = status if status >= 0 else 128 - status  # as a shell does
@@ -233,7 +233,7 @@ class World:
                 self._claim(attempt)
 
     def _claim(self, attempt: Attempt) -> None:
-        self._gave_up()
+        self._gave_up(attempt.at)
         try:
             dialogue = self._claims.claim(attempt.address, attempt.port)
         except UnexpectedConnection as unexpected:
@@ -241,24 +241,24 @@ class World:
             return
         if dialogue is None:
             return
-        transcript = Transcript(dialogue, attempt.address)
+        transcript = Transcript(dialogue, attempt.address, attempt.at)
         self._result.transcripts.append(transcript)
         if dialogue.refused or dialogue.unanswered:
             transcript.done.update(step.line for step in dialogue.steps)
         else:
             self._transcripts[attempt.source] = transcript
         if dialogue.unanswered:
-            self._hanging = dialogue.unanswered, time.monotonic()
+            self._hanging = dialogue.unanswered, attempt.at
 
     def _on_intrusion(self, what: str) -> None:
         self._fail(Failure(self._case.dialogues[-1].line if self._case.dialogues else 1, what))
 
-    def _gave_up(self) -> None:
+    def _gave_up(self, at: float) -> None:
         """The client has given up a hanging connection, if there is one. Judges how long it waited."""
         if self._hanging is None:
             return
         (step, since), self._hanging = self._hanging, None
-        seconds = time.monotonic() - since
+        seconds = at - since
         if seconds not in step.within:
             what = f"the client waited {seconds:.2f} s for the connection; it had to give up within {step.within}"
             self._fail(Failure(step.line, what))

@@ -6,10 +6,12 @@ import functools
 import ipaddress
 import socket
 import struct
-from dataclasses import dataclass
+import time
+from dataclasses import dataclass, field
 
 _ETH_P_ALL = 3
 _SO_ATTACH_FILTER = 26
+_SO_TIMESTAMPNS = 35
 _SNAP = 128  # octets of a packet: an IPv6 and a TCP header fit
 
 # Classic BPF (linux/filter.h): the codes we need, and the negative offset at which a packet's type is found.
@@ -42,11 +44,12 @@ _PROGRAM: list[tuple[int, ...]] = [
 
 @dataclass(frozen=True)
 class Attempt:
-    """One attempt to connect: where from (which identifies the connection), and where to."""
+    """One attempt to connect: where from (which identifies the connection), where to, and when (CLOCK_MONOTONIC)."""
 
     source: tuple[str, int]
     address: str
     port: int
+    at: float = field(default_factory=time.monotonic, compare=False)
 
 
 @functools.cache
@@ -66,6 +69,7 @@ class Sniffer:
         buffer = ctypes.create_string_buffer(program)
         header = struct.pack("HL", len(_PROGRAM), ctypes.addressof(buffer))
         self._socket.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, header)
+        self._socket.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 1)  # we may come late
         self._socket.bind(("lo", _ETH_P_ALL))
         self._socket.setblocking(False)
         self._seen: set[Attempt] = set()
@@ -84,9 +88,10 @@ class Sniffer:
         fresh: list[Attempt] = []
         while True:
             try:
-                attempt = _read(self._socket.recv(_SNAP))
+                packet, stamps, *_ = self._socket.recvmsg(_SNAP, _SNAP)
             except BlockingIOError:
                 return fresh
+            attempt = _read(packet, _moment(stamps))
             if attempt not in self._seen:
                 self._seen.add(attempt)
                 fresh.append(attempt)
@@ -98,10 +103,16 @@ def _instruction(index: int, code: int, value: int, then: int = 0, otherwise: in
     return struct.pack("HBBI", code, then - here, otherwise - here, value)
 
 
-def _read(packet: bytes) -> Attempt:
+def _moment(stamps: list[tuple[int, int, bytes]]) -> float:
+    """When the kernel saw a packet."""
+    seconds, nanoseconds = struct.unpack("ll", stamps[0][2])
+    return time.monotonic() - (time.time() - seconds - nanoseconds / 1e9)
+
+
+def _read(packet: bytes, at: float) -> Attempt:
     if packet[0] >> 4 == 4:
         length, source, target = (packet[0] & 15) * 4, packet[12:16], packet[16:20]
     else:
         length, source, target = 40, packet[8:24], packet[24:40]
     ports = struct.unpack("!HH", packet[length : length + 4])
-    return Attempt((str(ipaddress.ip_address(source)), ports[0]), str(ipaddress.ip_address(target)), ports[1])
+    return Attempt((str(ipaddress.ip_address(source)), ports[0]), str(ipaddress.ip_address(target)), ports[1], at)

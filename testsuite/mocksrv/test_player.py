@@ -116,6 +116,14 @@ def test_what_is_heard(pair: tuple[Recorder, socket.socket], text: str, octets: 
     assert (wrong in found) if wrong and found else found == wrong
 
 
+def test_a_client_is_not_hasty_because_the_server_is_late(pair: tuple[Recorder, socket.socket]) -> None:
+    """Its time began when it connected, long before the server's thread did."""
+    server, client = pair
+    client.close()
+    dialogue = parse_dialogue("test", 0, "host", ["@stall within=1..9"])
+    Player(server, Transcript(dialogue, "host", time.monotonic() - 2), Facts(b"", b""), {}).play()
+
+
 EITHER = "@either\nC: A\n@or\nC: BC\nC: D\n@end\n"
 OPTIONAL = "@optional\nC: AB\n@end\n"
 FITTING = "what would fit: `C: A` (line 2) or `C: BC` (line 4)"
