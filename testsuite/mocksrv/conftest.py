@@ -31,8 +31,8 @@ def parse(tmp_path: Path) -> Callable[[str], Case]:
 
 @pytest.fixture
 def play(parse: Callable[[str], Case], monkeypatch: pytest.MonkeyPatch) -> Play:
-    """Plays a case given as text in a sandbox; no wait is longer than a second."""
+    """Plays a case given as text in a sandbox; no wait is longer than three seconds."""
     if sandbox.available() is not None:
         pytest.skip(f"sandbox: {sandbox.available()}")
-    monkeypatch.setattr(player, "WAIT", 1.0)
-    return lambda text: check(parse(text), CLIENT, within=sandbox.run)  # a new one knows of the second
+    monkeypatch.setattr(player, "WAIT", 3.0)
+    return lambda text: check(parse(text), CLIENT, within=sandbox.run)  # a new one knows of the seconds
