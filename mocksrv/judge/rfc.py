@@ -33,7 +33,7 @@ from mocksrv.world.claims import LooseClaims, is_reachable
 from mocksrv.world.run import Result, World, patience
 from mocksrv.world.sniffer import Attempt
 
-_FAREWELL = 1.0  # seconds from the end of the client to the end of its last conversation
+_FAREWELL = 20.0  # seconds, at most, from the end of the client, whose connections are closed then, to that of all conversations
 _RECIPIENT_LETTERS = {"r": None, "h": "refused", "s": "deferred"}
 _MESSAGE_LETTERS = {"K": "delivered", "D": "refused", "Z": "deferred"}
 
