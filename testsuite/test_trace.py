@@ -6,7 +6,9 @@ import os
 import pty
 import subprocess
 import threading
+from contextlib import suppress
 from functools import partial
+from pathlib import Path
 
 import pytest
 
@@ -30,12 +32,16 @@ def read_slowly(kind: str) -> tuple[Outcome, bytes]:
     taken: list[bytes] = []
     thread = threading.Thread(target=lambda: taken.extend(iter(partial(os.read, reader, 100), b"")))
     thread.start()
-    name = "/dev/stderr" if kind == "stderr" else f"/dev/fd/{writer}"
+    variables = {"QREMOTE_TRACE": "/dev/stderr" if kind == "stderr" else f"/dev/fd/{writer}"}
+    # The client's clock is slow, so that its second is a minute for our thread, which may have to wait for its turn.
+    libraries = [str(one) for one in Path("/usr/lib").glob("*/faketime/libfaketime.so.1")]
+    assert libraries, "libfaketime is not installed"
+    variables |= {"LD_PRELOAD": libraries[0], "FAKETIME": "+0 x0.0166"}
     with Peer(replies={"EHLO": LONG}):
         message = memory_file(MESSAGE)
         done = subprocess.run(
             command(), stdin=message, stdout=subprocess.PIPE, stderr=writer, pass_fds=[writer],
-            env=environment(QREMOTE_TRACE=name), check=False, timeout=PATIENCE,
+            env=environment(**variables), check=False, timeout=PATIENCE,
         )  # fmt: skip
     os.close(message)
     os.close(writer)
@@ -92,8 +98,12 @@ def on_a_terminal(name: str) -> tuple[Outcome, bytes]:
             env=environment(QREMOTE_TRACE=name), check=False, timeout=PATIENCE,
         )  # fmt: skip
     assert len(peer.accepted) == 1
-    shown = os.read(ours, 65536)
-    for one in (message, ours, theirs):
+    os.close(theirs)
+    shown = b""
+    with suppress(OSError):  # the other end is closed, and all of it was read: it comes piece by piece, and late
+        while octets := os.read(ours, 65536):
+            shown += octets
+    for one in (message, ours):
         os.close(one)
     return Outcome(done.returncode, done.stdout, b""), shown
 
