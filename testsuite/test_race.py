@@ -25,6 +25,7 @@ pytestmark = pytest.mark.skipif(sandbox.available() is not None, reason=f"{sandb
 
 TIMEOUT = 60  # seconds: timeoutconnect
 COUNTED = "-3:0:0:0"  # for faults.c: nothing fails
+PATIENCE = "60000"  # milliseconds, for faults.c: the servers that answer at all are never silent, only busy
 
 
 @pytest.fixture(scope="module")
@@ -83,8 +84,8 @@ def deliver(world: World, library: Path, home: Path = sandbox.SCRATCH / "qmail")
     trace.touch()
     log.write_bytes(bytes(1 << 14))
     variables = {
-        "LD_PRELOAD": str(library), "FAULT": COUNTED, "FAULT_LOG": str(log), "QREMOTE_TRACE": str(trace),
-        "QMAILHOME": str(home),
+        "LD_PRELOAD": str(library), "FAULT": COUNTED, "FAULT_LOG": str(log), "FAULT_PATIENCE": PATIENCE,
+        "QREMOTE_TRACE": str(trace), "QMAILHOME": str(home),
     }  # fmt: skip
     limit = partial(resource.setrlimit, resource.RLIMIT_NOFILE, (world.descriptors,) * 2)
     with ExitStack() as stack:

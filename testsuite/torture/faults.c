@@ -9,9 +9,10 @@
  * FAULT=CALL:FIRST:LAST:ERRNO   CALL is the number of a system call, or one of the values below.  The calls of its kind
  *                               from the FIRST to the LAST fail with ERRNO, or move only one octet (SHORT).
  * FAULT_LOG=FILE                a struct log of zeros, in which everything is noted at once, however the process ends
+ * FAULT_PATIENCE=MILLISECONDS   how long a while is, 1000 without it
  *
  * If nothing happens for a while in poll(2), it returns, and the clock is put forward by the rest of the timeout: so
- * timeouts are short, and a busy machine does not look like a server that is slow.
+ * timeouts are short.  A server that is busy for so long looks silent; a test that nobody keeps waiting has patience.
  * Writing the reports, into the pipe that was descriptor 1 at the start, has only the errors of a pipe with a reader.
  */
 #include <dlfcn.h>
@@ -42,7 +43,7 @@
 #endif
 
 enum { ALLOCATION = -1, NOISE = -2, ALL = -3, SHORT = 0 }; /* ALL are counted, and none fails */
-enum { CALLS = 512, CONNECTIONS = 32, PATIENCE = 1000 };
+enum { CALLS = 512, CONNECTIONS = 32, PATIENCE_CONNECTING = 50 };
 
 /* world.py reads it. */
 struct log {
@@ -59,7 +60,7 @@ struct log {
 extern void *__libc_malloc(size_t), *__libc_calloc(size_t, size_t), *__libc_realloc(void *, size_t);
 
 static struct log *entries;
-static long call, first, last, number;
+static long call, first, last, number, patience = 1000;
 static struct stat reports;
 static struct sigaction for_sigsys; /* the program's own */
 static int (*real_sigaction)(int, const struct sigaction *, struct sigaction *);
@@ -175,9 +176,9 @@ static long failed(long what, const long *a)
 static long wait_for(struct pollfd *list, nfds_t count, int timeout)
 {
 	/* Whoever connects waits for the kernel, and not for a process that may be busy. */
-	int patience = count > 0 && list->events == POLLOUT ? PATIENCE / 20 : PATIENCE;
-	long events = raw(SYS_poll, list, count, timeout > patience ? (long)patience : (long)timeout);
-	if (events == 0 && timeout > patience)
+	long most = count > 0 && list->events == POLLOUT ? PATIENCE_CONNECTING : patience;
+	long events = raw(SYS_poll, list, count, timeout > most ? most : (long)timeout);
+	if (events == 0 && timeout > most)
 		entries->skipped += (uint64_t)timeout;
 	return events;
 }
@@ -260,6 +261,8 @@ __attribute__((constructor)) static void begin(void)
 	first = strtol(fault + 1, &fault, 10);
 	last = strtol(fault + 1, &fault, 10);
 	number = strtol(fault + 1, NULL, 10);
+	if (getenv("FAULT_PATIENCE"))
+		patience = strtol(getenv("FAULT_PATIENCE"), NULL, 10);
 	real_sigaction = (int (*)(int, const struct sigaction *, struct sigaction *))dlsym(RTLD_NEXT, "sigaction");
 	/* From 2.41 on, glibc has random numbers made in user space.  For the first ones it maps memory while all
 	 * signals are blocked, and a filter would then end the process. */

@@ -31,6 +31,9 @@ from mocksrv.world.nameserver import DnsServer, bound_socket
 
 CASES = Path(__file__).parent.parent.parent / "fixtures/cases"
 LIMIT = 60.0  # seconds of real time that a run may take; it then hangs
+# Seconds until a server counts as silent, for faults.c.  Many of the runs wait in vain, so this is short, but a busy
+# machine may need the other.
+HASTE, PATIENCE = 1, 5
 # The timeouts are those of the clock that faults.c puts forward.
 CONTROL = {"me": b"client.example\n", "timeoutconnect": b"20\n", "timeoutremote": b"30\n"}
 _BARRIER = "127.0.0.2"  # where connections come from that only wait for those before them
@@ -182,8 +185,8 @@ class _Server(Responder):
 class World:
     """Servers for one mode, and the program's home; a context manager."""
 
-    def __init__(self, mode: Mode, program: Path, library: Path) -> None:
-        self._mode = mode
+    def __init__(self, mode: Mode, program: Path, library: Path, patience: int) -> None:
+        self._mode, self._patience = mode, patience
         self._case = read_case(CASES / f"{mode.case}.case")
         self._roles = _roles(self._case, mode)
         self._program, self._library = program, library
@@ -195,7 +198,7 @@ class World:
 
     def __enter__(self) -> "World":
         responder.QUIET = 0.0  # for the whole process, which does nothing else
-        (self._home / "control").mkdir(parents=True)
+        (self._home / "control").mkdir(parents=True, exist_ok=True)  # a run may be played again later
         files = {name: one.octets for name, one in self._case.control.items()}
         for name, octets in (CONTROL | files).items():
             path = self._home / "control" / name
@@ -257,6 +260,7 @@ class World:
         environment = {
             "QMAILHOME": str(self._home), "LD_PRELOAD": str(self._library),
             "FAULT": fault, "FAULT_LOG": str(self._home / "log"), "TMPDIR": str(self._home),
+            "FAULT_PATIENCE": str(1000 * self._patience),
         }  # fmt: skip
         if self._mode.traced:
             environment["QREMOTE_TRACE"] = str(self._home / "trace")
