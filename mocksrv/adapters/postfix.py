@@ -85,7 +85,7 @@ class Postfix(Adapter):
                 return Reports.whole("Z" if status == os.EX_TEMPFAIL else "D", output)
             message = wait_for(master, log, lambda text: _finished(text, job.scratch / "queue"))
             # The log may lag behind.
-            fates = wait_for(master, log, lambda text: _fates(text, message, job.recipients), patience=5.0)
+            fates = wait_for(master, log, lambda text: _fates(text, message, job.recipients), patience=60.0)
             return Reports.of(fates)
         finally:
             tell(read_log(log))
