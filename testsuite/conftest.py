@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: ISC
 """Shared by all tests. The cases of mocksrv's own tests are played against their own client, not against Qremote."""
 
+import os
+
 import pytest
 from hypothesis import settings
 
@@ -11,6 +13,10 @@ collect_ignore_glob = ["mocksrv/cases/*"]
 settings.register_profile("house", derandomize=True, database=None, deadline=None)
 settings.register_profile("explore", max_examples=10000, database=None, deadline=None)
 settings.load_profile("house")
+
+
+# Seconds within which a server of aiosmtpd has to start. Its own limit is five, however busy the machine is.
+os.environ.setdefault("AIOSMTPD_CONTROLLER_TIMEOUT", "120")
 
 
 def pytest_configure(config: pytest.Config) -> None:
