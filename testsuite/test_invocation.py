@@ -441,6 +441,47 @@ def test_a_control_file_that_is_replaced_while_they_are_listed() -> None:
     assert "control/families allows no address" in outcome.report
 
 
+def with_a_link_to_nothing(file: str, gone: str = "removed") -> tuple[Outcome, int]:
+    """A delivery while this, in the directory of the control files, is a link, and what it leads to was removed."""
+    home = furnish(sandbox.SCRATCH / "linked")
+    link = home / "control" / file
+    link.parent.mkdir(exist_ok=True)
+    link.symlink_to(sandbox.SCRATCH / gone)
+    zone = f"example.org. MX 10 mx.example.org.\nmx.example.org. A {ADDRESS}\n"
+    with DnsServer(zone) as server, Peer(offers=("STARTTLS",)) as peer:
+        server.start()
+        outcome = qremote("example.org", SENDER, RECIPIENT, variables={"QMAILHOME": str(home)})
+    return outcome, len(peer.accepted)
+
+
+@pytest.mark.spec("CTL-1", "TLS-4", "RTD-1")
+@pytest.mark.parametrize(
+    ("link", "file"),
+    [
+        ("smtproutes", "smtproutes"),
+        ("smtproutes.d/.org", "smtproutes.d/.org"),
+        ("smtproutes.d", "smtproutes.d/example.org"),
+        ("tlshosts/mx.example.org.pem", "tlshosts/mx.example.org.pem"),
+        ("tlshosts", "tlshosts/mx.example.org.pem"),
+        ("notlshosts/mx.example.org", "notlshosts/mx.example.org"),
+        ("clientcert.pem", "clientcert.pem"),
+    ],
+)
+def test_a_link_that_leads_nowhere(link: str, file: str) -> None:
+    """Somebody wanted the file: a certificate that its package no longer has, or a disk that is not mounted."""
+    outcome, taken = sandbox.run(with_a_link_to_nothing, link)
+    assert outcome.report == f"Zcontrol/{file} cannot be read: No such file or directory. (#4.3.0)\n"
+    assert taken == 0
+
+
+@pytest.mark.spec("CTL-1", "TLS-4")
+def test_a_link_to_a_name_that_no_file_can_have() -> None:
+    """A long name alone means that there is no file, since that of a host may be so long."""
+    outcome, taken = sandbox.run(with_a_link_to_nothing, "tlshosts/mx.example.org.pem", "x" * 256)
+    assert outcome.report == "Zcontrol/tlshosts/mx.example.org.pem cannot be read: File name too long. (#4.3.0)\n"
+    assert taken == 0
+
+
 @needs_strace
 def test_what_a_delivery_costs() -> None:
     """Not a system call more, and no library but that of C. The times at which replies come, and that library, decide

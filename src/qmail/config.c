@@ -102,6 +102,24 @@ bool config_may_have(const struct config *config, const char *file)
 	return !config->listed;
 }
 
+/* Whether open(2) says that there is no such file.  A host's name may be too long for a file name (RFC 1035 section
+ * 2.3.4). */
+static bool says_absent(int error)
+{
+	return error == ENOENT || error == ENAMETOOLONG;
+}
+
+/* Whether there is no file by a name that open(2) did not find.  If it, or its directory, is a link that leads nowhere,
+ * the file is wanted, and missing: without one in tlshosts nothing would be verified.  Changes the path. */
+static bool is_absent(char path[PATH_MAX])
+{
+	struct stat status;
+	if (lstat(path, &status) == 0 || !says_absent(errno))
+		return false;
+	*strrchr(path, '/') = '\0';
+	return stat(path, &status) == 0 || (lstat(path, &status) < 0 && errno == ENOENT);
+}
+
 bool config_read(const struct config *config, const char *file, struct buf *contents, struct report *failure)
 {
 	mode_t mode;
@@ -119,8 +137,7 @@ bool config_read_mode(const struct config *config, const char *file, struct buf 
 	if (!put_path(config, file, path))
 		return config_refuse(failure, file, 0, "cannot be read: the path of the qmail home is too long.");
 	int descriptor = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC); /* a FIFO must not hang us */
-	/* A host's name may be too long for a file name (RFC 1035 section 2.3.4); then there is no file. */
-	if (descriptor < 0 && (errno == ENOENT || errno == ENAMETOOLONG))
+	if (descriptor < 0 && says_absent(errno) && is_absent(path))
 		return true;
 	bool done = descriptor >= 0 && fstat(descriptor, &status) == 0;
 	if (done && !S_ISREG(status.st_mode)) {

@@ -13,7 +13,6 @@ from testsuite.torture.world import TIMED_OUT, Result, Session
 DEADLINE = 240.0
 _RECORDS = re.compile(rb"(?:(?:r|[hs][^\0]+\n)\0)*[KZD][^\0]+\n\0")
 _DANE = b", verified by DANE)"
-_DEMANDING = ("dane", "impostor", "other-name", "auth")  # here a control file demands something
 _WARNING = "Possible duplicate!"
 
 
@@ -29,20 +28,11 @@ def violations(run: Run, result: Result, usual: Result) -> Iterator[str]:
         yield f"it took {result.seconds:.0f} seconds"
     if _RECORDS.fullmatch(result.stdout) is None:
         yield "not some recipient reports and one message report (RES-1)"
-    elif not _lacks_a_file(run, result):
+    else:
         yield from _judge_reports(run, result, usual)
         yield from _judge_envelopes(result, usual)
     if result.table is not None:
         yield from _judge_table(run, result, result.table)
-
-
-def _lacks_a_file(run: Run, result: Result) -> bool:
-    """Whether the fault took a control file away, and with it what that demands: then K is right.
-
-    The dynamic loader, which opens files as well, makes its system calls itself.
-    """
-    absent = run.mode in _DEMANDING and run.call == "openat" and run.what in ("ENOENT", "ENAMETOOLONG")
-    return absent and result.log.origin == "libc.so.6" and letters(result)[-1] == "K"
 
 
 def letters(result: Result) -> str:
