@@ -120,14 +120,8 @@ static bool is_absent(char path[PATH_MAX])
 	return stat(path, &status) == 0 || (lstat(path, &status) < 0 && errno == ENOENT);
 }
 
-bool config_read(const struct config *config, const char *file, struct buf *contents, struct report *failure)
-{
-	mode_t mode;
-	return config_read_mode(config, file, contents, &mode, failure);
-}
-
-bool config_read_mode(const struct config *config, const char *file, struct buf *contents, mode_t *mode,
-		      struct report *failure)
+bool config_read(const struct config *config, const char *file, struct buf *contents, mode_t *mode,
+		 struct report *failure)
 {
 	char path[PATH_MAX];
 	char why[128];
@@ -145,7 +139,8 @@ bool config_read_mode(const struct config *config, const char *file, struct buf 
 		return config_refuse(failure, file, 0, "cannot be read: it is not a regular file.");
 	}
 	done = done && read_all(descriptor, status.st_size, contents);
-	*mode = done ? status.st_mode : 0;
+	if (done && mode)
+		*mode = status.st_mode;
 	if (!done)
 		snprintf(why, sizeof why, "cannot be read: %s.", strerror(errno));
 	if (descriptor >= 0)
@@ -158,7 +153,7 @@ static bool read_line(struct load *load, const char *file, struct span *line)
 {
 	struct span rest;
 	load->contents.length = 0;
-	if (!config_read(load->config, file, &load->contents, load->failure))
+	if (!config_read(load->config, file, &load->contents, NULL, load->failure))
 		return false;
 	*line = span_trim(span_split((struct span){load->contents.data, load->contents.length}, '\n', &rest));
 	return true;
@@ -251,7 +246,7 @@ static bool load_smtproutes(struct load *load)
 	struct buf *routes = &load->config->smtproutes;
 	struct route route;
 	struct span nobody = {"", 0};
-	if (!config_read(load->config, "smtproutes", routes, load->failure))
+	if (!config_read(load->config, "smtproutes", routes, NULL, load->failure))
 		return false;
 	const char *wrong = route_find((struct span){routes->data, routes->length}, nobody, &route);
 	return !wrong || config_refuse(load->failure, "smtproutes", route.line, wrong);
@@ -282,7 +277,7 @@ static bool load_dnsservers(struct load *load)
 {
 	struct buf *servers = &load->config->dnsservers;
 	load->contents.length = 0;
-	if (!config_read(load->config, "dnsservers", &load->contents, load->failure))
+	if (!config_read(load->config, "dnsservers", &load->contents, NULL, load->failure))
 		return false;
 	struct span rest = {load->contents.data, load->contents.length};
 	for (size_t number = 1; rest.length > 0; number++) {

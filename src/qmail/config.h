@@ -32,14 +32,11 @@ struct config {
 bool config_load(struct config *config, const char *home, struct report *failure);
 
 /*
- * Reads all of the control file `file`: an absent one has no data, an empty one has, but no length.  Returns false,
- * with Z 4.3.0 in `failure`, if it cannot be read.
+ * Reads all of the control file `file`: an absent one has no data, an empty one has, but no length.  `mode` becomes
+ * that of the file (stat(2)); it may be NULL.  Returns false, with Z 4.3.0 in `failure`, if it cannot be read.
  */
-bool config_read(const struct config *config, const char *file, struct buf *contents, struct report *failure);
-
-/* The same, and the mode of the file (stat(2)). */
-bool config_read_mode(const struct config *config, const char *file, struct buf *contents, mode_t *mode,
-		      struct report *failure);
+bool config_read(const struct config *config, const char *file, struct buf *contents, mode_t *mode,
+		 struct report *failure);
 
 /* Whether there may be a control file, or a directory in its path: false only where that is known without a look. */
 bool config_may_have(const struct config *config, const char *file);

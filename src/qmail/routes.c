@@ -29,7 +29,7 @@ static bool read_file(struct way *way, const char *name, const struct config *co
 		snprintf(way->file, sizeof way->file, "smtproutes.d/%s", name ? name : "default");
 		for (char *at = way->file; *at; at++)
 			*at = (char)(*at >= 'A' && *at <= 'Z' ? *at + ('a' - 'A') : *at); /* a literal */
-		if (!config_read_mode(config, way->file, &way->contents, mode, failure))
+		if (!config_read(config, way->file, &way->contents, mode, failure))
 			return false;
 		if (way->contents.data || !name)
 			return true;

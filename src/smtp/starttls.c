@@ -97,7 +97,7 @@ static bool fail_handshake(struct attempt *attempt, const char *why)
 static bool read_file(struct attempt *attempt, const char *file, struct buf *contents)
 {
 	struct session *session = attempt->session;
-	if (config_read(session->config, file, contents, &session->outcome.report))
+	if (config_read(session->config, file, contents, NULL, &session->outcome.report))
 		return true;
 	session->outcome.next = NEXT_NOTHING;
 	return false;
