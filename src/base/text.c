@@ -109,7 +109,8 @@ bool text_is_utf8(struct span text)
 	return true;
 }
 
-bool text_is_control(struct span character)
+/* Whether a character of UTF-8 is a control character: DEL and C1 too. */
+static bool is_control(struct span character)
 {
 	unsigned char first = (unsigned char)character.data[0];
 	if (character.length == 2)
@@ -121,7 +122,7 @@ bool text_is_plain(struct span text)
 {
 	while (text.length > 0) {
 		size_t length = text_utf8_length(text);
-		if (length == 0 || text_is_control((struct span){text.data, length}))
+		if (length == 0 || is_control((struct span){text.data, length}))
 			return false;
 		text.data += length;
 		text.length -= length;
@@ -136,7 +137,7 @@ bool text_printable(struct buf *out, struct span text, bool lines, size_t most)
 		struct span character = {text.data, length > 0 ? length : 1};
 		if (character.length > most)
 			return false;
-		bool plain = length > 0 && (!text_is_control(character) || (lines && *text.data == '\n'));
+		bool plain = length > 0 && (!is_control(character) || (lines && *text.data == '\n'));
 		buf_add(out, plain ? character.data : "?", plain ? character.length : 1);
 		most -= plain ? character.length : 1;
 		text.data += character.length;

@@ -41,9 +41,6 @@ bool text_is_ascii(struct span text);
 /* Whether all of the text is well-formed UTF-8. */
 bool text_is_utf8(struct span text);
 
-/* Whether a character of UTF-8 is a control character: DEL and C1 too. */
-bool text_is_control(struct span character);
-
 /* Whether all of the text is well-formed UTF-8 without control characters. */
 bool text_is_plain(struct span text);
 
