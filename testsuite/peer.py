@@ -54,12 +54,13 @@ class Outcome:
 
 
 def furnish(home: Path, **files: str) -> Path:
-    """A qmail home with these control files; `me` is there in any case."""
+    """A qmail home with these control files, which have been there for long; `me` is there in any case."""
     control = home / "control"
     control.mkdir(parents=True, exist_ok=True)
     for name, text in ({"me": "client.example\n"} | files).items():
         (control / name).parent.mkdir(exist_ok=True)
         (control / name).write_text(text)
+    os.utime(control, (0, 0))
     return home
 
 

@@ -18,6 +18,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #ifndef QMAIL_HOME
@@ -67,7 +68,8 @@ static bool put_path(const struct config *config, const char *file, char path[PA
 
 /*
  * Lists the directory of the control files: most of them are absent, and then need not be looked for.  A file that is
- * renamed meanwhile may be missing, even if it takes the place of another (btrfs); such a list is worth nothing.
+ * renamed meanwhile may be missing, even if it takes the place of another (btrfs); such a list is worth nothing.  In a
+ * directory that changed just before, that would not show: it could change again in one tick of the clock.
  */
 static void list_files(struct config *config)
 {
@@ -77,8 +79,8 @@ static void list_files(struct config *config)
 	struct stat after;
 	char path[PATH_MAX];
 	ssize_t length = -1;
-	bool found = put_path(config, "", path) && stat(path, &before) == 0;
-	int descriptor = found ? open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
+	bool steady = put_path(config, "", path) && stat(path, &before) == 0 && before.st_mtim.tv_sec < time(NULL) - 1;
+	int descriptor = steady ? open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
 	if (descriptor < 0)
 		return;
 	while (buf_reserve(entries, ROOM) &&

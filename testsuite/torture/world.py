@@ -5,6 +5,7 @@ For a sandbox only. A mode is a case of the corpus; its servers follow the case 
 that they have an answer to whatever the program does after a fault.
 """
 
+import os
 import shlex
 import socket
 import struct
@@ -205,6 +206,7 @@ class World:
             path.parent.mkdir(exist_ok=True)
             path.write_bytes(octets)
             path.chmod(0o640)  # a password may be in it
+        os.utime(self._home / "control", (0, 0))  # a directory that changed just before is not listed
         (self._home / "message").write_bytes(self._case.message)
         self._stack.enter_context(DnsServer(self._case.servers[0].zone)).start()
         for dialogue in self._case.dialogues:
