@@ -91,8 +91,8 @@ def _run_one(run: _Run, path: Path, client: Client, options: argparse.Namespace)
         print(error, file=sys.stderr)
         return FAILED
     except SandboxError as error:
-        print(f"{path}: {error}", file=sys.stderr)
-        return FAILED
+        print(harmless(f"{path}: {error}"), file=sys.stderr)
+        return NOT_UNDERSTOOD
     except (CaseError, OSError) as error:
         print(harmless(complaint(error)), file=sys.stderr)
         return NOT_UNDERSTOOD

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from mocksrv import commands
+from mocksrv.__main__ import main
 from mocksrv.world import sandbox
 
 HERE = Path(__file__).parent
@@ -118,6 +120,15 @@ def test_what_cannot_be_run(tmp_path: Path) -> None:
     assert "bad.case:3: no such section" in command("mocksrv", "run", tmp_path / "bad.case")[1]
     assert "no such program" in command("mocksrv", "run", CASE, QREMOTE="/nowhere")[1]
     assert command("mocksrv", "run", CASE, MOCKSRV_SANDBOX="none") == (0, f"{CASE}: ok\n")
+
+
+def test_a_case_that_cannot_be_played(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    def check(*_: object) -> None:
+        raise sandbox.SandboxError("ip: no")
+
+    monkeypatch.setattr(commands, "check", check)
+    assert main(["run", str(CASE), "--", str(HERE / "client.py")]) == 2
+    assert capsys.readouterr().err == f"{CASE}: ip: no\n"
 
 
 def test_pytest_collects_cases(tmp_path: Path, wrong: Path) -> None:
