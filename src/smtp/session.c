@@ -121,17 +121,29 @@ bool session_look_for_input(struct session *session)
 	return stream_has_input(stream);
 }
 
+/* Covers what a text holds of a secret: the whole, or its first `least` octets and more. */
+static void hide(struct span secret, size_t least, char *text, size_t length)
+{
+	for (size_t at = 0; secret.length > 0 && at < length; at++) {
+		size_t same = 0;
+		while (same < secret.length && at + same < length && text[at + same] == secret.data[same])
+			same++;
+		if (same < least)
+			continue;
+		memset(text + at, '*', same);
+		at += same - 1;
+	}
+}
+
 /* What a server repeats of a secret is shown neither in a report nor in the trace; nor are challenges (RFC 4954). */
 static void tell_reply(struct session *session)
 {
+	enum { BEGINNING = 8 }; /* of a response; less says nothing, and a word of text may be a password's */
 	struct reply *reply = &session->reply;
-	for (size_t i = 0; i < sizeof session->hidden / sizeof *session->hidden; i++) {
-		struct span secret = session->hidden[i];
-		for (char *at = reply->text, *end = at + reply->length;
-		     secret.length > 0 && (at = memmem(at, (size_t)(end - at), secret.data, secret.length));
-		     at += secret.length)
-			memset(at, '*', secret.length);
-	}
+	struct span password = session->hidden[0];
+	struct span response = session->hidden[1];
+	hide(password, password.length, reply->text, reply->length);
+	hide(response, response.length < BEGINNING ? response.length : BEGINNING, reply->text, reply->length);
 	trace_text(session->trace, 'S',
 		   reply->code == 334 ? span_of("334 ...") : (struct span){reply->text, reply->length});
 }
