@@ -142,7 +142,7 @@ static bool conclude(struct exchange *exchange)
 	char what[160];
 	if (exchange->state == SASL_UNTRUE)
 		return fail(session, "4.7.5", "cannot be trusted: it did not prove that it knows the password.");
-	if (exchange->state == SASL_MORE && class == 2)
+	if ((exchange->state == SASL_MORE || exchange->has_response) && class == 2)
 		return fail(session, "4.7.5", "cannot be trusted: it accepted AUTH before that was finished.");
 	if (exchange->state == SASL_FAILED) {
 		snprintf(what, sizeof what, "failed at AUTH %s: %s.", exchange->mechanism, exchange->text);
