@@ -121,29 +121,38 @@ bool session_look_for_input(struct session *session)
 	return stream_has_input(stream);
 }
 
-/* Covers what a text holds of a secret: the whole, or its first `least` octets and more. */
-static void hide(struct span secret, size_t least, char *text, size_t length)
+/* How many octets of a secret a text begins with; fewer than `least` count as none. */
+static size_t length_shared(struct span secret, size_t least, struct span text)
 {
-	for (size_t at = 0; secret.length > 0 && at < length; at++) {
-		size_t same = 0;
-		while (same < secret.length && at + same < length && text[at + same] == secret.data[same])
-			same++;
-		if (same < least)
-			continue;
-		memset(text + at, '*', same);
-		at += same - 1;
+	size_t same = 0;
+	while (same < secret.length && same < text.length && text.data[same] == secret.data[same])
+		same++;
+	return same < least ? 0 : same;
+}
+
+/* Covers what a text holds of a password and a response: of this also the beginning.  One may hold a part of the other,
+ * so an octet is covered only after what begins there was looked for. */
+static void hide(struct span password, struct span response, char *text, size_t length)
+{
+	enum { BEGINNING = 8 }; /* less says nothing, and a word of text may be a password's */
+	size_t least = response.length < BEGINNING ? response.length : BEGINNING;
+	size_t covered = 0; /* octets that are, or will be */
+	for (size_t at = 0; at < length; at++) {
+		struct span rest = {text + at, length - at};
+		size_t whole = length_shared(password, password.length, rest);
+		size_t part = length_shared(response, least, rest);
+		size_t end = at + (whole > part ? whole : part);
+		covered = end > covered ? end : covered;
+		if (at < covered)
+			text[at] = '*';
 	}
 }
 
 /* What a server repeats of a secret is shown neither in a report nor in the trace; nor are challenges (RFC 4954). */
 static void tell_reply(struct session *session)
 {
-	enum { BEGINNING = 8 }; /* of a response; less says nothing, and a word of text may be a password's */
 	struct reply *reply = &session->reply;
-	struct span password = session->hidden[0];
-	struct span response = session->hidden[1];
-	hide(password, password.length, reply->text, reply->length);
-	hide(response, response.length < BEGINNING ? response.length : BEGINNING, reply->text, reply->length);
+	hide(session->hidden[0], session->hidden[1], reply->text, reply->length);
 	trace_text(session->trace, 'S',
 		   reply->code == 334 ? span_of("334 ...") : (struct span){reply->text, reply->length});
 }
