@@ -99,8 +99,12 @@ void *realloc(void *p, size_t size) { return no_memory(__builtin_return_address(
 int clock_gettime(clockid_t clock, struct timespec *now)
 {
 	int result = (int)raw(SYS_clock_gettime, clock, now);
-	if (clock == CLOCK_MONOTONIC && entries)
-		now->tv_sec += (time_t)(entries->skipped / 1000); /* whole seconds: no timeout is finer */
+	if (clock == CLOCK_MONOTONIC && entries) {
+		/* Not only whole seconds: what is left of a timeout has fractions, and would be waited for twice. */
+		uint64_t nanoseconds = (uint64_t)now->tv_nsec + entries->skipped % 1000 * 1000000;
+		now->tv_sec += (time_t)(entries->skipped / 1000 + nanoseconds / 1000000000);
+		now->tv_nsec = (long)(nanoseconds % 1000000000);
+	}
 	return result;
 }
 
