@@ -56,8 +56,8 @@ PLANTED = {
         "impostor/malloc/*/ENOMEM", 1500, "cannot be trusted",
     ),
     "no AUTH where memory is short": (
-        "smtp/auth.c", "session->hidden[0] = session->route->password;",
-        "struct buf room = {0};\n\tif (!buf_reserve(&room, 1))\n\t\treturn true;",
+        "smtp/auth.c", "if (!choose_mechanism(&exchange)",
+        "struct buf room = {0};\n\tif (!buf_reserve(&room, 1))\n\t\treturn true;\n\tif (!choose_mechanism(&exchange)",
         "auth/malloc/*/ENOMEM", 1500, "without AUTH",
     ),
     "a table that is not locked": (

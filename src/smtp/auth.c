@@ -84,10 +84,8 @@ static void put_response(struct exchange *exchange, const char *before)
 	struct session *session = exchange->session;
 	struct span response = span_of(exchange->text);
 	/* The empty one that ends SCRAM holds no secret. */
-	if (response.length > 0) {
+	if (response.length > 0)
 		snprintf(session->response, sizeof session->response, "%s", response.data);
-		session->hidden[1] = span_of(session->response);
-	}
 	stream_put(&session->stream, before, strlen(before));
 	stream_put(&session->stream, response.data, response.length);
 	stream_put(&session->stream, "\r\n", 2);
@@ -174,7 +172,6 @@ static bool authenticate(struct session *session)
 {
 	struct exchange exchange = {.session = session, .stage = {.name = "AUTH", .temporary = true}};
 	bool done = false;
-	session->hidden[0] = session->route->password;
 	if (!choose_mechanism(&exchange) || !open_exchange(&exchange))
 		return false;
 	snprintf(exchange.refusal, sizeof exchange.refusal, "refused AUTH %s.", exchange.mechanism);

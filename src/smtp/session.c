@@ -152,8 +152,9 @@ static void hide(struct span password, struct span response, char *text, size_t 
 static void tell_reply(struct session *session)
 {
 	struct reply *reply = &session->reply;
-	if (session->hidden[0].length > 0)
-		hide(session->hidden[0], session->hidden[1], reply->text, reply->length);
+	struct span password = session->route->password;
+	if (password.length > 0)
+		hide(password, span_of(session->response), reply->text, reply->length);
 	trace_text(session->trace, 'S',
 		   reply->code == 334 ? span_of("334 ...") : (struct span){reply->text, reply->length});
 }

@@ -57,9 +57,8 @@ struct session {
 	bool end_put;                    /* the end of the message was put into the stream */
 	const struct tls_module *module; /* these two belong together: NULL in the clear */
 	struct tls *tls;
-	char secured[200];     /* what the report says of TLS; empty where there was none to speak of */
-	struct span hidden[2]; /* secrets that are shown to nobody, though the server may repeat them; or empty */
-	char response[RESPONSE_MAX + 1]; /* the last of AUTH that was not empty; hidden */
+	char secured[200];               /* what the report says of TLS; empty where there was none to speak of */
+	char response[RESPONSE_MAX + 1]; /* the last of AUTH that was not empty: a secret, as the route's password */
 	struct reply reply;              /* the last one read */
 	struct stream stream;
 };
